@@ -1,0 +1,80 @@
+/** A row: the HTTP status, and on the OAuth endpoints the `error` of RFC 6749 §5.2 (or 6750, 7009). */
+interface ProblemRow {
+  readonly status: number
+  readonly error: string
+}
+
+const row = (status: number, error: string): ProblemRow => ({ status, error })
+
+/**
+ * Every problem that a caller can meet. `urn:auth-movies:problem:NAME` is its stable type; the texts stand in
+ * problem-texts-en.ts and problem-texts-ru.ts, the page of each at /problems/NAME.
+ */
+export const problems = {
+  // The request itself
+  'malformed-request': row(400, 'invalid_request'),
+  'missing-parameter': row(400, 'invalid_request'),
+  'invalid-parameter': row(400, 'invalid_request'),
+  'repeated-parameter': row(400, 'invalid_request'),
+  'misnamed-parameter': row(400, 'invalid_request'),
+  'unsupported-media-type': row(415, 'invalid_request'),
+  'body-too-large': row(413, 'invalid_request'),
+  'headers-too-large': row(431, 'invalid_request'),
+  'expectation-failed': row(417, 'invalid_request'),
+  'request-timeout': row(408, 'invalid_request'),
+  'not-found': row(404, 'invalid_request'),
+  'method-not-allowed': row(405, 'invalid_request'),
+  'rate-limited': row(429, 'temporarily_unavailable'),
+  'internal-error': row(500, 'server_error'),
+  'dependency-unavailable': row(503, 'temporarily_unavailable'),
+
+  // Who calls
+  'secret-required': row(401, 'invalid_client'),
+  'wrong-credentials': row(401, 'invalid_client'),
+  'site-disabled': row(400, 'unauthorized_client'),
+  'provider-not-allowed': row(400, 'unauthorized_client'),
+
+  // Start
+  'unknown-provider': row(400, 'invalid_request'),
+  'redirect-url-unknown': row(400, 'invalid_request'),
+  'redirect-url-differs': row(400, 'invalid_request'),
+
+  // Callback and finish: the login as it stands
+  'unknown-login': row(400, 'invalid_grant'),
+  'login-expired': row(400, 'invalid_grant'),
+  'login-unanswered': row(400, 'invalid_grant'),
+  'login-in-progress': row(409, 'temporarily_unavailable'),
+  'login-completed': row(400, 'invalid_grant'),
+  'login-lost': row(400, 'invalid_grant'),
+  'login-incomplete': row(503, 'temporarily_unavailable'),
+  'provider-mismatch': row(400, 'invalid_grant'),
+  'site-mismatch': row(400, 'invalid_grant'),
+  'code-mismatch': row(400, 'invalid_grant'),
+  'verifier-missing': row(400, 'invalid_grant'),
+  'verifier-unexpected': row(400, 'invalid_grant'),
+  'verifier-mismatch': row(400, 'invalid_grant'),
+  'issuer-mismatch': row(400, 'invalid_request'),
+  'access-denied': row(400, 'access_denied'),
+  'provider-declined': row(400, 'server_error'),
+  'user-disabled': row(400, 'access_denied'),
+
+  // The provider, behind finish
+  'code-rejected': row(400, 'invalid_grant'),
+  'provider-unavailable': row(503, 'temporarily_unavailable'),
+  'provider-error': row(502, 'server_error'),
+  'provider-timeout': row(504, 'server_error'),
+  'provider-invalid-response': row(502, 'server_error'),
+  'provider-misconfigured': row(502, 'server_error'),
+
+  // Our own tokens
+  'token-missing': row(401, 'invalid_request'),
+  'token-invalid': row(401, 'invalid_token'),
+  'refresh-token-invalid': row(400, 'invalid_grant'),
+  'refresh-token-reused': row(400, 'invalid_grant'),
+  'session-ended': row(400, 'invalid_grant'),
+  'session-not-found': row(404, 'invalid_request'),
+  'unsupported-grant-type': row(400, 'unsupported_grant_type'),
+} as const satisfies Record<string, ProblemRow>
+
+/** The last part of a problem's type. */
+export type ProblemName = keyof typeof problems

@@ -1,0 +1,114 @@
+import type { Static } from 'typebox'
+import { Type } from 'typebox'
+
+/** How the client authenticates at the token endpoint (RFC 6749 §2.3.1). */
+export const TokenAuth = Type.Union([Type.Literal('basic'), Type.Literal('body')])
+export type TokenAuth = Static<typeof TokenAuth>
+
+/** A provider's settings as the configuration gives them: defaults of its plugin, overridden by its variables. */
+export interface ProviderSettings<Own extends string = string> {
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly authorizeUrl: string
+  readonly tokenUrl: string
+  readonly userinfoUrl: string
+  readonly scope: string
+  readonly pkce: boolean
+  readonly tokenAuth: TokenAuth
+  /** The plugin's own variables beyond the common ones, by the key that the plugin gave them. */
+  readonly own: Readonly<Record<Own, string>>
+}
+
+/** What a plugin tells the configuration: its name gives the prefix of its variables (`YANDEX_`). */
+export interface ProviderDeclaration<Own extends string = string> {
+  readonly name: string
+  readonly defaults: {
+    readonly authorizeUrl: string
+    readonly tokenUrl: string
+    readonly userinfoUrl: string
+    readonly scope: string
+    readonly tokenAuth: TokenAuth
+  }
+  /** Further variables: `{ jwksUrl: { suffix: 'JWKS_URL', default: 'https://…', meaning: '…' } }`. */
+  readonly variables: Readonly<Record<Own, OwnVariable>>
+}
+
+/** One variable of a plugin's own; always a URL so far. */
+export interface OwnVariable {
+  readonly suffix: string
+  readonly default: string
+  readonly meaning: string
+}
+
+/** Addresses over plain http are tolerated only to loopback, in development. */
+export interface ReadOptions {
+  readonly loopback: boolean
+  readonly problems: string[]
+}
+
+const defaultless = ['CLIENT_ID', 'CLIENT_SECRET'] as const
+
+/**
+ * Each provider whose CLIENT_ID and CLIENT_SECRET are set; half of them is a mistake.
+ * What is wrong goes to `problems`, a sentence each.
+ */
+export function readProviders(
+  env: Readonly<Record<string, string | undefined>>,
+  declarations: readonly ProviderDeclaration[],
+  options: ReadOptions,
+): Map<string, ProviderSettings> {
+  const settings = new Map<string, ProviderSettings>()
+  for (const declaration of declarations) {
+    const prefix = declaration.name.toUpperCase()
+    const given = defaultless.filter((suffix) => env[`${prefix}_${suffix}`] !== undefined)
+    if (given.length === 0) continue
+    for (const suffix of defaultless)
+      if (!given.includes(suffix))
+        options.problems.push(`${prefix}_${suffix} is missing: ${prefix}_${given[0]} is set.`)
+    settings.set(declaration.name, readProvider(env, declaration, options))
+  }
+  return settings
+}
+
+function readProvider(
+  env: Readonly<Record<string, string | undefined>>,
+  { name, defaults, variables }: ProviderDeclaration,
+  { loopback, problems }: ReadOptions,
+): ProviderSettings {
+  const value = (suffix: string, fallback: string) => env[`${name.toUpperCase()}_${suffix}`] ?? fallback
+  const choice = <T extends string>(suffix: string, options: readonly T[], fallback: T): T => {
+    const given = value(suffix, fallback)
+    const found = options.find((option) => option === given)
+    if (found === undefined)
+      problems.push(`${name.toUpperCase()}_${suffix} must be one of ${options.join(', ')}.`)
+    return found ?? fallback
+  }
+  const address = (suffix: string, fallback: string) => {
+    const given = value(suffix, fallback)
+    const url = URL.parse(given)
+    const plain = url?.protocol === 'http:' && loopback && isLoopback(url.hostname)
+    if (url === null || (url.protocol !== 'https:' && !plain))
+      problems.push(
+        `${name.toUpperCase()}_${suffix} must be an https address (plain http only to loopback, in development).`,
+      )
+    return given
+  }
+  return {
+    clientId: value('CLIENT_ID', ''),
+    clientSecret: value('CLIENT_SECRET', ''),
+    authorizeUrl: address('AUTHORIZE_URL', defaults.authorizeUrl),
+    tokenUrl: address('TOKEN_URL', defaults.tokenUrl),
+    userinfoUrl: address('USERINFO_URL', defaults.userinfoUrl),
+    scope: value('SCOPE', defaults.scope),
+    pkce: choice('PKCE', ['on', 'off'], 'on') === 'on',
+    tokenAuth: choice('TOKEN_AUTH', ['basic', 'body'], defaults.tokenAuth),
+    own: Object.fromEntries(
+      Object.entries(variables).map(([key, variable]) => [key, address(variable.suffix, variable.default)]),
+    ),
+  }
+}
+
+/** Whether plain http is tolerable in development: the traffic never leaves the machine. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname)
+}
