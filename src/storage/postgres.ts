@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto'
+import { PrismaPg } from '@prisma/adapter-pg'
+import pg from 'pg'
+import { PrismaClient } from '../../prisma/client/client.ts'
+import { deadlines } from '../config.ts'
+import { connectionOf } from './database-url.ts'
+
+export { isDatabaseUnavailable, isTransient } from './database-errors.ts'
+
+/** PostgreSQL by two doors over one pool: ordinary calls by Prisma, administrative statements by pg. */
+export interface Database {
+  readonly prisma: PrismaClient
+  readonly pool: pg.Pool
+  /** Waits for what runs, then closes every connection. */
+  close(): Promise<void>
+}
+
+/** How the database is reached. */
+export interface DatabaseOptions {
+  /** Accepted by checkDatabaseUrl. */
+  readonly url: string
+  readonly poolMax: number
+  /** PgBouncer in transaction mode: no named statements, no start-up parameters. */
+  readonly pooler?: 'transaction'
+  /** PGlite: all its connections are one session, where names of statements clash. */
+  readonly embedded?: boolean
+}
+
+/**
+ * Opens a pool without connecting yet: the first query does, so that a process can start, and say that it is
+ * not ready, while the database is away. No call waits for ever: not for a connection, not for a lock, not
+ * for an answer.
+ */
+export function openDatabase({ url, poolMax, pooler, embedded = false }: DatabaseOptions): Database {
+  const { connectionString, schema } = connectionOf(url)
+  const ownSession = pooler === undefined && !embedded
+  const pool = new pg.Pool({
+    connectionString,
+    max: poolMax,
+    connectionTimeoutMillis: deadlines.databaseAcquire,
+    // For a server that is halted or unreachable and so cannot keep its own limit.
+    query_timeout: deadlines.databaseStatement + 500,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    ...(ownSession
+      ? { options: sessionOptions(schema) }
+      : // PgBouncer refuses start-up parameters, but follows this setting per client (TimeZone is reported).
+        { onConnect: async (client: pg.ClientBase) => void (await client.query(`SET TimeZone = 'UTC'`)) }),
+  })
+  // An idle connection that breaks is replaced by the next query; without a listener it would end the process.
+  pool.on('error', () => {})
+  const adapter = new PrismaPg(pool, {
+    ...(schema !== undefined && { schema }),
+    ...(ownSession && { statementNameGenerator: statementNames() }),
+  })
+  const prisma = new PrismaClient({ adapter })
+  return {
+    prisma,
+    pool,
+    async close() {
+      await prisma.$disconnect()
+      await pool.end()
+    },
+  }
+}
+
+/**
+ * UTC, as the adapter reads a timestamptz as if it were UTC whatever its offset (prisma/orm #28629). A lock
+ * is given up before the statement's own limit, so that the error says what was the matter.
+ */
+function sessionOptions(schema: string | undefined): string {
+  const settings = {
+    TimeZone: 'UTC',
+    statement_timeout: deadlines.databaseStatement,
+    lock_timeout: deadlines.databaseStatement - 200,
+    idle_in_transaction_session_timeout: 10_000,
+    ...(schema !== undefined && { search_path: schema }),
+  }
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(' ')
+}
+
+const namedStatements = 500
+
+/**
+ * A name for each distinct text, so that PostgreSQL parses and plans it once a connection (a quarter less work
+ * for it, docs/decisions/0002-prisma.md). Texts beyond the first 500 stay unnamed: lists of varying length
+ * must not fill the server's memory.
+ */
+function statementNames(): (query: { readonly sql: string }) => string {
+  const names = new Map<string, string>()
+  return ({ sql }) => {
+    const known = names.get(sql)
+    if (known !== undefined) return known
+    if (names.size >= namedStatements) return ''
+    const name = createHash('sha256').update(sql).digest('base64url')
+    names.set(sql, name)
+    return name
+  }
+}

@@ -1,0 +1,88 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import pg from 'pg'
+import t from 'tap'
+import { migrate } from '../../src/storage/migrate.ts'
+import type { Database } from '../../src/storage/postgres.ts'
+import { openDatabase } from '../../src/storage/postgres.ts'
+import { startPostgres } from './postgres-server.ts'
+
+type Test = Pick<typeof t, 'teardown'>
+
+/** A database with this version's schema, and the address by which others can open it. */
+export type TestDatabase = Database & { readonly url: string }
+
+/**
+ * A new, empty, migrated database on real PostgreSQL; dropped when `test` ends.
+ * @param poolMax connections of its pool
+ */
+export async function testDatabase(test: Test, poolMax = 10): Promise<TestDatabase> {
+  const url = await emptyDatabase(test, await template())
+  const database = openDatabase({ url, poolMax })
+  test.teardown(() => database.close())
+  return { ...database, url }
+}
+
+/** The address of a new database, a copy of `source` (PostgreSQL's own empty one by default); dropped when `test` ends. */
+export async function emptyDatabase(test: Test, source = 'template1'): Promise<string> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  await administer((client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${source}`))
+  test.teardown(() => administer((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)))
+  return withName(await serverUrl(), name)
+}
+
+/** `url` with another database's name. */
+export function withName(url: string, name: string): string {
+  const other = new URL(url)
+  other.pathname = `/${name}`
+  return other.href
+}
+
+let server: Promise<string> | undefined
+
+/** TEST_DATABASE_URL (`npm test` starts a server and sets it); a file that is run alone starts one of its own. */
+export function serverUrl(): Promise<string> {
+  server ??= process.env.TEST_DATABASE_URL === undefined ? ownServer() : Promise.resolve(process.env.TEST_DATABASE_URL)
+  return server
+}
+
+async function ownServer(): Promise<string> {
+  const own = await startPostgres()
+  t.teardown(() => own.remove())
+  return own.url
+}
+
+/** Migrating takes a while, copying does not: one database a schema is kept to be copied. */
+async function template(): Promise<string> {
+  const name = `auth_movies_template_${await migrationsDigest()}`
+  const url = withName(await serverUrl(), `${name}_new`)
+  await administer(async (client) => {
+    // Two test files may come here at once.
+    await client.query('SELECT pg_advisory_lock(20261125)')
+    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name])
+    if (rowCount !== 0) return
+    await client.query(`DROP DATABASE IF EXISTS ${name}_new WITH (FORCE)`)
+    await client.query(`CREATE DATABASE ${name}_new`)
+    await migrate(url)
+    await client.query(`ALTER DATABASE ${name}_new RENAME TO ${name}`)
+  })
+  return name
+}
+
+async function migrationsDigest(): Promise<string> {
+  const directory = new URL('../../prisma/migrations/', import.meta.url)
+  const hash = createHash('sha256')
+  for (const name of (await readdir(directory)).toSorted())
+    if (!name.endsWith('.toml')) hash.update(await readFile(new URL(`${name}/migration.sql`, directory)))
+  return hash.digest('hex').slice(0, 16)
+}
+
+async function administer(work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  const client = new pg.Client({ connectionString: await serverUrl() })
+  await client.connect()
+  try {
+    await work(client)
+  } finally {
+    await client.end()
+  }
+}

