@@ -1,0 +1,31 @@
+/** What is said about one problem, in one language; whole sentences, plain text. */
+export interface ProblemText {
+  /** Short, without a full stop: RFC 9457 §3.1.3. */
+  readonly title: string
+  /**
+   * One or two sentences for a site's administrator, saying what to do. `{name}` stands for a value of the
+   * case at hand; a part in square brackets is left out where a value in it is missing. The English one
+   * becomes `error_description`, so all English texts keep to its characters (RFC 6749 §5.2).
+   */
+  readonly detail: string
+  /** For the page of the problem: how it comes about. */
+  readonly cause: string
+  /** For the page of the problem: what to check or change, and whether to repeat, start again or call the operator. */
+  readonly remedy: string
+}
+
+/** In what a redirect URL differs from the registered one that is nearest to it. */
+export type RedirectDifference = 'scheme' | 'port' | 'case' | 'trailing-slash' | 'path' | 'query'
+
+/** Which rule a parameter broke. */
+export type ParameterRule = 'string' | 'not-empty' | 'too-long' | 's256' | 'format' | 'select_account'
+
+/** Whose requests a rate limit counted. */
+export type LimitedCaller = 'site-and-address' | 'site' | 'address' | 'unknown-states' | 'wrong-secrets'
+
+/** The values that a placeholder names by a code, in the words of one language; other values stand as they are. */
+export interface ProblemWords {
+  readonly difference: Readonly<Record<RedirectDifference, string>>
+  readonly rule: Readonly<Record<ParameterRule, string>>
+  readonly who: Readonly<Record<LimitedCaller, string>>
+}

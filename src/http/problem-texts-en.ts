@@ -1,0 +1,502 @@
+import type { ProblemText, ProblemWords } from './problem-text.ts'
+import type { ProblemName } from './problems.ts'
+
+/** What the codes of a redirect's difference, a parameter's rule and a limited caller mean, in English. */
+export const wordsEn: ProblemWords = {
+  difference: {
+    scheme: 'the scheme (http or https)',
+    port: 'the port',
+    case: 'upper and lower case letters',
+    'trailing-slash': 'the slash at its end',
+    path: 'the path',
+    query: 'the part after the question mark',
+  },
+  rule: {
+    string: 'it must be one text value',
+    'not-empty': 'it must not be empty',
+    'too-long': 'it is too long',
+    s256: 'code_challenge must be 43 base64url characters and code_challenge_method must be S256',
+    format: 'it does not have the form given in the API reference',
+    select_account: 'the only value allowed is select_account',
+  },
+  who: {
+    'site-and-address': 'requests for this site from this address without its secret',
+    site: 'requests of this site with its secret',
+    address: 'requests from this address',
+    'unknown-states': 'requests from this address with a state that does not exist',
+    'wrong-secrets': 'requests from this address with a wrong secret of this site',
+  },
+}
+
+/** Every problem in English; only the characters that error_description may hold (RFC 6749 §5.2). */
+export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
+  // The request itself
+  'malformed-request': {
+    title: 'The request cannot be read',
+    detail:
+      'The request is damaged, cut short or does not match its Content-Type. Check how your client builds it, then send it again.',
+    cause:
+      'The body is not what its Content-Type says (broken JSON, a multipart body without its last boundary, bytes that are not UTF-8), or the request itself breaks the rules of HTTP.',
+    remedy:
+      'Let your HTTP library encode the form or the JSON and set Content-Type and Content-Length; do not build the body by hand. If a proxy stands between your server and this service, check that it passes the body on whole. Repeating the same request unchanged does not help.',
+  },
+  'missing-parameter': {
+    title: 'A parameter is missing',
+    detail:
+      'A required parameter is missing[: {parameter}]. A POST request takes its parameters from the body only, not from the address.',
+    cause:
+      'The parameter did not come, or came in the wrong place: in the address of a POST request, or in a body whose Content-Type does not fit it.',
+    remedy:
+      'Compare your request with the API reference at /docs. At finish pass on provider, state and code exactly as they came to your return URL, in a form body. If this page appeared in a browser, the address was opened incomplete: start the login again.',
+  },
+  'invalid-parameter': {
+    title: 'A parameter is not acceptable',
+    detail: 'The parameter[ {parameter}] is not acceptable[: {rule}]. Correct it and send the request again.',
+    cause:
+      'The value is of the wrong type, empty, too long or not of the form that the API reference gives. Values are never converted or trimmed for you.',
+    remedy:
+      'Send the value as one text of the documented form. Pass state, code and tokens on exactly as you got them: a value cut off by a narrow database column or decoded twice is a frequent cause. Repeating the same request unchanged does not help.',
+  },
+  'repeated-parameter': {
+    title: 'A parameter came more than once',
+    detail:
+      'A parameter came more than once[: {parameter}]. Send each parameter exactly once (RFC 6749, section 3.1).',
+    cause:
+      'The request holds the same known parameter twice, or as a list. Which of the values is meant cannot be known, so the request is refused. Unknown parameters may repeat; they are ignored.',
+    remedy:
+      'Find where your code adds the parameter a second time, often by merging the incoming parameters with its own. Then send the request again: nothing has been used up.',
+  },
+  'misnamed-parameter': {
+    title: 'A parameter has another name',
+    detail:
+      'The request has a parameter under a wrong name[: {given}; the right name is {right}]. Rename it and send the request again.',
+    cause:
+      'The name is close to that of a required parameter which is missing. Most often client_redirect_uri was sent in place of client_redirect_url.',
+    remedy: 'Use the name from the API reference, and send the request again.',
+  },
+  'unsupported-media-type': {
+    title: 'The body has an unsupported type',
+    detail:
+      'This address does not take a body of this Content-Type[; it takes {accepted}]. Send the parameters in such a body.',
+    cause:
+      'The Content-Type is missing, misspelt or not accepted here. The finish request takes a form only, never JSON.',
+    remedy:
+      'Send the finish as a form: with curl by -d or -F, in most HTTP libraries by an option named form or data rather than json. Then send the request again: nothing has been used up.',
+  },
+  'body-too-large': {
+    title: 'The body is too large',
+    detail:
+      'The body of the request is too large[; at most {limit} bytes are allowed]. Send only the parameters that the API reference names.',
+    cause:
+      'The body is above the limit, or a form has too many fields. The requests of this service are a few hundred bytes long, 2 to 4 kB with a long code.',
+    remedy:
+      'Look at what your code sends besides the documented parameters: a whole session, a file, a page. Repeating the same request unchanged does not help.',
+  },
+  'headers-too-large': {
+    title: 'The request headers are too large',
+    detail:
+      'The headers or the address of the request are too large. Do not pass on cookies or other headers of the browser.',
+    cause:
+      'The headers and the address together exceed 32 kB. Usually a proxy or your code copies the headers of the browser into its own request to this service.',
+    remedy:
+      'Send only Content-Type, Accept, Accept-Language and, where needed, Authorization. If this happened in a browser, delete the cookies of this service and start the login again.',
+  },
+  'expectation-failed': {
+    title: 'The Expect header cannot be met',
+    detail: 'The Expect header of the request asks for something unknown. Send the request without it.',
+    cause: 'The request has an Expect header whose value is not 100-continue.',
+    remedy: 'Remove the header in the settings of your HTTP client or proxy and send the request again.',
+  },
+  'request-timeout': {
+    title: 'The request did not arrive in time',
+    detail:
+      'The request did not arrive whole within the time allowed. Check the connection between your server and this service, then send it again.',
+    cause:
+      'The connection was opened, but the headers or the body came too slowly or stopped. Common reasons are a Content-Length larger than the body and a network that loses packets.',
+    remedy:
+      'Let your HTTP library compute Content-Length. The request was not carried out and may be repeated at once.',
+  },
+  'not-found': {
+    title: 'There is no such address',
+    detail:
+      'There is nothing at this address. Compare it with the addresses in the API reference at /docs, letter by letter.',
+    cause:
+      'The path is misspelt, lacks its beginning /api/v1, or belongs to a part of the service that is not open to the public.',
+    remedy:
+      'Correct the address. A slash at its end may be there or not. Repeating the same request does not help.',
+  },
+  'method-not-allowed': {
+    title: 'The address does not take this method',
+    detail:
+      'This address does not take the method[ {method}][, only {allowed}]. If your code did send POST, a redirect on the way (http to https, or to another host) may have turned it into GET.',
+    cause:
+      'The address exists, but is called by another method. Many HTTP clients repeat a redirected POST as GET and drop its body.',
+    remedy:
+      'Use the address of the service exactly as the operator gave it, with https, and check that your client follows no redirect here. Opening such an address in a browser always gives this answer.',
+  },
+  'rate-limited': {
+    title: 'Too many requests',
+    detail:
+      'Too many requests in the last minute[ (counted were {who})][; the limit is {limit} a minute]. Wait as long as the Retry-After header says, then repeat the request.',
+    cause:
+      'Each kind of caller has a limit a minute. Requests with the secret of the site are counted apart from all others and have a much higher limit, so strangers cannot use yours up.',
+    remedy:
+      'Wait for the seconds in Retry-After, then repeat the same request: nothing has been used up. If this happens under normal traffic, send the id and secret of the site by HTTP Basic. If wrong secrets were counted, correct the secret first; if unknown states were, check what reaches your return URL.',
+  },
+  'internal-error': {
+    title: 'An unexpected error in the service',
+    detail:
+      'The service met an error that it did not expect. Start the login again; if it happens again, give the operator the request_id of this answer.',
+    cause:
+      'A fault in the service itself. Your request is not the reason, or should have been answered more clearly.',
+    remedy:
+      'At start and refresh you may repeat the request once after a few seconds. At finish do not repeat it, but start the login again. Report it to the operator with the request_id and the time.',
+  },
+  'dependency-unavailable': {
+    title: 'The service is temporarily unavailable',
+    detail:
+      'A storage of the service does not answer at the moment. Nothing has been used up: repeat the same request after the time in the Retry-After header.',
+    cause: 'The database or the store of logins of this service cannot be reached or is overloaded.',
+    remedy:
+      'Wait for the seconds in Retry-After and repeat the same request, two or three times with growing pauses. The login and the tokens stay valid. If it lasts longer than a few minutes, call the operator.',
+  },
+
+  // Who calls
+  'secret-required': {
+    title: 'The secret of the site is required',
+    detail:
+      'This site is set to require its secret, and the request has none. Send the id and secret of the site by HTTP Basic.',
+    cause:
+      'The operator has set the site so that start, finish, refresh and revoke work only with its secret; introspection and the pages about the site always need it. An empty secret counts as none.',
+    remedy:
+      'Send Authorization: Basic with the id and the secret that the operator gave you, from your server only, and check that no proxy removes that header. Then send the request again: nothing has been used up. If you have no secret, ask the operator for one.',
+  },
+  'wrong-credentials': {
+    title: 'The id or secret of the site is wrong',
+    detail:
+      'The id and secret sent belong to no site. Correct them in the settings of your site, or leave the Authorization header out where no secret is required.',
+    cause:
+      'The id is unknown, the secret is not one of the (at most two) living secrets of the site, or the header is not of the form that HTTP Basic has. Credentials that are sent are checked even where none are needed.',
+    remedy:
+      'Compare id and secret with what the operator gave you: no blanks or line ends around them, id before the colon, secret after it. After a change of the secret, put the new one on all your servers. Then send the request again: nothing has been used up.',
+  },
+  'site-disabled': {
+    title: 'The site is switched off',
+    detail:
+      'The site is switched off or no longer registered at this service. Ask the operator of the service; repeating the request does not help.',
+    cause:
+      'The operator has disabled or removed the site, perhaps while the login was under way. A change holds on the whole service after two seconds.',
+    remedy:
+      'Ask the operator why. When the site is on again, a login may be finished if its time has not run out; otherwise start it again.',
+  },
+  'provider-not-allowed': {
+    title: 'The provider is not allowed for this site',
+    detail:
+      'The provider[ {provider}] is not allowed for this site. Offer another one, or ask the operator to allow it.',
+    cause:
+      'Each site has a list of allowed providers, and this provider is not on it, or was taken off it while the login was under way.',
+    remedy:
+      'Remove the button of this provider from your login page. GET /api/v1/site/ with the secret of the site shows its list. Repeating the request does not help until the operator has changed the list.',
+  },
+
+  // Start
+  'unknown-provider': {
+    title: 'Unknown provider',
+    detail:
+      'There is no such provider at this service[; the parameter provider takes one of: {providers}]. Write the name in lower case, exactly so.',
+    cause: 'The value of provider is misspelt, or this provider is not switched on at this service.',
+    remedy:
+      'Take the names from GET /api/v1/oauth/providers/. If the provider that you need is missing there, ask the operator.',
+  },
+  'redirect-url-unknown': {
+    title: 'The return URL is not registered',
+    detail:
+      'This client_redirect_url is not registered for any site. Send the registered URL, or ask the operator to register this one.',
+    cause:
+      'People are sent back only to URLs that were registered beforehand, and no URL of this host is registered, or this one was removed while the login was under way.',
+    remedy:
+      'Check that the URL is that of the right environment (test or production) and that it is not encoded twice. Ask the operator to register it exactly as your site sends it. Repeating the request does not help until then.',
+  },
+  'redirect-url-differs': {
+    title: 'The return URL differs from the registered one',
+    detail:
+      'This client_redirect_url is not registered, although a similar one is[; the difference is {difference}][; registered for your site: {registered}]. Send the registered URL character for character, or ask the operator to register this one.',
+    cause:
+      'Return URLs are compared as plain text, as RFC 9700 requires: a slash at the end, http in place of https, another port, a capital letter or an added parameter makes another URL. Only the kind of difference is told; to a caller with the secret of the site the registered URL is told too.',
+    remedy:
+      'Keep the URL as one constant in your settings and do not build it from the current request. GET /api/v1/site/ with the secret of the site shows the registered URLs. Then send the request again.',
+  },
+
+  // Callback and finish: the login as it stands
+  'unknown-login': {
+    title: 'This login does not exist',
+    detail:
+      'There is no login with this state: it was never started here, or is long over. Check that state is passed on unchanged, and start the login again.',
+    cause:
+      'The state is cut off or changed, comes from another environment, or belongs to a login of hours ago. Bots and bookmarks that open your return URL bring such states too.',
+    remedy:
+      'Pass state on exactly as it came to your return URL, and first compare it with the one kept in the session of the browser: if they differ, do not call this service at all. Do not repeat the request; offer the person a new login.',
+  },
+  'login-expired': {
+    title: 'The login took too long',
+    detail:
+      'The time for this login has run out. Start the login again; a person usually needs one click now.',
+    cause:
+      'A person has about ten minutes to come back from the provider, and your site ten more minutes to finish the login. One of the two was exceeded.',
+    remedy:
+      'Show the person a button that starts a new login. Send the finish request at once when the person comes back, without queues or confirmation pages in between. Do not repeat the request.',
+  },
+  'login-unanswered': {
+    title: 'The person is not back yet',
+    detail:
+      'No code has come from the provider for this login so far. Finish it only after the person came back to your return URL with a code.',
+    cause:
+      'The finish was sent before the provider sent the person back through this service: right after the start, or with a code that did not come through this service.',
+    remedy:
+      'Send the person to authorize_url and finish the login in the handler of your return URL, with the parameters that come there. The login is still open: it can be finished once the code is there.',
+  },
+  'login-in-progress': {
+    title: 'The login is being finished right now',
+    detail:
+      'Another request is finishing this login at this moment. Repeat the request after the time in the Retry-After header.',
+    cause:
+      'The finish was sent twice at nearly the same time, or repeated after a lost connection while the first one still runs.',
+    remedy:
+      'Wait for the second in Retry-After and repeat the same request, with the secret or the verifier: then you get the session which the first request opened. Send the finish only once for each login.',
+  },
+  'login-completed': {
+    title: 'The login is already completed',
+    detail:
+      'This login has already been finished. If your site has its tokens, go on with them; otherwise start the login again.',
+    cause:
+      'The finish came a second time, most often because the person reloaded the return URL or clicked twice, or because your code repeats requests by itself. A login gives tokens once; nothing has been revoked.',
+    remedy:
+      'After a finish redirect the person at once to a page without state and code in its address. Switch automatic repeats off for this request. Callers that send the secret of the site or a code_verifier can repeat a finish whose answer was lost, within 60 seconds.',
+  },
+  'login-lost': {
+    title: 'The login was interrupted',
+    detail:
+      'The first finish of this login was interrupted and opened no session. Start the login again; do not repeat this request.',
+    cause:
+      'The request that was finishing this login broke off inside the service after the code had been sent to the provider. A code works only once, so the login cannot be saved.',
+    remedy: 'Offer the person a new login. If it happens often, tell the operator, with the request_id.',
+  },
+  'login-incomplete': {
+    title: 'The login could not be saved',
+    detail:
+      'The provider confirmed the person, but the session could not be saved. Start the login again; do not repeat this request.',
+    cause:
+      'The database of this service failed just when the session was to be written. The code is used up, so the login cannot be saved.',
+    remedy:
+      'Offer the person a new login, after the seconds in Retry-After. If it happens again, call the operator.',
+  },
+  'provider-mismatch': {
+    title: 'The login belongs to another provider',
+    detail:
+      'This login was started with another provider. Pass provider, state and code on exactly as they came to your return URL.',
+    cause:
+      'The provider sent is not the one with which this login was started: it is fixed in your code, or comes from another tab of the same browser. It may also be an attempt to swap answers between providers.',
+    remedy:
+      'Take the parameter provider from the incoming request, together with state and code, and send the finish again: the login is still open. If this page appeared in a browser, start the login again.',
+  },
+  'site-mismatch': {
+    title: 'This belongs to another site',
+    detail:
+      'The id and secret sent are right, but the login or token belongs to another site. Use the credentials of the site that started the login.',
+    cause:
+      'Your server serves several sites or environments and has mixed up their settings, or somebody brought the parameters of one site to another.',
+    remedy:
+      'Choose id and secret by the site whose return URL was called, and keep tokens apart for each site. Then send the request again: nothing has been used up.',
+  },
+  'code-mismatch': {
+    title: 'The code is not the one of this login',
+    detail:
+      'This code is not the one that the provider sent for this login. Pass code on exactly as it came to your return URL, without decoding it twice.',
+    cause:
+      'The code was changed on its way (decoded twice, a plus turned into a blank, cut off), belongs to another login, or the provider answered the same login a second time. It may also be an attempt to slip in the code of somebody else.',
+    remedy:
+      'Read the parameters by the function of your framework, which decodes once, and let your HTTP library encode them again. The login is still open: send the finish again with the right code. If this page appeared in a browser, return to the site and start the login again.',
+  },
+  'verifier-missing': {
+    title: 'code_verifier is missing',
+    detail:
+      'This login was started with a code_challenge, so its finish needs the code_verifier. Add it and send the request again.',
+    cause:
+      'Your start request sent code_challenge, but the finish came without code_verifier (RFC 7636, section 4.5).',
+    remedy:
+      'Keep the verifier in the session of the person at the start and send it at the finish. The login is still open. If the verifier is lost, start the login again.',
+  },
+  'verifier-unexpected': {
+    title: 'code_verifier is not expected',
+    detail:
+      'This login was started without a code_challenge, so its finish must not have a code_verifier. Send code_challenge at the start, or no code_verifier at the finish.',
+    cause:
+      'The finish has a code_verifier, but the start had no code_challenge (RFC 9700, section 4.8.2). The challenge was perhaps lost on its way to the start request.',
+    remedy:
+      'Check that the start sends both code_challenge and code_challenge_method=S256, then start the login again. A login started without them is finished without code_verifier.',
+  },
+  'verifier-mismatch': {
+    title: 'code_verifier does not fit',
+    detail:
+      'The code_verifier does not fit the code_challenge of this login. Send the verifier that was made for this very login.',
+    cause:
+      'The verifier belongs to another login (two tabs of one browser), or the challenge is not the base64url form of the SHA-256 digest of the verifier, without padding.',
+    remedy:
+      'Keep a verifier for each state rather than one for the whole browser, and check the computation with the example in RFC 7636, appendix B. The login is still open: send the finish again with the right verifier.',
+  },
+  'issuer-mismatch': {
+    title: 'The answer comes from another issuer',
+    detail:
+      'The answer names another issuer than the provider of this login, so it was refused. Start the login again.',
+    cause:
+      'The parameter iss in the answer is not that of the provider (RFC 9207). It is either an attempt to mix up providers or a change at the provider.',
+    remedy:
+      'Start the login again from the site. If it happens again, tell the operator, with the request_id.',
+  },
+  'access-denied': {
+    title: 'The person refused',
+    detail:
+      'The person did not allow access at the provider, so there is no login. Offer another provider or a new login.',
+    cause:
+      'The person pressed cancel at the provider, or the account has no right to give access (some accounts of companies and schools).',
+    remedy:
+      'This is no fault: show your login page again, with a friendly sentence. The login stays open until its time runs out, in case the person goes back and agrees. Do not repeat the request without a code.',
+  },
+  'provider-declined': {
+    title: 'The provider did not carry the login out',
+    detail:
+      'The provider sent the person back with an error in place of a code[: {error}]. Start the login again; if it happens again, offer another provider.',
+    cause:
+      'The provider had a fault of its own or is overloaded while the person was there. Its own words are in the log of this service.',
+    remedy:
+      'Offer the person a new login or another provider. If all logins by this provider end so, tell the operator, with the request_id.',
+  },
+  'user-disabled': {
+    title: 'The user is blocked',
+    detail:
+      'The operator has blocked this user, so no session was opened. The person may turn to the operator; repeating does not help.',
+    cause: 'The operator of this service has disabled the user. This ends new logins and refreshes alike.',
+    remedy:
+      'End the session of the person at your site and show how to reach the operator. Do not repeat the request.',
+  },
+
+  // The provider, behind finish
+  'code-rejected': {
+    title: 'The provider did not accept the code',
+    detail:
+      'The provider did not accept the code: it is used up or too old. Start the login again; do not repeat this request.',
+    cause:
+      'A code lives from one to ten minutes, depending on the provider, and works once. It came too late, or was used up by an interrupted request.',
+    remedy:
+      'Send the finish at once when the person comes back. Offer a new login now. If it happens to all logins by one provider, tell the operator.',
+  },
+  'provider-unavailable': {
+    title: 'The provider is temporarily unavailable',
+    detail:
+      'The provider[ {provider}] cannot be reached at the moment. Nothing has been used up: repeat the same request after the time in the Retry-After header, or offer another provider.',
+    cause:
+      'The provider refuses connections, limits the requests of this service, or has failed so often in the last moments that this service gives it a pause.',
+    remedy:
+      'Wait for the seconds in Retry-After and repeat the same request, two or three times at most: the code of the person lives only a few minutes. GET /api/v1/oauth/providers/ shows which providers work now. If it lasts, tell the operator.',
+  },
+  'provider-error': {
+    title: 'The provider failed',
+    detail:
+      'The provider[ {provider}] answered with an error of its own. Start the login again; do not repeat this request, as the code may be used up.',
+    cause: 'The provider answered with a server error after it had got the code.',
+    remedy:
+      'Offer the person a new login or another provider. Do not repeat the finish. If it lasts longer than a few minutes, tell the operator, with the request_id.',
+  },
+  'provider-timeout': {
+    title: 'The provider did not answer in time',
+    detail:
+      'The provider[ {provider}] did not answer in time. Start the login again; do not repeat this request, as the code may be used up.',
+    cause:
+      'The provider got the request, but did not answer within a few seconds. Whether it used the code cannot be known.',
+    remedy:
+      'Offer the person a new login or another provider. Do not repeat the finish. Let your own time limit for this request be above 10 seconds, so that you see this answer.',
+  },
+  'provider-invalid-response': {
+    title: 'The answer of the provider cannot be used',
+    detail:
+      'The provider[ {provider}] gave an answer that cannot be used or trusted. Start the login again; if it happens again, tell the operator.',
+    cause:
+      'The answer of the provider is not what its documentation promises, lacks the id of the person, or carries a signature that does not hold. Nobody was logged in by it.',
+    remedy:
+      'Offer a new login once, then another provider. Do not repeat the finish. Tell the operator, with the request_id: perhaps the provider has changed its API.',
+  },
+  'provider-misconfigured': {
+    title: 'The provider refuses this service',
+    detail:
+      'The provider[ {provider}] refuses the settings of this service. Tell the operator; offer another provider until it is mended.',
+    cause:
+      'The application of this service at the provider is blocked, or its id, secret or return address is no longer right there. Your site cannot change this.',
+    remedy:
+      'Call the operator, with the request_id. Hide the button of this provider meanwhile. Repeating does not help.',
+  },
+
+  // Our own tokens
+  'token-missing': {
+    title: 'The access token is missing',
+    detail:
+      'The request has no access token. Send it in the Authorization header after the word Bearer and one blank.',
+    cause:
+      'There is no Authorization header with a Bearer token. Tokens in the address or in the body are not accepted (RFC 9700, section 4.3.2).',
+    remedy:
+      'Add the header Authorization: Bearer ACCESS_TOKEN, and check that no proxy removes it. Then send the request again.',
+  },
+  'token-invalid': {
+    title: 'The access token is not valid',
+    detail:
+      'The access token has run out or is not valid here. Get a new one by a refresh and repeat the request once.',
+    cause:
+      'The token has run out (it lives 15 minutes unless the operator set another time), its session has ended, its user is blocked, it is cut off, it is a refresh token, or it was issued by another service.',
+    remedy:
+      'Refresh the pair and repeat the request once with the new access token. If the refresh is refused too, start the login again. Check that you send access_token, not refresh_token, and that the clock of your server is right.',
+  },
+  'refresh-token-invalid': {
+    title: 'The refresh token is not valid',
+    detail:
+      'The refresh token has run out or was not issued by this service. Start the login again, and check that the token is stored whole.',
+    cause:
+      'The token is cut off or changed, is an access token, comes from another environment, has run out (30 days without a refresh unless the operator set another time), or was signed by a key that has been revoked.',
+    remedy:
+      'Delete the stored pair and let the person log in. Store tokens in a column without a length limit: they are several hundred characters long. Do not repeat the request.',
+  },
+  'refresh-token-reused': {
+    title: 'The refresh token had been replaced before',
+    detail:
+      'This refresh token had already been replaced by a newer one, so its session was ended for safety. Start the login again.',
+    cause:
+      'Each refresh replaces the refresh token. The previous one is still accepted for a few seconds, in case an answer is lost; used later, it may be stolen, so the whole session is ended (RFC 9700, section 4.14.2).',
+    remedy:
+      'Delete the stored pair and let the person log in. Then make sure that your site stores the new pair before anything else, that two processes do not refresh the same session side by side, and that no old copy of the tokens is brought back from a cache or a backup.',
+  },
+  'session-ended': {
+    title: 'The session has ended',
+    detail:
+      'The session of this token has ended: by logout, by the operator, or by its age. Start the login again.',
+    cause:
+      'The person logged out (perhaps from another device), the operator ended the session, the token was not refreshed for too long, or the session reached its greatest age (180 days unless the operator set another time).',
+    remedy:
+      'Delete the stored pair, end the session at your site and show the login page. Do not repeat the request.',
+  },
+  'session-not-found': {
+    title: 'There is no such session',
+    detail:
+      'This user has no living session with this id at this site. Read the list of sessions again; perhaps it has ended already.',
+    cause:
+      'The id is wrong, the session has ended, or it belongs to another user or another site; these cases are not told apart.',
+    remedy:
+      'If you wanted to end the session, nothing is left to do. Otherwise take the id from GET /api/v1/me/sessions/.',
+  },
+  'unsupported-grant-type': {
+    title: 'This grant_type is not supported',
+    detail:
+      'The refresh takes grant_type=refresh_token, or no grant_type at all. Correct the parameter and send the request again.',
+    cause:
+      'The parameter grant_type has another value, such as authorization_code or password. Logins are finished at /api/v1/oauth/authorize/, which takes no grant_type.',
+    remedy:
+      'Send grant_type=refresh_token or leave it out, and send the request again: nothing has been used up.',
+  },
+}
