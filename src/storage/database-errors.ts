@@ -36,7 +36,9 @@ export function isDatabaseUnavailable(error: unknown): boolean {
 
 /** Whether the same again may succeed soon: unavailable, or undone for another transaction's sake. */
 export function isTransient(error: unknown): boolean {
-  return isDatabaseUnavailable(error) || layers(error).some(({ code }) => code !== undefined && undone.test(code))
+  return (
+    isDatabaseUnavailable(error) || layers(error).some(({ code }) => code !== undefined && undone.test(code))
+  )
 }
 
 interface Layer {

@@ -18,7 +18,8 @@ const understood = [
  * @param pooler as the variable DATABASE_POOLER says
  */
 export function checkDatabaseUrl(url: string, pooler?: 'transaction'): string | undefined {
-  if (!/^postgres(ql)?:\/\//.test(url)) return 'must be of the form postgresql://USER:PASSWORD@HOST:5432/NAME.'
+  if (!/^postgres(ql)?:\/\//.test(url))
+    return 'must be of the form postgresql://USER:PASSWORD@HOST:5432/NAME.'
   const authority = url.slice(url.indexOf('//') + 2).split(/[/?#]/, 1)[0] ?? ''
   if (authority.slice(authority.lastIndexOf('@') + 1).includes(','))
     return 'must name one host: several are not supported; use an address that follows the primary.'

@@ -1,17 +1,27 @@
+import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
-import { PrismaPg } from '@prisma/adapter-pg'
-import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils'
-import type { MigrationList } from '@prisma/schema-engine-wasm'
-import { SchemaEngine } from '@prisma/schema-engine-wasm'
 import pg from 'pg'
 import { connectionOf } from './database-url.ts'
 
-const directory = fileURLToPath(new URL('../../prisma/migrations', import.meta.url))
+const directory = new URL('../../prisma/migrations/', import.meta.url)
 
-// Any constant; Prisma's own `migrate deploy` takes 72707369 as well, under which the engine then works.
-const lockKey = 7_413_001
-const lockWithin = 60_000
+// The key under which Prisma's `migrate deploy` works too: it and we never run at once.
+const lockKey = 72_707_369
+const lockWithin = '60s'
+// A statement that waits for a table blocks all who come after it: rather give up and be started again.
+const tableWithin = '5s'
+
+// Prisma's own table, so that its tools understand a database of ours and the other way round.
+const table = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
+  id VARCHAR(36) PRIMARY KEY NOT NULL,
+  checksum VARCHAR(64) NOT NULL,
+  finished_at TIMESTAMPTZ,
+  migration_name VARCHAR(255) NOT NULL,
+  logs TEXT,
+  rolled_back_at TIMESTAMPTZ,
+  started_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  applied_steps_count INTEGER NOT NULL DEFAULT 0
+)`
 
 /** The migrations were not applied; the message is a sentence for an operator, without address or password. */
 export class MigrationError extends Error {
@@ -19,43 +29,58 @@ export class MigrationError extends Error {
 }
 
 /**
- * Brings the database to this version's schema. Two at once are safe: one waits for the other and then finds
- * nothing to do. Each migration is one transaction, and gives up rather than wait behind a long statement.
+ * Brings the database to this version's schema. Each migration and its record are one transaction, so that a
+ * failure or a crash leaves nothing half done; two at once are safe: one waits, then finds nothing to do.
+ * Migrations that this version does not know are left alone: a newer version applied them.
  * @param url a direct address, not through a pooler
  * @returns the names of those applied, in order; none where everything was up to date
  * @throws {MigrationError}
  */
 export async function migrate(url: string): Promise<readonly string[]> {
   const { connectionString, schema } = connectionOf(url)
-  const lock = await connect(connectionString)
+  const client = await connect(connectionString)
   try {
-    if (schema !== undefined) await lock.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`)
-    await takeLock(lock)
-    return await applyAll(connectionString, schema)
-  } catch (error) {
-    if (error instanceof MigrationError) throw error
-    throw new MigrationError(`The migrations could not be applied: ${messageOf(error)}`, { cause: error })
+    if (schema !== undefined) {
+      await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`)
+      await client.query(`SET search_path = ${schema}`)
+    }
+    const applied: string[] = []
+    for (const migration of await readMigrations())
+      if (await applyOnce(client, migration)) applied.push(migration.name)
+    return applied
   } finally {
-    await lock.query('SELECT pg_advisory_unlock($1)', [lockKey]).catch(() => {})
-    await lock.end().catch(() => {})
+    await client.end().catch(() => {})
   }
 }
 
 /** The names of this version's migrations that the database does not have, in order. */
 export async function pendingMigrations(pool: pg.Pool): Promise<readonly string[]> {
-  const names = (await migrationNames()).toSorted()
-  const { rows: tables } = await pool.query<{ found: boolean }>(
+  const migrations = await readMigrations()
+  const { rows } = await pool.query<{ found: boolean }>(
     `SELECT to_regclass('_prisma_migrations') IS NOT NULL AS found`,
   )
-  if (tables[0]?.found !== true) return names
-  const { rows } = await pool.query<{ migration_name: string }>(
-    'SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL',
-  )
-  const applied = new Set(rows.map((row) => row.migration_name))
-  return names.filter((name) => !applied.has(name))
+  const done = rows[0]?.found === true ? await finished(pool) : new Map()
+  return migrations.filter(({ name }) => !done.has(name)).map(({ name }) => name)
 }
 
-/** The engine reports a missing database as an opaque error from WebAssembly; pg says what is the matter. */
+interface Migration {
+  readonly name: string
+  readonly sql: string
+  /** As Prisma computes it. */
+  readonly checksum: string
+}
+
+async function readMigrations(): Promise<Migration[]> {
+  const entries = await readdir(directory, { withFileTypes: true })
+  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+  return Promise.all(
+    names.toSorted().map(async (name) => {
+      const sql = await readFile(new URL(`${name}/migration.sql`, directory), 'utf8')
+      return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') }
+    }),
+  )
+}
+
 async function connect(connectionString: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000, keepAlive: true })
   client.on('error', () => {})
@@ -63,105 +88,53 @@ async function connect(connectionString: string): Promise<pg.Client> {
     await client.connect()
     return client
   } catch (error) {
-    throw new MigrationError(`The database cannot be reached: ${messageOf(error)}`, { cause: error })
+    throw new MigrationError(`The database cannot be reached: ${messageOf(error)}.`, { cause: error })
   }
 }
 
 /**
- * Tries rather than waits: a waiting statement would hold back `CREATE INDEX CONCURRENTLY` for ever. On the
- * embedded database all connections are one session, to which its own lock is no obstacle: hence the look
- * into pg_locks.
+ * Applies one migration unless it is there, in one transaction together with its record. The lock belongs to
+ * the transaction, so that it ends with it in every case; on the embedded database, where all connections are
+ * one session, the open transaction itself keeps others out.
+ * @returns whether it was applied now
  */
-async function takeLock(client: pg.Client): Promise<void> {
-  const until = performance.now() + lockWithin
-  for (;;) {
-    const { rows } = await client.query<{ taken: boolean }>(
-      `SELECT CASE WHEN EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = $1::int8::oid
-         AND classid = 0 AND objsubid = 1 AND pid = pg_backend_pid())
-       THEN false ELSE pg_try_advisory_lock($1::int8) END AS taken`,
-      [lockKey],
-    )
-    if (rows[0]?.taken === true) return
-    if (performance.now() > until)
-      throw new MigrationError('Another migration has been running for a minute; try again when it has ended.')
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}
-
-async function applyAll(connectionString: string, schema: string | undefined): Promise<readonly string[]> {
-  const settings = { TimeZone: 'UTC', lock_timeout: 5_000, ...(schema !== undefined && { search_path: schema }) }
-  const options = Object.entries(settings)
-    .map(([name, value]) => `-c ${name}=${value}`)
-    .join(' ')
-  const adapter = new WholeScripts({ connectionString, options, max: 1 }, schema === undefined ? {} : { schema })
-  const engine = await SchemaEngine.new(
-    { datamodels: undefined },
-    () => {},
-    bindMigrationAwareSqlAdapterFactory(adapter),
-  )
-  const migrationsList = await readMigrations()
-  const filters = { externalTables: [], externalEnums: [] }
+async function applyOnce(client: pg.Client, { name, sql, checksum }: Migration): Promise<boolean> {
   try {
-    // One that broke off, or whose process died, left nothing behind (each is one transaction): try it again.
-    const { failedMigrationNames } = await engine.diagnoseMigrationHistory({
-      migrationsList,
-      optInToShadowDatabase: false,
-      filters,
-    })
-    for (const migrationName of failedMigrationNames) await engine.markMigrationRolledBack({ migrationName })
-    return (await engine.applyMigrations({ migrationsList, filters })).appliedMigrationNames
-  } finally {
-    await adapter.close()
-    engine.free()
-  }
-}
-
-/**
- * Hands a migration to PostgreSQL as one message, which is one transaction. The adapter's own way is to cut it at
- * each semicolon, also inside a function's body, and to run the pieces one by one.
- */
-class WholeScripts extends PrismaPg {
-  private readonly open: (() => Promise<void>)[] = []
-
-  override async connect() {
-    const adapter = await super.connect()
-    adapter.executeScript = async (script) => {
-      await adapter.underlyingDriver().query(script)
+    await client.query('BEGIN')
+    await client.query(`SET LOCAL lock_timeout = '${lockWithin}'`)
+    await client.query('SELECT pg_advisory_xact_lock($1)', [lockKey])
+    await client.query(`SET LOCAL lock_timeout = '${tableWithin}'`)
+    await client.query(`SET LOCAL client_min_messages = 'warning'`)
+    await client.query(table)
+    const known = (await finished(client)).get(name)
+    if (known !== undefined && known !== checksum)
+      throw new MigrationError(
+        `it was applied before with another text; an applied migration must not change`,
+      )
+    if (known === undefined) {
+      // Without parameters it is one message of many statements, function bodies with semicolons included.
+      await client.query(sql)
+      await client.query(
+        `INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
+         VALUES ($1, $2, $3, now(), clock_timestamp(), 1)`,
+        [randomUUID(), checksum, name],
+      )
     }
-    this.open.push(() => adapter.dispose())
-    return adapter
-  }
-
-  /** The engine leaves its connections open. */
-  async close(): Promise<void> {
-    await Promise.all(this.open.splice(0).map((dispose) => dispose()))
+    await client.query('COMMIT')
+    return known === undefined
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => {})
+    throw new MigrationError(`Migration ${name} was not applied: ${messageOf(error)}.`, { cause: error })
   }
 }
 
-async function migrationNames(): Promise<string[]> {
-  const entries = await readdir(directory, { withFileTypes: true })
-  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
-}
-
-async function readMigrations(): Promise<MigrationList> {
-  const names = (await migrationNames()).toSorted()
-  return {
-    baseDir: directory,
-    lockfile: {
-      path: 'migration_lock.toml',
-      content: await readFile(`${directory}/migration_lock.toml`, 'utf8'),
-    },
-    shadowDbInitScript: '',
-    migrationDirectories: await Promise.all(
-      names.map(async (name) => ({
-        path: name,
-        migrationFile: {
-          path: 'migration.sql',
-          content: { tag: 'ok' as const, value: await readFile(`${directory}/${name}/migration.sql`, 'utf8') },
-        },
-      })),
-    ),
-  }
+/** Checksum by name. A row that Prisma's tools left unfinished does not count. */
+async function finished(client: pg.Client | pg.Pool): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await client.query<{ migration_name: string; checksum: string }>(
+    `SELECT migration_name, checksum FROM _prisma_migrations
+     WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL`,
+  )
+  return new Map(rows.map((row) => [row.migration_name, row.checksum]))
 }
 
 function messageOf(error: unknown): string {

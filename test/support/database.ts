@@ -42,7 +42,8 @@ let server: Promise<string> | undefined
 
 /** TEST_DATABASE_URL (`npm test` starts a server and sets it); a file that is run alone starts one of its own. */
 export function serverUrl(): Promise<string> {
-  server ??= process.env.TEST_DATABASE_URL === undefined ? ownServer() : Promise.resolve(process.env.TEST_DATABASE_URL)
+  server ??=
+    process.env.TEST_DATABASE_URL === undefined ? ownServer() : Promise.resolve(process.env.TEST_DATABASE_URL)
   return server
 }
 

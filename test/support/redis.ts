@@ -15,9 +15,7 @@ type Test = Pick<typeof t, 'teardown'>
  * `npm test` installs it or says how; with CI set a test that is left out is a failure there.
  */
 export const withoutRedis: string | false =
-  process.env.TEST_REDIS_URL !== undefined || hasRedisServer()
-    ? false
-    : 'redis-server is not installed'
+  process.env.TEST_REDIS_URL !== undefined || hasRedisServer() ? false : 'redis-server is not installed'
 
 function hasRedisServer(): boolean {
   try {
