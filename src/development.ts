@@ -1,0 +1,26 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** Where development keeps what strict mode is given: the embedded database and its secret key. */
+export const dataDirectory = '.data'
+
+/**
+ * The key that seals the signing keys, made at the first start and kept beside the data that it seals
+ * (mode 0600). Development only: strict mode demands SECRET_KEYS.
+ * @returns 32 bytes, alone in a list
+ */
+export async function developmentSecretKeys(directory: string): Promise<Buffer[]> {
+  const path = join(directory, 'secret-keys')
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  // 'wx' fails where the file is: of two first starts at once, one makes the key and both read it.
+  await writeFile(path, randomBytes(32).toString('base64'), { mode: 0o600, flag: 'wx' }).catch(ignoreExisting)
+  const key = Buffer.from(await readFile(path, 'utf8'), 'base64')
+  if (key.length !== 32)
+    throw new Error(`${path} does not hold a key of 32 bytes: remove it, and the data with it.`)
+  return [key]
+}
+
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error
+}

@@ -1,0 +1,60 @@
+import { Problem } from './problem.ts'
+
+/** A site's id and secret, as the caller sent them; nothing is checked yet. */
+export interface Credentials {
+  readonly id: string
+  readonly secret: string
+}
+
+const challenge = { 'www-authenticate': 'Basic realm="auth-movies", charset="UTF-8"' }
+
+/** 401 with the challenge that RFC 6749 §5.2 demands. */
+export function unauthorized(type: 'secret-required' | 'wrong-credentials'): Problem {
+  return new Problem(type, { headers: challenge })
+}
+
+/**
+ * HTTP Basic with the site's id and secret, each form-encoded before they are joined (RFC 6749 §2.3.1). Both
+ * hold only characters that encode to themselves, so a client that skips the encoding is understood as well.
+ * An empty secret is no secret: clients without one send it by themselves.
+ * @returns undefined where there are none
+ * @throws {Problem} wrong-credentials where the header is Basic but cannot be read
+ */
+export function readBasic(authorization: string | undefined): Credentials | undefined {
+  const match = /^basic +([A-Za-z0-9+/_-]*={0,2}) *$/i.exec(authorization ?? '')
+  if (match === null) {
+    if (/^basic\b/i.test(authorization ?? '')) throw unauthorized('wrong-credentials')
+    return undefined
+  }
+  const [id, ...rest] = Buffer.from(match[1] ?? '', 'base64')
+    .toString()
+    .split(':')
+  const secret = rest.join(':')
+  if (secret === '') return undefined
+  const decoded = { id: formDecoded(id ?? ''), secret: formDecoded(secret) }
+  if (decoded.id === undefined || decoded.secret === undefined) throw unauthorized('wrong-credentials')
+  return { id: decoded.id, secret: decoded.secret }
+}
+
+/**
+ * Basic, or `client_id` and `client_secret` in the body where the endpoint takes them (RFC 6749 §2.3.1:
+ * openid-client sends them so by itself). Basic wins where both come.
+ * @throws {Problem} as readBasic
+ */
+export function readCredentials(
+  authorization: string | undefined,
+  body: { readonly client_id?: string; readonly client_secret?: string },
+): Credentials | undefined {
+  const basic = readBasic(authorization)
+  if (basic !== undefined) return basic
+  const { client_id: id, client_secret: secret } = body
+  return id === undefined || secret === undefined || secret === '' ? undefined : { id, secret }
+}
+
+function formDecoded(value: string): string | undefined {
+  try {
+    return decodeURIComponent(value.replaceAll('+', ' '))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,124 @@
+import type {} from '@fastify/swagger'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Problem } from './problem.ts'
+import { sendProblem } from './problem-reply.ts'
+import type { ProblemName } from './problems.ts'
+
+/** Failures of what the service stands on, told apart by the app: http/ knows no storage. */
+export type Translate = (error: unknown) => Problem | undefined
+
+/** Fastify's own refusals that are not about a parameter. */
+const fastifyErrors: Readonly<Record<string, ProblemName>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+}
+
+/**
+ * Everything that is thrown becomes a Problem here and nowhere else: a Problem as it is, a failed validation
+ * by its keyword, a failing dependency by `translate`, and the rest `internal-error` with the cause in the log alone.
+ */
+export function handleErrors(
+  app: FastifyInstance,
+  options: { publicUrl: string; translate: Translate },
+): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const problem = asProblem(error, request, options.translate)
+    if (problem.status >= 500) request.log.error({ err: error, problem: problem.type }, 'request failed')
+    return sendProblem(request, reply, problem, options.publicUrl)
+  })
+}
+
+/** The Problem that an error stands for. */
+export function asProblem(error: unknown, request: FastifyRequest, translate: Translate): Problem {
+  if (error instanceof Problem) return error
+  const translated = translate(error)
+  if (translated !== undefined) return translated
+  if (!isFastifyError(error)) return new Problem('internal-error', { cause: error })
+  if (error.validation !== undefined) return invalidParameter(error, request)
+  const name = fastifyErrors[error.code]
+  if (name !== undefined)
+    return new Problem(name, { values: { limit: '16384', accepted: accepted(request) }, cause: error })
+  const status = error.statusCode ?? 500
+  return new Problem(status >= 400 && status < 500 ? 'malformed-request' : 'internal-error', { cause: error })
+}
+
+/** The media types that the route takes, for the refusal of another. */
+export function accepted(request: FastifyRequest): string {
+  return (request.routeOptions.schema?.consumes ?? ['application/x-www-form-urlencoded']).join(', ')
+}
+
+function isFastifyError(error: unknown): error is FastifyError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+}
+
+function invalidParameter(error: FastifyError, request: FastifyRequest): Problem {
+  const failure = error.validation?.[0]
+  const parameter = parameterOf(failure)
+  const source: unknown = error.validationContext === 'querystring' ? request.query : request.body
+  if (failure?.keyword === 'required') {
+    const misnamed = misnamings.find(({ right, given }) => right === parameter && has(source, given))
+    if (misnamed !== undefined) return new Problem('misnamed-parameter', { values: { ...misnamed } })
+    return new Problem('missing-parameter', { values: { parameter } })
+  }
+  if (source === undefined || source === null) return new Problem('malformed-request')
+  if (failure?.keyword === 'type' && Array.isArray(valueOf(source, parameter)))
+    return new Problem('repeated-parameter', { values: { parameter } })
+  return new Problem('invalid-parameter', {
+    values: { parameter, rule: rules[failure?.keyword ?? ''] ?? 'format' },
+  })
+}
+
+/** Words that are easily confused: the published guide itself says `client_redirect_uri` in one place. */
+const misnamings = [{ right: 'client_redirect_url', given: 'client_redirect_uri' }] as const
+
+const rules: Readonly<Record<string, string>> = {
+  type: 'string',
+  minLength: 'not-empty',
+  maxLength: 'too-long',
+}
+
+type Failure = NonNullable<FastifyError['validation']>[number]
+
+function parameterOf(failure: Failure | undefined): string {
+  const missing: unknown = failure?.params.missingProperty ?? failure?.params.requiredProperties
+  if (Array.isArray(missing)) return String(missing[0])
+  if (typeof missing === 'string') return missing
+  return failure?.instancePath.split('/')[1] ?? 'body'
+}
+
+function has(source: unknown, name: string): boolean {
+  return valueOf(source, name) !== undefined
+}
+
+function valueOf(source: unknown, name: string): unknown {
+  if (typeof source !== 'object' || source === null) return undefined
+  return Object.entries(source).find(([key]) => key === name)?.[1]
+}
+
+/** Answers what no route takes: 405 with `Allow` on a known path, else 404. */
+export function handleUnknownRoutes(app: FastifyInstance, publicUrl: string): void {
+  const known: { pattern: RegExp; method: string }[] = []
+  app.addHook('onRoute', ({ url, method }) => {
+    // "/a/:b" and "/a/*", with or without the trailing slash, as the router matches them.
+    const source = url
+      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+      .replace(/:\w+/g, '[^/]+')
+      .replace(/\*$/, '.*')
+      .replace(/\/$/, '')
+    for (const one of [method].flat()) known.push({ pattern: new RegExp(`^${source}/?$`), method: one })
+  })
+  app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
+    const path = request.url.split('?', 1)[0] ?? ''
+    const allowed = [
+      ...new Set(known.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)),
+    ].join(', ')
+    const problem =
+      allowed === ''
+        ? new Problem('not-found')
+        : new Problem('method-not-allowed', {
+            values: { method: request.method, allowed },
+            headers: { allow: allowed },
+          })
+    return sendProblem(request, reply, problem, publicUrl)
+  })
+}

@@ -1,0 +1,63 @@
+import { Readable } from 'node:stream'
+import { Busboy } from '@fastify/busboy'
+import formbody from '@fastify/formbody'
+import type {} from '@fastify/swagger'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { accepted } from './error-handler.ts'
+import { Problem } from './problem.ts'
+
+/** Bytes of a request body, in every encoding. */
+export const bodyLimit = 16_384
+
+/** Fields that one body may hold: far more than any site's own parameters beside the login's. */
+const fieldLimit = 1_000
+
+/**
+ * Bodies: urlencoded and multipart forms become the same flat object, a name that comes twice an array, so
+ * that the route's schema refuses a known one and ignores an unknown one. A route takes what its schema's
+ * `consumes` lists, and nothing else (415).
+ */
+export const forms = fp(async (app: FastifyInstance) => {
+  await app.register(formbody, { bodyLimit })
+  // Read whole first: Fastify's own body limit holds then, as it does for every other type.
+  app.addContentTypeParser(
+    'multipart/form-data',
+    { parseAs: 'buffer', bodyLimit },
+    (request: FastifyRequest, body: Buffer) => multipart(request.headers['content-type'], body),
+  )
+  app.addHook('preParsing', async (request, _reply, payload) => {
+    const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
+    const consumes = request.routeOptions.schema?.consumes
+    const encoding = request.headers['content-encoding'] ?? 'identity'
+    const refused =
+      (type !== undefined && consumes !== undefined && !consumes.includes(type)) || encoding !== 'identity'
+    if (refused) throw new Problem('unsupported-media-type', { values: { accepted: accepted(request) } })
+    return payload
+  })
+})
+
+/** @throws {Problem} malformed-request for a body that is cut short or has no boundary */
+async function multipart(
+  contentType: string | undefined,
+  body: Buffer,
+): Promise<Record<string, string | string[]>> {
+  const fields = new Map<string, string | string[]>()
+  try {
+    const parser = new Busboy({
+      headers: { 'content-type': contentType ?? '' },
+      limits: { fieldSize: bodyLimit, fields: fieldLimit, files: fieldLimit, parts: fieldLimit },
+    })
+    parser.on('field', (name, value) => {
+      const before = fields.get(name)
+      fields.set(name, before === undefined ? value : [before, value].flat())
+    })
+    parser.on('file', (_name, file) => file.resume())
+    const done = new Promise((resolve, reject) => parser.once('finish', resolve).once('error', reject))
+    Readable.from([body]).pipe(parser)
+    await done
+  } catch (error) {
+    throw new Problem('malformed-request', { cause: error })
+  }
+  return Object.fromEntries(fields)
+}

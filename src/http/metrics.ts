@@ -1,0 +1,90 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** OpenTelemetry's buckets for request durations, seconds. */
+const buckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+
+/** Every metric of the service; no label ever holds a site, a user or a URL. */
+export type Metrics = ReturnType<typeof createMetrics>
+
+/** One registry a process: what `/metrics` on the management port shows. */
+export function createMetrics() {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  return {
+    registry,
+    serverDuration: new Histogram({
+      name: 'http_server_request_duration_seconds',
+      help: 'Duration of requests to the service',
+      labelNames: ['http_request_method', 'http_route', 'http_response_status_code'],
+      buckets,
+      registers,
+    }),
+    clientDuration: new Histogram({
+      name: 'http_client_request_duration_seconds',
+      help: 'Duration of requests to providers',
+      labelNames: ['provider', 'endpoint', 'outcome'],
+      buckets,
+      registers,
+    }),
+    loginsStarted: new Counter({
+      name: 'logins_started_total',
+      help: 'Logins that were started',
+      labelNames: ['provider'],
+      registers,
+    }),
+    loginsFinished: new Counter({
+      name: 'logins_finished_total',
+      help: 'Requests to finish a login, by problem type or success',
+      labelNames: ['provider', 'outcome'],
+      registers,
+    }),
+    stepDuration: new Histogram({
+      name: 'login_step_duration_seconds',
+      help: 'Duration of the steps of a login',
+      labelNames: ['provider', 'step'],
+      buckets,
+      registers,
+    }),
+    breakerState: new Gauge({
+      name: 'provider_breaker_state',
+      help: '0 closed, 1 half-open, 2 open',
+      labelNames: ['provider'],
+      registers,
+    }),
+    refreshes: new Counter({
+      name: 'refresh_total',
+      help: 'Refreshes, by outcome',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    signingKeyAge: new Gauge({
+      name: 'signing_key_age_seconds',
+      help: 'Age of the active signing key',
+      labelNames: ['kind'],
+      registers,
+    }),
+    dependencyUp: new Gauge({
+      name: 'dependency_up',
+      help: '1 where the last request to it succeeded',
+      labelNames: ['dependency'],
+      registers,
+    }),
+  }
+}
+
+/** Measures every request of an app by its route's pattern. */
+export const measured = fp(async (app: FastifyInstance, { metrics }: { metrics: Metrics }) => {
+  app.addHook('onResponse', async (request, reply) => {
+    metrics.serverDuration.observe(
+      {
+        http_request_method: request.method,
+        http_route: request.routeOptions.url ?? 'unknown',
+        http_response_status_code: String(reply.statusCode),
+      },
+      reply.elapsedTime / 1000,
+    )
+  })
+})

@@ -1,0 +1,55 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { escapeHtml, sendPage } from './page.ts'
+import { Problem } from './problem.ts'
+import { languageOf, problemBody } from './problem-reply.ts'
+import { problemTexts } from './problem-texts.ts'
+import type { ProblemName } from './problems.ts'
+import { problems } from './problems.ts'
+
+const words = {
+  en: { cause: 'Cause', remedy: 'What to do', example: 'Example', index: 'All problems', list: 'Problems' },
+  ru: { cause: 'Причина', remedy: 'Что делать', example: 'Пример', index: 'Все проблемы', list: 'Проблемы' },
+} as const
+
+const isProblemName = (name: string): name is ProblemName => Object.hasOwn(problems, name)
+
+/** A page for each row of the table of problems, in Russian and English: what every `docs` member points to. */
+export const problemPages: FastifyPluginAsyncTypebox<{ publicUrl: string }> = async (app, { publicUrl }) => {
+  const languages = Type.Object({ lang: Type.Optional(Type.Union([Type.Literal('en'), Type.Literal('ru')])) })
+
+  app.get('/problems/', { schema: { hide: true, querystring: languages } }, async (request, reply) => {
+    const language = request.query.lang ?? languageOf(request)
+    const rows = Object.entries(problemTexts[language]).map(
+      ([name, text]) => `<li><a href="/problems/${name}">${name}</a>: ${escapeHtml(text.title)}</li>`,
+    )
+    return sendPage(reply, { language, title: words[language].list, body: `<ul>${rows.join('')}</ul>` })
+  })
+
+  app.get(
+    '/problems/:name',
+    { schema: { hide: true, params: Type.Object({ name: Type.String() }), querystring: languages } },
+    async (request, reply) => {
+      const { name } = request.params
+      if (!isProblemName(name)) throw new Problem('not-found')
+      const language = request.query.lang ?? languageOf(request)
+      const text = problemTexts[language][name]
+      const example = problemBody(new Problem(name), {
+        language,
+        publicUrl,
+        requestId: request.id,
+        oauth: true,
+      })
+      const { cause, remedy, example: sample, index } = words[language]
+      return sendPage(reply, {
+        language,
+        title: text.title,
+        body:
+          `<p><code>urn:auth-movies:problem:${name}</code></p>` +
+          `<h2>${cause}</h2><p>${escapeHtml(text.cause)}</p><h2>${remedy}</h2><p>${escapeHtml(text.remedy)}</p>` +
+          `<h2>${sample}</h2><pre>HTTP ${problems[name].status}\n${escapeHtml(JSON.stringify(example, null, 2))}</pre>` +
+          `<p><a href="/problems/">${index}</a> · <a href="?lang=ru">Русский</a> · <a href="?lang=en">English</a></p>`,
+      })
+    },
+  )
+}

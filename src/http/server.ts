@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto'
+import accepts from '@fastify/accepts'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
+import fastify from 'fastify'
+import type { Config } from '../config.ts'
+import type { Translate } from './error-handler.ts'
+import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
+import { bodyLimit } from './forms.ts'
+import { headers } from './headers.ts'
+import { Problem } from './problem.ts'
+import { sendProblem } from './problem-reply.ts'
+import { answerClientError, answerExpectation } from './raw-errors.ts'
+
+/** A Fastify instance whose route schemas give the handlers their types. */
+export type Server = Awaited<ReturnType<typeof createServer>>
+
+/**
+ * What the public and the management server have in common: limits, time-outs, request ids, log lines without
+ * a query, and one answer to every failure.
+ */
+export async function createServer(config: Config, log: FastifyBaseLogger, translate: Translate) {
+  const { publicUrl } = config
+  const app = fastify({
+    loggerInstance: log,
+    disableRequestLogging: true,
+    trustProxy: trusted(config.trustProxy),
+    bodyLimit,
+    // A slow client gets 408 and loses its socket; our own idle connections outlive a balancer's (60 s as a rule).
+    requestTimeout: 15_000,
+    connectionTimeout: 30_000,
+    keepAliveTimeout: 75_000,
+    http: { maxHeaderSize: 32_768, headersTimeout: 10_000 },
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    genReqId: (request) => requestId(request.headers['x-request-id']),
+    // Strict: what an OAuth endpoint does not understand is refused, never mended (RFC 6749 §3.1).
+    ajv: {
+      customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false },
+    },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    clientErrorHandler: answerClientError(publicUrl),
+    frameworkErrors: (_error, request, reply) =>
+      void sendProblem(request, reply, new Problem('malformed-request'), publicUrl),
+  }).withTypeProvider<TypeBoxTypeProvider>()
+  app.server.on('checkExpectation', answerExpectation(publicUrl))
+  handleErrors(app, { publicUrl, translate })
+  handleUnknownRoutes(app, publicUrl)
+  app.addHook('onResponse', async (request, reply) =>
+    logResponse(request, reply.statusCode, reply.elapsedTime),
+  )
+  await app.register(accepts)
+  await app.register(headers)
+  return app
+}
+
+function trusted(
+  proxies: Config['trustProxy'],
+): false | string[] | ((address: string, hop: number) => boolean) {
+  if (typeof proxies === 'number') return (_address, hop) => hop < proxies
+  return proxies === false ? false : [...proxies]
+}
+
+/** A caller's own id is kept where it is harmless in a header and a log line; else it gets a new one. */
+function requestId(given: string | string[] | undefined): string {
+  return typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID()
+}
+
+/** One line a request: the route's pattern, never the URL (its query holds state and code). */
+function logResponse(request: FastifyRequest, status: number, milliseconds: number): void {
+  const { method, url: route } = request.routeOptions
+  request.log.info(
+    { method: method ?? request.method, route: route ?? 'unknown', status, ms: Math.round(milliseconds) },
+    'answered',
+  )
+}

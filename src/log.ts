@@ -1,0 +1,38 @@
+import type { FastifyBaseLogger } from 'fastify'
+import { pino } from 'pino'
+
+/** An error as it stands in the log: no member but these, as drivers hang queries, commands and rows on theirs. */
+interface LoggedError {
+  readonly type: string
+  readonly message: string
+  readonly code?: string
+  readonly stack?: string
+  readonly cause?: LoggedError
+}
+
+/** Causes of causes: as deep as a driver wrapped by Prisma wrapped by us. */
+const depth = 4
+
+/** What may be logged of an error. Messages are ours or a driver's own; none of them holds a value of ours. */
+export function errorForLog(error: unknown, left = depth): LoggedError {
+  if (!(error instanceof Error)) return { type: typeof error, message: 'not an Error' }
+  return {
+    type: error.name,
+    message: error.message.slice(0, 500),
+    ...('code' in error &&
+      (typeof error.code === 'string' || typeof error.code === 'number') && { code: String(error.code) }),
+    ...(error.stack !== undefined && { stack: error.stack.split('\n').slice(1, 6).join('\n') }),
+    ...(error.cause !== undefined && left > 0 && { cause: errorForLog(error.cause, left - 1) }),
+  }
+}
+
+/** One JSON line an event on standard output. Nothing is serialized by itself: no headers, no URL, no body. */
+export function createLog(level: string): FastifyBaseLogger {
+  return pino({
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: (error: unknown) => errorForLog(error), req: () => undefined, res: () => undefined },
+  })
+}

@@ -1,0 +1,123 @@
+import { finishWithin, rememberExpired } from '../config.ts'
+import { Problem } from '../http/problem.ts'
+import type { ProviderAdapter } from '../providers/provider.ts'
+import type { Sites } from '../sites/site.ts'
+import type { Answer, CallbackError, Login } from './login.ts'
+import type { LoginStore } from './login-store.ts'
+import { digest, isState } from './state.ts'
+
+/** What the provider's redirect brought (RFC 6749 §4.1.2), each parameter at most once. */
+export interface CallbackRequest {
+  readonly state: string
+  readonly code?: string
+  readonly error?: string
+  /** RFC 9207. */
+  readonly iss?: string
+  /** All of the redirect's parameters, for those that the provider's exchange needs. */
+  readonly parameters: Readonly<Record<string, string | undefined>>
+}
+
+/** What callback stands on. */
+export interface CallbackServices {
+  readonly logins: LoginStore
+  readonly sites: Sites
+}
+
+/** A refusal at the callback, and the site to which its page may lead back. */
+export class CallbackRefusal extends Error {
+  override readonly name = 'CallbackRefusal'
+  readonly problem: Problem
+  /** Undefined where no login is known, or the site may not be named any more. */
+  readonly siteOrigin: string | undefined
+
+  constructor(problem: Problem, siteOrigin: string | undefined) {
+    super(problem.type, { cause: problem })
+    this.problem = problem
+    this.siteOrigin = siteOrigin
+  }
+}
+
+/** English and ASCII, as RFC 6749 §4.1.2.1 wants it; the provider's own words go to the log alone. */
+const descriptions: Readonly<Record<CallbackError | 'login_expired', string>> = {
+  access_denied: 'The user refused access at the provider.',
+  temporarily_unavailable: 'The provider cannot answer now; start the login again a little later.',
+  server_error: 'The provider reported an error; start the login again.',
+  login_expired: 'The login took too long; start it again.',
+}
+
+/**
+ * Takes the provider's redirect and says where the browser goes. The redirect is built only from what this
+ * request carries: the same callback again gives the same redirect, and a stored code goes to nobody.
+ * @returns the `Location`: the registered URL, raw, with our parameters appended
+ * @throws {CallbackRefusal} where the browser must not be redirected
+ * @throws {StoreUnavailable}
+ */
+export async function callback(
+  request: CallbackRequest,
+  adapter: ProviderAdapter,
+  services: CallbackServices,
+): Promise<string> {
+  const found = isState(request.state) ? await services.logins.find(request.state) : undefined
+  if (found === undefined) throw new CallbackRefusal(new Problem('unknown-login'), undefined)
+  const { login } = found
+  const refused = (problem: Problem) => new CallbackRefusal(problem, new URL(login.redirectUrl).origin)
+  if (login.provider !== adapter.name) throw refused(new Problem('provider-mismatch'))
+  if (request.iss !== undefined && adapter.issuer !== undefined && request.iss !== adapter.issuer)
+    throw refused(new Problem('issuer-mismatch'))
+  await checkSite(login, services.sites)
+
+  const back = (parameters: Readonly<Record<string, string>>) =>
+    appendQuery(login.redirectUrl, { provider: login.provider, state: request.state, ...parameters })
+  const failed = (error: CallbackError | 'login_expired') =>
+    back({ error, error_description: descriptions[error] })
+  const now = Date.now()
+  const by = found.answer?.kind === 'code' ? found.answer.finishBy : login.answerBy
+  if (now > by) return failed('login_expired')
+
+  const answer = answerOf(request, adapter, now)
+  if (answer === undefined) throw refused(new Problem('missing-parameter', { values: { parameter: 'code' } }))
+  const outcome = await services.logins.answer(request.state, answer, (finishWithin + rememberExpired) / 1000)
+  if (outcome === 'gone') throw refused(new Problem('login-completed'))
+  if (outcome === 'conflict') throw refused(new Problem('code-mismatch'))
+  return answer.kind === 'error' ? failed(answer.error) : back({ code: request.code ?? '' })
+}
+
+/** Asked again here: a URL that is not registered any more gets no code, and a disabled site no user. */
+async function checkSite(login: Login, sites: Sites): Promise<void> {
+  const site = await sites.byId(login.siteId)
+  if (site === undefined || !site.redirectUrls.includes(login.redirectUrl))
+    throw new CallbackRefusal(new Problem('redirect-url-unknown'), undefined)
+  if (site.disabled) throw new CallbackRefusal(new Problem('site-disabled'), undefined)
+  if (!site.providers.includes(login.provider))
+    throw new CallbackRefusal(
+      new Problem('provider-not-allowed', { values: { provider: login.provider } }),
+      new URL(login.redirectUrl).origin,
+    )
+}
+
+function answerOf(request: CallbackRequest, adapter: ProviderAdapter, now: number): Answer | undefined {
+  if (request.code !== undefined && request.error === undefined) {
+    const kept = adapter.keeps.flatMap((name) => {
+      const value = request.parameters[name]
+      return value === undefined ? [] : [[name, value] as const]
+    })
+    return {
+      kind: 'code',
+      codeDigest: digest(request.code),
+      kept: Object.fromEntries(kept),
+      finishBy: now + finishWithin,
+    }
+  }
+  if (request.error === undefined || request.code !== undefined) return undefined
+  const known = (['access_denied', 'temporarily_unavailable'] as const).find(
+    (error) => error === request.error,
+  )
+  return { kind: 'error', error: known ?? 'server_error' }
+}
+
+/** Appends to the raw string: the URL API would rewrite a query that the registered URL already has. */
+function appendQuery(url: string, parameters: Readonly<Record<string, string>>): string {
+  const query = Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+  const separator = url.includes('?') ? (/[?&]$/.test(url) ? '' : '&') : '?'
+  return `${url}${separator}${query.join('&')}`
+}

@@ -1,0 +1,187 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { deadlines } from '../config.ts'
+import { readBasic } from '../http/basic-auth.ts'
+import { withDeadline } from '../http/deadline.ts'
+import { bodyFailures, failures, formAndJson, formTypes, ref } from '../http/openapi.ts'
+import { Problem } from '../http/problem.ts'
+import { TokenPair } from '../tokens/token-pair.ts'
+import type { CallbackRouteOptions } from './callback-route.ts'
+import { callbackParameters, unknownCallbackRoute } from './callback-route.ts'
+import type { FinishServices } from './finish.ts'
+import { finish } from './finish.ts'
+import { loginSchemas } from './schemas.ts'
+import type { StartServices } from './start.ts'
+import { start } from './start.ts'
+
+/** What the login's routes stand on. */
+export interface LoginRouteOptions {
+  readonly services: StartServices & FinishServices
+  readonly callback: CallbackRouteOptions
+  /** Every provider that this version knows, configured or not. */
+  readonly providerNames: readonly string[]
+}
+
+/** Parameters sent without a value are as good as omitted (RFC 6749 §3.1). */
+const present = (value: string | undefined): string | undefined => (value === '' ? undefined : value)
+
+/** The two requests of the published guide, and the callback between them. */
+export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (app, options) => {
+  const { services } = options
+  const { StartLogin, StartedLogin, FinishLogin } = loginSchemas(options.providerNames)
+  for (const schema of [StartLogin, StartedLogin, FinishLogin]) app.addSchema(schema)
+
+  app.post(
+    '/api/v1/oauth/authorize-url/',
+    {
+      schema: {
+        operationId: 'startLogin',
+        tags: ['Login'],
+        summary: 'Get the address to which to send the user',
+        security: [{}, { site: [] }],
+        consumes: formAndJson,
+        body: ref(StartLogin),
+        response: {
+          200: {
+            description: 'The login is started',
+            content: { 'application/json': { schema: ref(StartedLogin) } },
+          },
+          ...failures(
+            ...bodyFailures,
+            'misnamed-parameter',
+            'unknown-provider',
+            'redirect-url-unknown',
+            'redirect-url-differs',
+            'wrong-credentials',
+            'secret-required',
+            'site-mismatch',
+            'site-disabled',
+            'provider-not-allowed',
+            'provider-unavailable',
+          ),
+        },
+      },
+    },
+    async (request) => {
+      const {
+        provider,
+        client_redirect_url: redirectUrl,
+        code_challenge,
+        code_challenge_method,
+        login_hint,
+        prompt,
+      } = request.body
+      if ((code_challenge === undefined) !== (code_challenge_method === undefined))
+        throw new Problem('invalid-parameter', { values: { parameter: 'code_challenge', rule: 's256' } })
+      const credentials = readBasic(request.headers.authorization)
+      const loginHint = present(login_hint)
+      const started = await withDeadline(deadlines.start, () =>
+        start(
+          {
+            provider,
+            redirectUrl,
+            address: request.ip,
+            ...(credentials && { credentials }),
+            ...(code_challenge !== undefined && { codeChallenge: code_challenge }),
+            ...(loginHint !== undefined && { loginHint }),
+            ...(prompt === 'select_account' && { prompt }),
+          },
+          services,
+        ),
+      )
+      return { state: started.state, authorize_url: started.authorizeUrl }
+    },
+  )
+
+  app.route(
+    unknownCallbackRoute(options.callback, {
+      operationId: 'returnFromProvider',
+      tags: ['Login'],
+      summary: 'Where the provider sends the browser back; never called by sites',
+      description:
+        'Redirects the browser to the client_redirect_url of the login with provider, state and code, or with error and error_description.',
+      security: [],
+      params: Type.Object({ provider: Type.String() }),
+      querystring: callbackParameters,
+      response: {
+        303: { description: 'On to the site', type: 'null' },
+        ...failures(
+          'unknown-login',
+          'login-completed',
+          'code-mismatch',
+          'provider-mismatch',
+          'issuer-mismatch',
+          'not-found',
+        ),
+      },
+    }),
+  )
+
+  app.post(
+    '/api/v1/oauth/authorize/',
+    {
+      schema: {
+        operationId: 'finishLogin',
+        tags: ['Login'],
+        summary: 'Exchange state and code for tokens',
+        security: [{}, { site: [] }],
+        consumes: formTypes,
+        body: ref(FinishLogin),
+        response: {
+          200: { description: 'The tokens', content: { 'application/json': { schema: ref(TokenPair) } } },
+          ...failures(
+            ...bodyFailures,
+            'unknown-login',
+            'login-expired',
+            'login-unanswered',
+            'login-completed',
+            'login-in-progress',
+            'login-lost',
+            'login-incomplete',
+            'site-disabled',
+            'provider-not-allowed',
+            'secret-required',
+            'wrong-credentials',
+            'site-mismatch',
+            'provider-mismatch',
+            'code-mismatch',
+            'verifier-missing',
+            'verifier-unexpected',
+            'verifier-mismatch',
+            'access-denied',
+            'provider-declined',
+            'user-disabled',
+            'code-rejected',
+            'provider-unavailable',
+            'provider-error',
+            'provider-timeout',
+            'provider-invalid-response',
+            'provider-misconfigured',
+          ),
+        },
+      },
+    },
+    async (request) => {
+      const { provider, state, code, code_verifier } = request.body
+      const credentials = readBasic(request.headers.authorization)
+      const given = { code: present(code), codeVerifier: present(code_verifier) }
+      return await withDeadline(
+        deadlines.finish,
+        (signal) =>
+          finish(
+            {
+              provider,
+              state,
+              address: request.ip,
+              ...(given.code !== undefined && { code: given.code }),
+              ...(given.codeVerifier !== undefined && { codeVerifier: given.codeVerifier }),
+              ...(credentials && { credentials }),
+            },
+            services,
+            signal,
+          ),
+        'login-incomplete',
+      )
+    },
+  )
+}

@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto'
+import { rememberExpired } from '../config.ts'
+import type { Credentials } from '../http/basic-auth.ts'
+import { Problem } from '../http/problem.ts'
+import type { RateLimits } from '../http/rate-limit.ts'
+import type { ProviderRegistry } from '../providers/registry.ts'
+import { hostOf, redirectUrlDifference } from '../sites/redirect-url.ts'
+import type { Site, Sites } from '../sites/site.ts'
+import type { Login } from './login.ts'
+import type { LoginStore } from './login-store.ts'
+import { admit, authenticate } from './prove-caller.ts'
+import { digest, newState } from './state.ts'
+
+/** What a site's backend asks for. */
+export interface StartRequest {
+  readonly provider: string
+  readonly redirectUrl: string
+  /** The caller's network address, for the limits. */
+  readonly address: string
+  readonly credentials?: Credentials
+  readonly codeChallenge?: string
+  readonly loginHint?: string
+  readonly prompt?: 'select_account'
+}
+
+/** What start stands on. */
+export interface StartServices {
+  readonly logins: LoginStore
+  readonly sites: Sites
+  readonly providers: ProviderRegistry
+  readonly limits: RateLimits
+  /** The callback address of a provider, as registered there. */
+  readonly callbackUrl: (provider: string) => string
+  /** Seconds. */
+  readonly loginTtl: number
+}
+
+/** What the site sends its user to, and what it will meet again. */
+export interface StartedLogin {
+  readonly state: string
+  readonly authorizeUrl: string
+}
+
+/**
+ * Starts a login: the redirect URL names the site (RFC 6749 §4.1.1, exact comparison as RFC 9700 §2.1 demands).
+ * @throws {Problem} unknown-provider, redirect-url-unknown, redirect-url-differs, wrong-credentials,
+ *   secret-required, site-mismatch, site-disabled, provider-not-allowed, rate-limited, provider-unavailable
+ */
+export async function start(request: StartRequest, services: StartServices): Promise<StartedLogin> {
+  const provider = services.providers.get(request.provider)
+  if (provider === undefined) {
+    const providers = services.providers.list().map(({ adapter }) => adapter.name)
+    throw new Problem('unknown-provider', { values: { providers: providers.join(', ') } })
+  }
+  const caller = await authenticate(request.credentials, request.address, services)
+  const site = await services.sites.byRedirectUrl(request.redirectUrl)
+  if (site === undefined) throw await unregistered(request.redirectUrl, caller, services.sites)
+  admit(site, request.provider, caller)
+  await services.limits.admit('start', site.id, request.address, caller !== undefined)
+  const admission = provider.guard.admitsStart()
+  if (!admission.admitted)
+    throw new Problem('provider-unavailable', {
+      values: { provider: request.provider },
+      retryAfter: admission.retryAfter,
+    })
+
+  const { adapter } = provider
+  const state = newState()
+  const codeVerifier = randomBytes(32).toString('base64url')
+  const now = Date.now()
+  const login: Login = {
+    provider: adapter.name,
+    siteId: site.id,
+    redirectUrl: request.redirectUrl,
+    nonce: randomBytes(16).toString('base64url'),
+    ...(adapter.pkce && { codeVerifier }),
+    ...(request.codeChallenge !== undefined && { codeChallenge: request.codeChallenge }),
+    startedAt: now,
+    answerBy: now + services.loginTtl * 1000,
+  }
+  await services.logins.start(state, login, services.loginTtl + rememberExpired / 1000)
+  const authorizeUrl = await adapter.authorizeUrl({
+    state,
+    redirectUri: services.callbackUrl(adapter.name),
+    nonce: login.nonce,
+    ...(adapter.pkce && { codeChallenge: digest(codeVerifier) }),
+    ...(request.loginHint !== undefined && { loginHint: request.loginHint }),
+    ...(request.prompt !== undefined && { prompt: request.prompt }),
+  })
+  return { state, authorizeUrl: authorizeUrl.href }
+}
+
+/**
+ * Says how an unregistered URL differs from a registered one of the same host, and no more: nobody learns our
+ * list of customers by asking. Only a caller with that site's secret is told the registered URL.
+ */
+async function unregistered(url: string, caller: Site | undefined, sites: Sites): Promise<Problem> {
+  const host = hostOf(url)
+  const difference = host === undefined ? undefined : redirectUrlDifference(url, await sites.urlsOfHost(host))
+  if (difference === undefined) return new Problem('redirect-url-unknown')
+  const registered = caller?.redirectUrls.filter((one) => hostOf(one) === host).join(' ')
+  return new Problem('redirect-url-differs', { values: { difference, ...(registered && { registered }) } })
+}
