@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import type { JWTPayload } from 'jose'
 import { json } from './answers.ts'
 import { basicCredentials, bodyCredentials, formOf } from './client-auth.ts'
-import type { Answer, CommonSwitches, DoubleOptions, DoublePerson, ProviderDouble } from './double.ts'
+import type { Answer, CommonSwitches, DoubleOptions, ProviderDouble } from './double.ts'
+import { discovery, googlePaths as paths } from './google-discovery.ts'
 import type { IdTokenSpoiling } from './google-id-token.ts'
 import { accessTokenHash, GoogleKeys } from './google-id-token.ts'
+import { profile } from './google-profile.ts'
 import type { Grant } from './grants.ts'
 import { checkVerifier, grantState } from './grants.ts'
 import type { AuthorizationFlaw, Context, EndpointRequest, Rules } from './rules.ts'
@@ -26,14 +28,6 @@ export interface GoogleSwitches extends CommonSwitches {
 export function startGoogleDouble(options: DoubleOptions): Promise<ProviderDouble<GoogleSwitches>> {
   return serveDouble(google(), options)
 }
-
-const paths = {
-  authorize: '/o/oauth2/v2/auth',
-  token: '/token',
-  userinfo: '/v1/userinfo',
-  jwks: '/oauth2/v3/certs',
-  revoke: '/revoke',
-} as const
 
 /** What distinguishes Google (developers.google.com/identity/openid-connect). */
 export const google = (): Rules<GoogleSwitches> => ({
@@ -80,6 +74,7 @@ export const google = (): Rules<GoogleSwitches> => ({
     {
       method: 'GET',
       path: paths.jwks,
+      endpoint: 'jwks',
       answer: async (_request, { switches }) =>
         json(200, await switches.keys.jwks(), { 'cache-control': 'public, max-age=300' }),
     },
@@ -107,38 +102,6 @@ function issuers(origin: string, iss: GoogleSwitches['iss']): readonly (readonly
   const right = ['iss', origin] as const
   const wrong = ['iss', 'https://accounts.example'] as const
   return { sent: [right], absent: [], wrong: [wrong], repeated: [right, right] }[iss]
-}
-
-function discovery(issuer: string): Answer {
-  return json(200, {
-    issuer,
-    authorization_endpoint: issuer + paths.authorize,
-    token_endpoint: issuer + paths.token,
-    userinfo_endpoint: issuer + paths.userinfo,
-    revocation_endpoint: issuer + paths.revoke,
-    jwks_uri: issuer + paths.jwks,
-    response_types_supported: ['code'],
-    response_modes_supported: ['query'],
-    subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: ['RS256'],
-    scopes_supported: ['openid', 'email', 'profile'],
-    token_endpoint_auth_methods_supported: ['client_secret_post', 'client_secret_basic'],
-    claims_supported: [
-      'aud',
-      'email',
-      'email_verified',
-      'exp',
-      'family_name',
-      'given_name',
-      'iat',
-      'iss',
-      'name',
-      'sub',
-    ],
-    code_challenge_methods_supported: ['plain', 'S256'],
-    grant_types_supported: ['authorization_code', 'refresh_token'],
-    authorization_response_iss_parameter_supported: true,
-  })
 }
 
 const refuse = (error: string, description: string, status = 400) =>
@@ -240,23 +203,6 @@ function userinfo({ headers }: EndpointRequest, { grants, switches }: GoogleCont
   const grant = grants.byAccessToken(bearer ?? null, switches.accessTokenLifetime)
   if (grant === undefined) return refuse('invalid_request', 'Invalid Credentials', 401)
   return json(200, profileFields(grant.person, profile(grant.person, grant.scopes)))
-}
-
-/** The fields that the scopes give; a name of one word has no family name. */
-function profile(person: DoublePerson, scopes: readonly string[]): Record<string, unknown> {
-  const [givenName = '', ...rest] = person.name.split(' ')
-  return {
-    sub: person.id,
-    ...(scopes.includes('profile') && {
-      name: person.name,
-      given_name: givenName,
-      family_name: rest.length === 0 ? undefined : rest.join(' '),
-      picture: 'https://lh3.googleusercontent.example/a/picture=s96-c',
-    }),
-    ...(scopes.includes('email') &&
-      person.email !== null && { email: person.email, email_verified: person.emailVerified }),
-    hd: person.workspace ?? undefined,
-  }
 }
 
 function revoke(request: EndpointRequest, { grants }: GoogleContext): Answer {

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { Answer, CommonSwitches, DoublePerson } from './double.ts'
+import type { Answer, CommonSwitches, DoublePerson, Endpoint } from './double.ts'
 import type { Grant, Grants } from './grants.ts'
 
 /** A text in both languages of the sandbox. */
@@ -39,6 +39,8 @@ export interface EndpointRequest {
 export interface Route<Switches extends CommonSwitches> {
   readonly method: 'GET' | 'POST'
   readonly path: string
+  /** The name by which a fault can be put there. */
+  readonly endpoint?: Endpoint
   readonly answer: (request: EndpointRequest, context: Context<Switches>) => Answer | Promise<Answer>
 }
 
