@@ -1,0 +1,7 @@
+import type { ProviderPlugin } from '../src/providers/provider-plugin.ts'
+import { google } from './google.ts'
+import { mail } from './mail.ts'
+import { yandex } from './yandex.ts'
+
+/** Every provider that the service knows; one is in service where its CLIENT_ID and CLIENT_SECRET are set. */
+export const providers: readonly ProviderPlugin[] = [yandex, google, mail]

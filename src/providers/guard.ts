@@ -1,0 +1,131 @@
+import {
+  bulkhead,
+  CircuitState,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  handleWhen,
+  isBrokenCircuitError,
+  isBulkheadRejectedError,
+} from 'cockatiel'
+import { ProviderFailure } from './provider.ts'
+
+/** What a provider's circuit is doing. */
+export type GuardState = 'closed' | 'open' | 'half-open'
+
+/** Whether a login may be started, or in how many seconds (1 to 60) to ask again. */
+export type Admission =
+  | { readonly admitted: true }
+  | { readonly admitted: false; readonly retryAfter: number }
+
+/** The limits of a guard; all have defaults. */
+export interface GuardOptions {
+  /** For the text of its refusals. */
+  readonly provider: string
+  /** Faults in a row that open the circuit: counted by number, so that it opens at low traffic too. */
+  readonly faults?: number
+  /** Milliseconds from opening to the first trial. */
+  readonly pause?: number
+  /** Requests at the provider at once; more are refused, not queued. */
+  readonly concurrency?: number
+  readonly onStateChange?: (state: GuardState) => void
+}
+
+/** One provider's circuit breaker, concurrency cap and 429 back-off: it being down touches no other. */
+export interface Guard {
+  readonly state: GuardState
+  /** Whether the provider is believed to work; asking changes nothing. */
+  readonly works: boolean
+  /** Asked by every start. With the circuit open and its pause over, one start a pause is let through. */
+  admitsStart(): Admission
+  /**
+   * Runs what talks to the provider.
+   * @throws {ProviderFailure} its own, with `codeUnspent`, where `work` was not run; else what `work` threw
+   */
+  execute<T>(work: () => Promise<T>): Promise<T>
+}
+
+/** Requests at a provider at once: some 300 logins a second at 300 ms each. */
+export const defaultConcurrency = 100
+
+/** Seconds: for how long to keep off after a 429 without Retry-After. */
+const defaultBackOff = 5
+
+const states = {
+  [CircuitState.Closed]: 'closed',
+  [CircuitState.Open]: 'open',
+  [CircuitState.HalfOpen]: 'half-open',
+  [CircuitState.Isolated]: 'open',
+} as const satisfies Record<CircuitState, GuardState>
+
+/** A guard for one provider, closed. */
+export function createGuard({
+  provider,
+  faults = 5,
+  pause = 10_000,
+  concurrency = defaultConcurrency,
+  onStateChange,
+}: GuardOptions): Guard {
+  // Neither invalid_grant nor any other answer counts, in either direction: junk codes open nothing.
+  const circuit = circuitBreaker(handleWhen(isFault), {
+    halfOpenAfter: pause,
+    breaker: new ConsecutiveBreaker(faults),
+  })
+  const cap = bulkhead(concurrency)
+  let openUntil = 0
+  let backOffUntil = 0
+  let trialUntil = 0
+  circuit.onBreak(() => {
+    openUntil = Date.now() + pause
+  })
+  circuit.onStateChange((state) => onStateChange?.(states[state]))
+
+  const refusal = (kind: 'unavailable' | 'rate_limited', why: string, until: number) =>
+    new ProviderFailure(kind, `${provider}: ${why}`, { codeUnspent: true, retryAfter: secondsUntil(until) })
+
+  return {
+    get state() {
+      // cockatiel stays open until somebody calls execute().
+      return circuit.state === CircuitState.Open && Date.now() >= openUntil
+        ? 'half-open'
+        : states[circuit.state]
+    },
+    get works() {
+      return circuit.state === CircuitState.Closed && Date.now() >= backOffUntil
+    },
+    admitsStart() {
+      const now = Date.now()
+      if (now < backOffUntil) return { admitted: false, retryAfter: secondsUntil(backOffUntil) }
+      if (circuit.state === CircuitState.Closed) return { admitted: true }
+      const until = Math.max(openUntil, trialUntil)
+      if (now < until) return { admitted: false, retryAfter: secondsUntil(until) }
+      trialUntil = now + pause
+      return { admitted: true }
+    },
+    async execute(work) {
+      if (Date.now() < backOffUntil)
+        throw refusal('rate_limited', 'it asked us to come back later', backOffUntil)
+      // While one request tries the provider out, cockatiel would let the others wait: we never queue.
+      if (circuit.state === CircuitState.HalfOpen)
+        throw refusal('unavailable', 'another request is trying it out', Date.now())
+      try {
+        return await cap.execute(() => circuit.execute(work))
+      } catch (error) {
+        if (isBrokenCircuitError(error)) throw refusal('unavailable', 'its circuit is open', openUntil)
+        if (isBulkheadRejectedError(error))
+          throw refusal('unavailable', 'too many requests at once', Date.now())
+        if (error instanceof ProviderFailure && error.kind === 'rate_limited')
+          backOffUntil = Date.now() + (error.retryAfter ?? defaultBackOff) * 1000
+        throw error
+      }
+    },
+  }
+}
+
+/** What tells that the provider is down; an answer of any kind tells that it is not. */
+function isFault(error: unknown): boolean {
+  return error instanceof ProviderFailure && (error.kind === 'unavailable' || error.kind === 'timeout')
+}
+
+function secondsUntil(time: number): number {
+  return Math.min(60, Math.max(1, Math.ceil((time - Date.now()) / 1000)))
+}

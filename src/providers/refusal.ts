@@ -1,0 +1,62 @@
+import type { JsonObject } from './json.ts'
+import { isJsonObject } from './json.ts'
+import type { ProviderFailureKind } from './provider.ts'
+
+/** What a provider's `error` means to us, by its exact text. */
+export type Refusals = Readonly<Record<string, ProviderFailureKind>>
+
+/**
+ * RFC 6749 §5.2, §4.1.2.1; what a plugin names goes before. Everything that only a change of our own settings
+ * can mend is `misconfigured`: operators are alerted by it, so nothing that a caller can provoke belongs here
+ * (`invalid_request`: a junk code may be answered by it).
+ */
+const standard: Refusals = {
+  invalid_grant: 'invalid_grant',
+  invalid_client: 'misconfigured',
+  unauthorized_client: 'misconfigured',
+  unsupported_grant_type: 'misconfigured',
+  invalid_scope: 'misconfigured',
+  server_error: 'unavailable',
+  temporarily_unavailable: 'unavailable',
+}
+
+/** Whether an answer is a refusal, whatever its status: some providers refuse with a 200. */
+export function isRefusal(answer: JsonObject): boolean {
+  return (typeof answer.error === 'string' && answer.error !== '') || isJsonObject(answer.error)
+}
+
+/** The kind of a token endpoint's refusal; 401 says that our credentials were not taken (RFC 6749 §5.2). */
+export function refusalKind(answer: JsonObject, status: number, own: Refusals): ProviderFailureKind {
+  const error = typeof answer.error === 'string' ? answer.error : ''
+  for (const table of [own, standard]) {
+    const kind = Object.hasOwn(table, error) ? table[error] : undefined
+    if (kind !== undefined) return kind
+  }
+  return status === 401 ? 'misconfigured' : 'invalid_response'
+}
+
+/**
+ * A provider's own words for the log: printable, short, and without what we sent, should it be echoed.
+ * @param secrets code, verifier, token, client secret
+ */
+export function describeRefusal(answer: JsonObject, secrets: readonly (string | undefined)[]): string {
+  const words = [answer.error, answer.error_description]
+    .filter((word): word is string => typeof word === 'string')
+    .join(', ')
+  let text = words
+  for (const secret of secrets)
+    if (secret !== undefined && secret !== '')
+      for (const form of [secret, encodeURIComponent(secret)]) text = text.replaceAll(form, '[removed]')
+  return text.replace(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, ' ').slice(0, 200)
+}
+
+/**
+ * Retry-After in seconds, 1 to 60, or undefined where there is none that can be read (RFC 9110 §10.2.3: a
+ * number of seconds, or a date).
+ */
+export function retryAfterOf(header: string | string[] | undefined): number | undefined {
+  const value = (Array.isArray(header) ? header[0] : header)?.trim()
+  if (value === undefined || value === '') return undefined
+  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000
+  return Number.isNaN(seconds) ? undefined : Math.min(60, Math.max(1, Math.ceil(seconds)))
+}

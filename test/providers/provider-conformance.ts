@@ -1,0 +1,295 @@
+import { inspect } from 'node:util'
+import type { Test } from 'tap'
+import type { DoubleOptions, DoublePerson, ProviderDouble, RecordedRequest } from '../../sandbox/double.ts'
+import type { ProviderProfile } from '../../src/providers/provider.ts'
+import type { ProviderPlugin } from '../../src/providers/provider-plugin.ts'
+import {
+  challengeOf,
+  consented,
+  failureOf,
+  identify,
+  redirectUri,
+  requestsAt,
+  serve,
+} from './provider-setup.ts'
+import { runTransportConformance } from './provider-transport.ts'
+
+/** One provider, its double, and what its profile of a person must be. */
+export interface ConformanceSubject {
+  readonly plugin: ProviderPlugin
+  readonly startDouble: (options: DoubleOptions) => Promise<ProviderDouble>
+  readonly profileOf: (
+    person: Pick<DoublePerson, 'id' | 'login' | 'name' | 'email' | 'emailVerified'>,
+  ) => ProviderProfile
+  /** The only place of a userinfo request where the access token may stand. */
+  readonly tokenIn: (request: RecordedRequest) => string | null | undefined
+  /** The member of its userinfo answer that holds the subject. */
+  readonly subjectField: string
+}
+
+const ada = {
+  id: '1000000000000000077',
+  login: 'ada',
+  name: 'Ада Лавлейс',
+  email: 'Ada@EXAMPLE.com',
+  emailVerified: true,
+}
+
+/** What every provider must do, against its double; a provider's own tests cover only its differences. */
+export async function runProviderConformance(t: Test, subject: ConformanceSubject): Promise<void> {
+  const { plugin } = subject
+  const double = await subject.startDouble({ redirectUris: [redirectUri] })
+  t.teardown(() => double.close())
+  const switches = { ...double.switches }
+  t.beforeEach(() => {
+    Object.assign(double.switches, switches)
+    for (const endpoint of ['token', 'userinfo', 'jwks'] as const) {
+      double.fault(endpoint, undefined)
+      double.answer(endpoint, undefined)
+    }
+    double.requests.length = 0
+  })
+  const at = (address: 'TOKEN_URL' | 'USERINFO_URL') => requestsAt(double, address)
+
+  await t.test('describes itself', async (t) => {
+    const { adapter, guard } = await serve(t, plugin, double)
+    t.equal(adapter.name, plugin.name)
+    t.match(adapter.name, /^[a-z][a-z0-9-]*$/)
+    t.not(adapter.title.ru, '')
+    t.not(adapter.title.en, '')
+    t.equal(adapter.pkce, true)
+    t.equal(guard.state, 'closed')
+    t.equal(guard.works, true)
+  })
+
+  await t.test('registers its callback route in a scope of its own', async (t) => {
+    const { default: Fastify } = await import('fastify')
+    const { createProviderRegistry } = await import('../../src/providers/registry.ts')
+    const { settings } = await serve(t, plugin, double)
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(plugin.plugin, {
+      settings,
+      registry: createProviderRegistry(),
+      callbackRoute: ({ callbackMethod, name }) => ({
+        method: callbackMethod,
+        url: `/callback/${name}`,
+        handler: async () => 'here',
+      }),
+    })
+    const answer = await app.inject({ method: 'GET', url: `/callback/${plugin.name}` })
+    t.equal(answer.body, 'here')
+  })
+
+  await t.test('authorization URL', async (t) => {
+    const { adapter, settings } = await serve(t, plugin, double, {
+      env: { [`${plugin.name.toUpperCase()}_AUTHORIZE_URL`]: `${double.origin}/authorize?tenant=a%20b` },
+    })
+    const request = {
+      state: 'st-ate_1',
+      redirectUri,
+      nonce: 'n-once',
+      codeChallenge: challengeOf('v'.repeat(43)),
+    }
+    const { searchParams } = await adapter.authorizeUrl(request)
+    t.equal(searchParams.get('tenant'), 'a b', 'the query of the configured address stays')
+    t.equal(searchParams.get('response_type'), 'code')
+    t.equal(searchParams.get('client_id'), settings.clientId)
+    t.equal(searchParams.get('redirect_uri'), redirectUri)
+    t.equal(searchParams.get('scope'), settings.scope)
+    t.equal(searchParams.get('state'), 'st-ate_1')
+    t.equal(searchParams.get('code_challenge'), request.codeChallenge)
+    t.equal(searchParams.get('code_challenge_method'), 'S256')
+    t.equal(searchParams.has('client_secret'), false)
+    const again = await adapter.authorizeUrl({ state: 's', redirectUri, nonce: 'n' })
+    t.equal(again.searchParams.has('code_challenge'), false, 'no challenge where PKCE is off')
+    t.equal(again.searchParams.has('code_challenge_method'), false)
+  })
+
+  await t.test('a login', async (t) => {
+    const served = await serve(t, plugin, double)
+    const grant = await consented(served, double, { person: ada })
+    t.strictSame(await identify(served, grant), subject.profileOf({ ...ada, email: 'Ada@example.com' }))
+    t.equal(at('TOKEN_URL').length, 1)
+    t.equal(at('USERINFO_URL').length, 1)
+    t.strictSame(
+      served.observations
+        .filter(({ endpoint }) => endpoint !== 'jwks')
+        .map(({ provider, endpoint, result }) => [provider, endpoint, result]),
+      [
+        [plugin.name, 'token', 200],
+        [plugin.name, 'userinfo', 200],
+      ],
+    )
+  })
+
+  await t.test('a second login costs two requests', async (t) => {
+    const served = await serve(t, plugin, double)
+    await identify(served, await consented(served, double))
+    const grant = await consented(served, double)
+    double.requests.length = 0
+    await identify(served, grant)
+    t.equal(double.requests.length, 2)
+  })
+
+  for (const tokenAuth of ['basic', 'body'] as const)
+    await t.test(`credentials and token stand where they belong (${tokenAuth})`, async (t) => {
+      const served = await serve(t, plugin, double, {
+        env: { [`${plugin.name.toUpperCase()}_TOKEN_AUTH`]: tokenAuth },
+      })
+      const { clientId, clientSecret } = served.settings
+      const grant = await consented(served, double, { person: ada })
+      await identify(served, grant)
+      const [token] = at('TOKEN_URL')
+      const [userinfo] = at('USERINFO_URL')
+      if (token === undefined || userinfo === undefined) throw new Error('a request is missing')
+      const form = new URLSearchParams(token.body)
+      t.equal(token.method, 'POST')
+      t.equal(token.query.size, 0)
+      t.equal(token.headers['content-type'], 'application/x-www-form-urlencoded')
+      t.equal(form.get('grant_type'), 'authorization_code')
+      t.equal(form.get('code'), grant.code)
+      t.equal(form.get('redirect_uri'), redirectUri)
+      t.equal(form.get('code_verifier'), grant.codeVerifier)
+      const basic = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
+      t.equal(token.headers.authorization, tokenAuth === 'basic' ? basic : undefined)
+      t.equal(form.get('client_secret'), tokenAuth === 'body' ? clientSecret : null)
+      t.equal(form.get('client_id'), tokenAuth === 'body' ? clientId : null)
+
+      const accessToken = subject.tokenIn(userinfo)
+      t.ok(accessToken)
+      const text = inspect([userinfo.headers, [...userinfo.query], userinfo.body])
+      t.equal(text.split(String(accessToken)).length, 2, 'the access token stands in one place')
+      t.notMatch(text, clientSecret)
+      for (const { headers } of [token, userinfo]) {
+        t.match(headers['user-agent'], /^auth-movies\/\d/)
+        t.equal(headers['accept-encoding'], 'identity')
+      }
+    })
+
+  await t.test('who people are', async (t) => {
+    const served = await serve(t, plugin, double)
+    const login = async (person: Partial<DoublePerson>) =>
+      identify(served, await consented(served, double, { person: { ...ada, ...person } }))
+    t.match(await login({ email: null }), { email: null, emailVerified: null })
+    t.match(await login({ name: '' }), { subject: ada.id })
+    t.match(await login({ name: 'Zoë O’Neil 李' }), { name: 'Zoë O’Neil 李' })
+    t.match(await login({ raw: { unheard_of: { deeply: ['nested'] }, emails_count: 7 } }), {
+      subject: ada.id,
+    })
+  })
+
+  await t.test('numbers as ids keep their digits', async (t) => {
+    const served = await serve(t, plugin, double)
+    for (const id of ['9007199254740993', '9007199254740992', '900719925474099300000000000001', '42']) {
+      const person = { ...ada, id, raw: { [subject.subjectField]: BigInt(id) } }
+      t.equal((await identify(served, await consented(served, double, { person }))).subject, id)
+    }
+  })
+
+  await t.test('no usable id, no person', async (t) => {
+    const served = await serve(t, plugin, double)
+    for (const id of [
+      undefined,
+      null,
+      '',
+      ' ',
+      0,
+      false,
+      true,
+      {},
+      [],
+      ['1'],
+      1.5,
+      'a\u0000b',
+      '\ud800',
+      'x'.repeat(256),
+    ]) {
+      const person = { ...ada, raw: { [subject.subjectField]: id } }
+      const failure = await failureOf(identify(served, await consented(served, double, { person })))
+      t.match(failure, { kind: 'invalid_response', codeUnspent: false }, inspect(id))
+    }
+  })
+
+  await t.test('the code is refused', async (t) => {
+    const served = await serve(t, plugin, double)
+    const grant = await consented(served, double)
+    await identify(served, grant)
+    const refused = async (title: string, work: Promise<unknown>) => {
+      const failure = await failureOf(work)
+      t.match(failure, { kind: 'invalid_grant', codeUnspent: false }, title)
+      t.equal(failure.retryAfter, undefined)
+    }
+    await refused('used', identify(served, grant))
+    await refused('made up', identify(served, { ...grant, code: 'made-up' }))
+    double.switches.codeLifetime = 0
+    await refused('expired', identify(served, await consented(served, double)))
+    double.switches.codeLifetime = 600
+    const other = await consented(served, double)
+    await refused('another verifier', identify(served, { ...other, codeVerifier: 'w'.repeat(43) }))
+    t.equal(at('USERINFO_URL').length, 1, 'a refused code leads to no profile request')
+  })
+
+  await t.test('a code is sent exactly as it came', async (t) => {
+    const served = await serve(t, plugin, double)
+    for (const code of ['4/0A+b c=d&e%2F', 'кодий', '7']) {
+      const grant = await consented(served, double, { code })
+      t.equal(grant.code, code)
+      await identify(served, grant)
+      t.equal(new URLSearchParams(at('TOKEN_URL').at(-1)?.body).get('code'), code)
+    }
+  })
+
+  await t.test('our own credentials are refused', async (t) => {
+    const served = await serve(t, plugin, double)
+    const grant = await consented(served, double)
+    double.switches.forgetClient = true
+    const failure = await failureOf(identify(served, grant))
+    t.match(failure, { kind: 'misconfigured', codeUnspent: false })
+  })
+
+  await t.test('token answers that cannot be used', async (t) => {
+    const served = await serve(t, plugin, double)
+    const unusable = [
+      { access_token: undefined },
+      { access_token: '' },
+      { access_token: null },
+      { access_token: 7 },
+      { access_token: 'in\r\njected: 1' },
+      { access_token: 'ключ' },
+      { token_type: 'mac' },
+      { error: 'strange new error' },
+      { error: { code: 1 } },
+    ]
+    for (const fields of unusable) {
+      double.switches.tokenFields = fields
+      const failure = await failureOf(identify(served, await consented(served, double)))
+      t.match(failure, { kind: 'invalid_response', codeUnspent: false }, inspect(fields))
+    }
+    for (const fields of [
+      { token_type: 'BEARER' },
+      { token_type: null },
+      { expires_in: 'soon' },
+      { error: null },
+    ]) {
+      double.switches.tokenFields = fields
+      t.ok(await identify(served, await consented(served, double)), inspect(fields))
+    }
+  })
+
+  await t.test('userinfo refuses the token', async (t) => {
+    const served = await serve(t, plugin, double)
+    double.switches.accessTokenLifetime = 0
+    const failure = await failureOf(identify(served, await consented(served, double)))
+    t.match(failure, { kind: 'invalid_response', codeUnspent: false })
+  })
+
+  await t.test('PKCE can be switched off', async (t) => {
+    const served = await serve(t, plugin, double, { env: { [`${plugin.name.toUpperCase()}_PKCE`]: 'off' } })
+    t.equal(served.adapter.pkce, false)
+    t.ok(await identify(served, await consented(served, double)))
+    t.equal(new URLSearchParams(at('TOKEN_URL')[0]?.body).has('code_verifier'), false)
+  })
+
+  await runTransportConformance(t, subject, double)
+}
