@@ -1,0 +1,90 @@
+import { Prisma } from '../../prisma/client/client.ts'
+import type { Database } from '../storage/postgres.ts'
+import { shortCache } from './short-cache.ts'
+
+/** A client site, with everything that a login asks of it. */
+export interface Site {
+  /** Public: the user name of HTTP Basic and the tokens' `client_id`. */
+  readonly id: string
+  readonly name: string
+  /** Raw strings, compared as such. */
+  readonly redirectUrls: readonly string[]
+  /** Those that this site may use, each by its name; never "all". */
+  readonly providers: readonly string[]
+  readonly requireSecret: boolean
+  readonly disabled: boolean
+  /** SHA-256 of each live secret: two at most. */
+  readonly secretHashes: readonly Buffer[]
+}
+
+/** Finds sites, at most 2 s behind the database. Its errors are the database's own. */
+export interface Sites {
+  byRedirectUrl(url: string): Promise<Site | undefined>
+  byId(id: string): Promise<Site | undefined>
+  /** Registered URLs of all sites at this host (as hostOf gives it), 200 at most: for telling differences. */
+  urlsOfHost(host: string): Promise<readonly string[]>
+}
+
+// Of each kind, in one process; a site has at most 100 URLs of at most 2,000 characters.
+const remembered = 2_000
+
+/** Looks sites up by one statement each, through a small cache of its own. */
+export function createSites(database: Database): Sites {
+  const byRedirectUrl = shortCache(
+    (url) =>
+      findSite(
+        database,
+        Prisma.sql`JOIN redirect_urls AS asked ON asked.site_id = s.id WHERE asked.url = ${url}`,
+      ),
+    remembered,
+  )
+  const byId = shortCache((id) => findSite(database, Prisma.sql`WHERE s.id = ${id}`), remembered)
+  const urlsOfHost = shortCache((host) => findUrls(database, host), remembered)
+  // What cannot be registered is not worth a query, and NUL would be an error in PostgreSQL.
+  const printable = /^[\x21-\x7e]{1,2000}$/
+  return {
+    byRedirectUrl: async (url) => (printable.test(url) ? byRedirectUrl(url) : undefined),
+    byId: async (id) => (siteId.test(id) ? byId(id) : undefined),
+    urlsOfHost: async (host) => (printable.test(host) ? ((await urlsOfHost(host)) ?? []) : []),
+  }
+}
+
+/** What a site's id may look like: it goes into HTTP Basic and into URLs without any encoding. */
+export const siteId = /^[A-Za-z0-9_-]{1,64}$/
+
+interface SiteRow {
+  readonly id: string
+  readonly name: string
+  readonly urls: string[]
+  readonly providers: string[]
+  readonly require_secret: boolean
+  readonly disabled: boolean
+  readonly secrets: string[]
+}
+
+async function findSite(database: Database, condition: Prisma.Sql): Promise<Site | undefined> {
+  const [row] = await database.prisma.$queryRaw<SiteRow[]>`
+    SELECT s.id, s.name, s.providers, s.require_secret, s.disabled_at IS NOT NULL AS disabled,
+      ARRAY(SELECT u.url FROM redirect_urls AS u WHERE u.site_id = s.id ORDER BY u.url) AS urls,
+      ARRAY(SELECT encode(h.hash, 'hex') FROM site_secrets AS h WHERE h.site_id = s.id) AS secrets
+    FROM sites AS s ${condition}`
+  if (row === undefined) return undefined
+  return {
+    id: row.id,
+    name: row.name,
+    redirectUrls: row.urls,
+    providers: row.providers,
+    requireSecret: row.require_secret,
+    disabled: row.disabled,
+    secretHashes: row.secrets.map((hash) => Buffer.from(hash, 'hex')),
+  }
+}
+
+async function findUrls(database: Database, host: string): Promise<readonly string[] | undefined> {
+  const rows = await database.prisma.redirectUrl.findMany({
+    where: { host },
+    select: { url: true },
+    take: 200,
+  })
+  return rows.length === 0 ? undefined : rows.map(({ url }) => url)
+}
