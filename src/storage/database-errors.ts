@@ -1,7 +1,7 @@
 // SQLSTATEs (PostgreSQL, appendix A): the server cannot serve now, whatever the statement is.
 const unavailable = /^(08\w{3}|53\w{3}|57P0\d|57014|55P03|25006|25P03|28P01|28000|3D000)$/
 // Deadlock and serialization failure: the statement was undone, the same again may succeed.
-const undone = /^(40P01|40001|P2034)$/
+const undone = /^(40P01|40001|P2034|TransactionWriteConflict)$/
 
 const socketCodes = new Set([
   'ECONNREFUSED',
@@ -17,6 +17,18 @@ const socketCodes = new Set([
 // https://www.prisma.io/docs/orm/reference/error-reference: no connection, access, time or room.
 const prismaCodes = new Set(['P1000', 'P1001', 'P1002', 'P1008', 'P1010', 'P1011', 'P1017', 'P2024', 'P2037'])
 
+// The adapter's own names, which are all that is left of a connection's error under a raw query.
+const adapterKinds = new Set([
+  'DatabaseNotReachable',
+  'ConnectionClosed',
+  'SocketTimeout',
+  'TooManyConnections',
+  'TlsConnectionError',
+  'AuthenticationFailed',
+  'DatabaseAccessDenied',
+  'DatabaseDoesNotExist',
+])
+
 // What pg and its pool throw without any code.
 const messages =
   /^(timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/
@@ -28,8 +40,11 @@ const messages =
  */
 export function isDatabaseUnavailable(error: unknown): boolean {
   return layers(error).some(
-    ({ code, message }) =>
-      (code !== undefined && (unavailable.test(code) || socketCodes.has(code) || prismaCodes.has(code))) ||
+    ({ codes, message }) =>
+      codes.some(
+        (code) =>
+          unavailable.test(code) || socketCodes.has(code) || prismaCodes.has(code) || adapterKinds.has(code),
+      ) ||
       (message !== undefined && messages.test(message)),
   )
 }
@@ -37,12 +52,12 @@ export function isDatabaseUnavailable(error: unknown): boolean {
 /** Whether the same again may succeed soon: unavailable, or undone for another transaction's sake. */
 export function isTransient(error: unknown): boolean {
   return (
-    isDatabaseUnavailable(error) || layers(error).some(({ code }) => code !== undefined && undone.test(code))
+    isDatabaseUnavailable(error) || layers(error).some(({ codes }) => codes.some((code) => undone.test(code)))
   )
 }
 
 interface Layer {
-  readonly code: string | undefined
+  readonly codes: readonly string[]
   readonly message: string | undefined
 }
 
@@ -58,7 +73,10 @@ function layers(error: unknown, depth = 0): Layer[] {
   const list: unknown = Reflect.get(error, 'errors')
   if (Array.isArray(list)) inner.push(...list)
   return [
-    { code: text('originalCode') ?? text('code'), message: text('originalMessage') ?? text('message') },
+    {
+      codes: [text('code'), text('originalCode'), text('kind')].filter((code) => code !== undefined),
+      message: text('originalMessage') ?? text('message'),
+    },
     ...inner.flatMap((layer) => layers(layer, depth + 1)),
   ]
 }

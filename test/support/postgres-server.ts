@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
@@ -54,36 +55,36 @@ export async function startPostgres(
   }
   const args = Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 
-  // A process group of its own, so that all of its processes can be halted and ended together.
   const launch = () =>
-    spawn(join(home, 'bin/postgres'), ['-D', data, ...args], {
-      ...nobody,
-      cwd: home,
-      detached: true,
-      stdio: 'ignore',
-    })
+    spawn(join(home, 'bin/postgres'), ['-D', data, ...args], { ...nobody, cwd: home, stdio: 'ignore' })
   let child = launch()
-  const signalGroup = (signal: NodeJS.Signals) => {
-    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
-      process.kill(-child.pid, signal)
+  const signalAll = (signal: NodeJS.Signals) => {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+    // Each backend is a process group of its own; while the postmaster is halted it starts no further ones.
+    const halting = signal === 'SIGSTOP'
+    if (halting) process.kill(child.pid, signal)
+    const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
+    for (const pid of children.split(' ').filter((word) => word !== '')) process.kill(Number(pid), signal)
+    if (!halting) process.kill(child.pid, signal)
   }
-  const atExit = () => signalGroup('SIGKILL')
+  // Its backends end by themselves when it is gone.
+  const atExit = () => child.kill('SIGKILL')
   process.once('exit', atExit)
   await untilServing(url)
   return {
     url,
     async stop(signal = 'SIGINT') {
-      signalGroup('SIGCONT')
+      signalAll('SIGCONT')
       await end(child, signal)
     },
     async start() {
       child = launch()
       await untilServing(url)
     },
-    pause: () => signalGroup('SIGSTOP'),
-    resume: () => signalGroup('SIGCONT'),
+    pause: () => signalAll('SIGSTOP'),
+    resume: () => signalAll('SIGCONT'),
     async remove() {
-      signalGroup('SIGCONT')
+      signalAll('SIGCONT')
       await end(child, 'SIGQUIT')
       process.removeListener('exit', atExit)
       await rm(home, { recursive: true, force: true })
