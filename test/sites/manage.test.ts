@@ -1,0 +1,220 @@
+import { randomUUID } from 'node:crypto'
+import t from 'tap'
+import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../../src/sites/manage.ts'
+import { createSites } from '../../src/sites/site.ts'
+import { hashSecret, secretMatches } from '../../src/sites/site-secret.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { testDatabase } from '../support/database.ts'
+import { refused, rules } from './support.ts'
+
+/** What a process that has cached nothing sees. */
+const siteNow = (database: TestDatabase, id: string) => createSites(database).byId(id)
+
+t.test('a site is added, listed, found and removed', async (t) => {
+  const database = await testDatabase(t)
+  const site = await addSite(
+    database,
+    { name: 'Shop', redirectUrls: ['https://shop.example/b', 'https://shop.example/a'] },
+    rules,
+  )
+  t.match(site.id, /^site_[A-Za-z0-9_-]{12}$/)
+  t.match(site.secret, /^[A-Za-z0-9_-]{43}$/)
+  t.strictSame(
+    { ...site, id: '', secret: '', createdAt: site.createdAt instanceof Date },
+    {
+      id: '',
+      secret: '',
+      name: 'Shop',
+      redirectUrls: ['https://shop.example/a', 'https://shop.example/b'],
+      providers: ['one', 'two', 'three'],
+      requireSecret: false,
+      disabled: false,
+      createdAt: true,
+      liveSecrets: 1,
+    },
+  )
+  const { secret, ...record } = site
+  t.strictSame(await listSites(database), [record], 'listed without its secret')
+  const found = await createSites(database).byRedirectUrl('https://shop.example/a')
+  t.strictSame(found, {
+    id: site.id,
+    name: 'Shop',
+    redirectUrls: ['https://shop.example/a', 'https://shop.example/b'],
+    providers: ['one', 'two', 'three'],
+    requireSecret: false,
+    disabled: false,
+    secretHashes: [hashSecret(secret)],
+  })
+  t.ok(found && secretMatches(found, secret), 'its secret is known')
+  t.notOk(found && secretMatches(found, `${secret}x`), 'another is not')
+  t.notOk(found && secretMatches(found, ''), 'nor is none')
+
+  await removeSite(database, site.id)
+  t.strictSame(await listSites(database), [])
+  t.equal(await siteNow(database, site.id), undefined)
+  await addSite(database, { name: 'Shop', redirectUrls: ['https://shop.example/a'] }, rules)
+  await refused(t, removeSite(database, site.id), 'not-found', /no site with the id/)
+})
+
+t.test('what a site may not be', async (t) => {
+  const database = await testDatabase(t)
+  const good = { name: 'Shop', redirectUrls: ['https://shop.example/'] }
+  const bad: readonly [Partial<Parameters<typeof addSite>[1]>, RegExp][] = [
+    [{ name: '' }, /name is empty/],
+    [{ name: '  ' }, /name is empty/],
+    [{ name: ' Shop' }, /begin or end with a space/],
+    [{ name: 'x'.repeat(101) }, /longer than 100/],
+    [{ name: 'Sh\0op' }, /control character/],
+    [{ name: 'Sh\ud800op' }, /control character/],
+    [{ redirectUrls: [] }, /at least one redirect URL/],
+    [{ redirectUrls: ['https://a.example/', 'https://a.example/'] }, /given twice/],
+    [{ redirectUrls: Array.from({ length: 101 }, (_, n) => `https://a.example/${n}`) }, /at most 100/],
+    [
+      { redirectUrls: ['https://a.example/\r\nx'] },
+      /control character\. Given was: https:\/\/a\.example\/\\r\\nx$/,
+    ],
+    [{ redirectUrls: ['http://127.0.0.1/'] }, /must be https/],
+    [{ providers: [] }, /at least one provider/],
+    [{ providers: ['one', 'one'] }, /given twice/],
+    [{ providers: ['four'] }, /no provider "four": known are one, two, three/],
+    [{ providers: ['__proto__'] }, /no provider/],
+  ]
+  for (const [fields, sentence] of bad)
+    await refused(t, addSite(database, { ...good, ...fields }, rules), 'invalid', sentence)
+  t.strictSame(await listSites(database), [], 'nothing was stored')
+})
+
+t.test('an update changes what it names', async (t) => {
+  const database = await testDatabase(t)
+  const { id } = await addSite(
+    database,
+    { name: 'Shop', redirectUrls: ['https://shop.example/a', 'https://shop.example/b'] },
+    rules,
+  )
+  const update = (changes: Parameters<typeof updateSite>[2]) => updateSite(database, id, changes, rules)
+  t.strictSame(
+    (await update({ redirectUrls: ['https://shop.example/c', 'https://shop.example/b'] })).redirectUrls,
+    ['https://shop.example/b', 'https://shop.example/c'],
+    'a list replaces the list',
+  )
+  await update({ providers: ['two'] })
+  await update({ requireSecret: true })
+  await update({ disabled: true })
+  const first = await database.prisma.site.findUniqueOrThrow({ where: { id } })
+  await update({ disabled: true, name: 'Store' })
+  const second = await database.prisma.site.findUniqueOrThrow({ where: { id } })
+  t.strictSame(second.disabledAt, first.disabledAt, 'disabled since the first time')
+  t.match(await siteNow(database, id), {
+    name: 'Store',
+    redirectUrls: ['https://shop.example/b', 'https://shop.example/c'],
+    providers: ['two'],
+    requireSecret: true,
+    disabled: true,
+  })
+  t.match(await update({ disabled: false, requireSecret: false }), { disabled: false, requireSecret: false })
+
+  await addSite(database, { name: 'Other', redirectUrls: ['https://other.example/'] }, rules)
+  await refused(t, update({ name: 'Other' }), 'conflict', /name "Other" is taken by site site_/)
+  await refused(
+    t,
+    update({ redirectUrls: ['https://other.example/'] }),
+    'conflict',
+    /is registered to site site_/,
+  )
+  await refused(t, update({ redirectUrls: [] }), 'invalid', /at least one/)
+  await refused(t, updateSite(database, 'nobody', { name: 'x' }, rules), 'not-found', /"nobody"/)
+  await refused(t, updateSite(database, 'no\0body', { name: 'x' }, rules), 'not-found', /"no\\u0000body"/)
+  t.match(
+    await siteNow(database, id),
+    { name: 'Store', redirectUrls: { length: 2 } },
+    'nothing of a refused change',
+  )
+})
+
+t.test('two secrets live, a third retires the oldest', async (t) => {
+  const database = await testDatabase(t)
+  const { id, secret } = await addSite(
+    database,
+    { name: 'Shop', redirectUrls: ['https://shop.example/'] },
+    rules,
+  )
+  const secrets = [secret]
+  const living = async () => {
+    const site = await siteNow(database, id)
+    return secrets.map((one) => site !== undefined && secretMatches(site, one))
+  }
+  for (const expected of [
+    [true, true],
+    [false, true, true],
+    [false, false, true, true],
+  ]) {
+    const rotated = await rotateSecret(database, id)
+    t.equal(rotated.id, id)
+    secrets.push(rotated.secret)
+    t.strictSame(await living(), expected)
+  }
+  const parallel = await Promise.all(Array.from({ length: 6 }, () => rotateSecret(database, id)))
+  t.equal((await siteNow(database, id))?.secretHashes.length, 2, 'also after parallel rotations')
+  t.equal(new Set(parallel.map((rotated) => rotated.secret)).size, 6)
+  await refused(t, rotateSecret(database, 'nobody'), 'not-found', /"nobody"/)
+})
+
+t.test('of parallel changes one wins, and the others are told why', async (t) => {
+  const database = await testDatabase(t)
+  const race = async (add: (n: number) => Promise<unknown>, sentence: RegExp) => {
+    const results = await Promise.allSettled(Array.from({ length: 8 }, (_, n) => add(n)))
+    t.equal(results.filter(({ status }) => status === 'fulfilled').length, 1, `one of ${sentence}`)
+    for (const result of results)
+      if (result.status === 'rejected') await refused(t, Promise.reject(result.reason), 'conflict', sentence)
+  }
+  await race(
+    (n) =>
+      addSite(
+        database,
+        { name: `Site ${n}`, redirectUrls: ['https://a.example/', `https://${n}.example/`] },
+        rules,
+      ),
+    /https:\/\/a\.example\/ is registered to site/,
+  )
+  await race(
+    (n) => addSite(database, { name: 'Same', redirectUrls: [`https://same${n}.example/`] }, rules),
+    /name "Same" is taken/,
+  )
+  const others = await Promise.all(
+    Array.from({ length: 8 }, (_, n) =>
+      addSite(database, { name: `Mover ${n}`, redirectUrls: [`https://mover${n}.example/`] }, rules),
+    ),
+  )
+  await race(
+    (n) => updateSite(database, others[n]?.id ?? '', { redirectUrls: ['https://moved.example/'] }, rules),
+    /moved\.example\/ is registered/,
+  )
+})
+
+t.test('a removed site ends its sessions, and no others', async (t) => {
+  const database = await testDatabase(t)
+  const [shop, other] = await Promise.all(
+    ['shop', 'other'].map((name) =>
+      addSite(database, { name, redirectUrls: [`https://${name}.example/`] }, rules),
+    ),
+  )
+  if (shop === undefined || other === undefined) throw new Error('Two sites were added.')
+  const userId = randomUUID()
+  await database.prisma.user.create({ data: { id: userId } })
+  const session = (siteId: string, n: number) => ({
+    id: randomUUID(),
+    userId,
+    siteId,
+    provider: 'one',
+    loginHash: hashSecret(`${siteId} ${n}`),
+    refreshKid: 'kid',
+    expiresAt: new Date(Date.now() + 60_000),
+    endsAt: new Date(Date.now() + 60_000),
+  })
+  const sessions = Array.from({ length: 6_000 }, (_, n) => session(shop.id, n))
+  await database.prisma.session.createMany({ data: sessions.slice(0, 3_000) })
+  await database.prisma.session.createMany({ data: [...sessions.slice(3_000), session(other.id, 0)] })
+  await removeSite(database, shop.id)
+  const left = await database.prisma.session.findMany({ select: { siteId: true } })
+  t.strictSame(left, [{ siteId: other.id }])
+})
