@@ -1,0 +1,123 @@
+import { v7 as uuidv7 } from 'uuid'
+import type { Database } from '../storage/postgres.ts'
+import { isTransient } from '../storage/postgres.ts'
+import { again } from './again.ts'
+import type { OpenedSession, OpenSession, SessionOfLogin } from './session.ts'
+
+/** What the service adds to a login; times in seconds. */
+export interface OpenSessionOptions extends OpenSession {
+  /** The refresh key that signs now. */
+  readonly refreshKid: string
+  /** REFRESH_TOKEN_TTL. */
+  readonly ttl: number
+  /** SESSION_MAX_AGE. */
+  readonly maxAge: number
+}
+
+/** Ids in the order of time, so that the indexes grow at one end (RFC 9562 §5.7). */
+interface FreshIds {
+  readonly userId: string
+  readonly sessionId: string
+}
+
+/**
+ * Finds or creates the user of a profile and opens the session of this login, in one statement. A later login
+ * takes over what the provider says now, also that it says nothing: a name or an email that a person withdrew
+ * there is not kept here. Never linked by email.
+ *
+ * After a failed write it is repeated until `signal` fires (three times without one). A session whose COMMIT
+ * was lost on the way is recognised by its id and counts as opened.
+ * @throws database errors as they are, when repeating did not help
+ */
+export async function openSession(
+  database: Database,
+  options: OpenSessionOptions,
+  signal?: AbortSignal,
+): Promise<OpenedSession> {
+  const ids = { userId: uuidv7(), sessionId: uuidv7() }
+  return await again(
+    async (attempt) => {
+      const opened = await write(database, options, ids)
+      if (opened.kind !== 'exists' || attempt === 1) return opened
+      const session = await findSessionOfLogin(database, options.loginHash)
+      return session?.sessionId === ids.sessionId ? { kind: 'opened', ...session } : opened
+    },
+    { allowed: isTransient, attempts: signal ? Number.POSITIVE_INFINITY : 3, ...(signal && { signal }) },
+  )
+}
+
+interface Written {
+  readonly site_open: boolean
+  readonly user_id: string | null
+  readonly session_id: string | null
+  readonly expires_at: Date | null
+}
+
+/**
+ * The identity comes first: its key makes parallel first logins of one person wait for each other, and the
+ * update that changes nothing makes every one of them see the same user. A disabled user's row is not updated,
+ * so that there is no person to open a session for.
+ */
+async function write(
+  { prisma }: Database,
+  { profile, provider, siteId, loginHash, refreshKid, ttl, maxAge }: OpenSessionOptions,
+  ids: FreshIds,
+): Promise<OpenedSession> {
+  const [row] = await prisma.$queryRaw<Written[]>`
+    WITH site AS MATERIALIZED (
+      SELECT id FROM sites WHERE id = ${siteId} AND disabled_at IS NULL
+    ), identity AS (
+      INSERT INTO identities AS i (provider, subject, user_id)
+      SELECT ${provider}, ${profile.subject}, ${ids.userId}::uuid FROM site
+      ON CONFLICT (provider, subject) DO UPDATE SET user_id = i.user_id
+      RETURNING i.user_id
+    ), person AS (
+      INSERT INTO users AS u (id, name, login, email, email_verified)
+      SELECT user_id, ${profile.name}::text, ${profile.login}::text, ${profile.email}::text,
+        ${profile.emailVerified}::boolean FROM identity
+      ON CONFLICT (id) DO UPDATE SET name = excluded.name, login = excluded.login, email = excluded.email,
+        email_verified = excluded.email_verified, updated_at = now()
+      WHERE u.disabled_at IS NULL
+      RETURNING u.id
+    ), session AS (
+      INSERT INTO sessions (id, user_id, site_id, provider, login_hash, refresh_kid, expires_at, ends_at)
+      SELECT ${ids.sessionId}::uuid, person.id, ${siteId}, ${provider}, ${loginHash}, ${refreshKid},
+        now() + least(${ttl}::int, ${maxAge}::int) * interval '1 second',
+        now() + ${maxAge}::int * interval '1 second'
+      FROM person
+      ON CONFLICT (login_hash) DO NOTHING
+      RETURNING id, expires_at
+    )
+    SELECT EXISTS (SELECT FROM site) AS site_open, person.id AS user_id, session.id AS session_id,
+      session.expires_at
+    FROM (VALUES (1)) AS one LEFT JOIN person ON true LEFT JOIN session ON true`
+  if (row === undefined || !row.site_open) return { kind: 'site-gone' }
+  if (row.user_id === null) return { kind: 'disabled' }
+  if (row.session_id === null || row.expires_at === null) return { kind: 'exists' }
+  return {
+    kind: 'opened',
+    sessionId: row.session_id,
+    userId: row.user_id,
+    siteId,
+    generation: 0,
+    ageSeconds: 0,
+    living: true,
+    expiresAt: row.expires_at,
+    refreshKid,
+  }
+}
+
+/** The session that a login opened, ended or not; undefined where there is none (yet, or any more). */
+export async function findSessionOfLogin(
+  { prisma }: Database,
+  loginHash: Buffer,
+): Promise<SessionOfLogin | undefined> {
+  const rows = await prisma.$queryRaw<SessionOfLogin[]>`
+    SELECT s.id AS "sessionId", s.user_id AS "userId", s.site_id AS "siteId", s.generation,
+      s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid",
+      extract(epoch FROM now() - s.created_at)::float8 AS "ageSeconds",
+      s.revoked_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL AND c.disabled_at IS NULL AS living
+    FROM sessions AS s JOIN users AS u ON u.id = s.user_id JOIN sites AS c ON c.id = s.site_id
+    WHERE s.login_hash = ${loginHash}`
+  return rows[0]
+}

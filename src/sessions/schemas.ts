@@ -1,0 +1,77 @@
+import { Type } from 'typebox'
+
+const example = 'eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.eyJzaWQiOiIwMTkz….Qz1t…'
+const clientId = Type.Optional(Type.String({ maxLength: 64, description: 'In place of HTTP Basic' }))
+const clientSecret = Type.Optional(Type.String({ maxLength: 256, description: 'In place of HTTP Basic' }))
+
+/** Longer than any token of ours: what is longer is not one. */
+const token = (description: string) => Type.String({ minLength: 1, maxLength: 12_000, description })
+
+export const RefreshTokens = Type.Object(
+  {
+    refresh_token: token('The latest refresh token of the session'),
+    grant_type: Type.Optional(
+      Type.String({ maxLength: 64, description: 'refresh_token; standard OAuth clients send it' }),
+    ),
+    client_id: clientId,
+    client_secret: clientSecret,
+  },
+  { $id: 'RefreshTokens', examples: [{ refresh_token: example }] },
+)
+
+export const RevokeToken = Type.Object(
+  {
+    token: token('A refresh or access token: its session ends'),
+    token_type_hint: Type.Optional(Type.String({ maxLength: 64, description: 'Not needed (RFC 7009 §2.1)' })),
+    client_id: clientId,
+    client_secret: clientSecret,
+  },
+  { $id: 'RevokeToken', examples: [{ token: example }] },
+)
+
+export const IntrospectToken = Type.Object(
+  {
+    token: token('A refresh or access token of your own site'),
+    token_type_hint: Type.Optional(Type.String({ maxLength: 64, description: 'Not needed (RFC 7662 §2.1)' })),
+    client_id: clientId,
+    client_secret: clientSecret,
+  },
+  { $id: 'IntrospectToken', examples: [{ token: example }] },
+)
+
+const SessionId = Type.String({ format: 'uuid' })
+
+export const SessionList = Type.Object(
+  {
+    sessions: Type.Array(
+      Type.Object({
+        id: SessionId,
+        provider: Type.String(),
+        created_at: Type.String({ format: 'date-time' }),
+        last_used_at: Type.String({ format: 'date-time', description: 'The last refresh' }),
+        expires_at: Type.String({ format: 'date-time', description: 'Unless it is refreshed before' }),
+        current: Type.Boolean({ description: 'The session that asks' }),
+      }),
+    ),
+  },
+  {
+    $id: 'SessionList',
+    description: 'The sessions of this user at this site',
+    examples: [
+      {
+        sessions: [
+          {
+            id: '01936f0e-7b3c-7c4e-9d52-0c3c5f1e2a11',
+            provider: 'one',
+            created_at: '2026-11-25T10:00:00.000Z',
+            last_used_at: '2026-11-25T10:10:00.000Z',
+            expires_at: '2026-12-25T10:10:00.000Z',
+            current: true,
+          },
+        ],
+      },
+    ],
+  },
+)
+
+export const SessionPath = Type.Object({ id: Type.String({ maxLength: 64 }) })

@@ -1,0 +1,100 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Database } from '../storage/postgres.ts'
+
+/** How the sweep works; seconds and rows. */
+export interface SweepOptions {
+  /**
+   * An ended session is kept for so long: a repeated finish must find its `login_hash`, and support may ask
+   * what happened yesterday.
+   */
+  readonly keep?: number
+  /** Rows that one statement looks at. */
+  readonly pageSize?: number
+  readonly signal?: AbortSignal
+}
+
+/** Any constant of this service's; 7413001 and 7413002 are taken. */
+const lockKey = 7_413_003
+const day = 86_400
+
+/** Milliseconds. */
+const hour = 3_600_000
+
+/**
+ * Deletes sessions that ended (by revocation or by time) longer than `keep` ago; never a living one, which the
+ * statement asks again under each row's lock. It walks the primary key page by page, so that no statement is
+ * long, however large the table; each holds the advisory lock by itself, which works behind a pooler too.
+ * @returns how many were deleted; undefined where another replica is at it
+ */
+export async function sweepSessions(
+  { prisma }: Pick<Database, 'prisma'>,
+  { keep = day, pageSize = 2_000, signal }: SweepOptions = {},
+): Promise<number | undefined> {
+  let deleted = 0
+  let after: string | null = '00000000-0000-0000-0000-000000000000'
+  const aborted = () => signal?.aborted === true
+  while (after !== null && !aborted()) {
+    const rows: SweptPage[] = await prisma.$queryRaw<SweptPage[]>`
+      WITH lock AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${lockKey}::bigint) AS taken),
+      page AS MATERIALIZED (
+        SELECT s.id FROM sessions AS s WHERE (SELECT taken FROM lock) AND s.id > ${after}::uuid
+        ORDER BY s.id LIMIT ${pageSize}::int
+      ), gone AS (
+        DELETE FROM sessions AS s USING page
+        WHERE s.id = page.id
+          AND least(s.revoked_at, s.expires_at) < now() - ${keep}::int * interval '1 second'
+        RETURNING s.id
+      )
+      SELECT lock.taken, (SELECT count(*) FROM gone)::int AS deleted,
+        (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last
+      FROM lock`
+    const page = rows[0]
+    if (page?.taken !== true) return undefined
+    deleted += page.deleted
+    after = page.last
+  }
+  return deleted
+}
+
+interface SweptPage {
+  readonly taken: boolean
+  readonly deleted: number
+  readonly last: string | null
+}
+
+/**
+ * Sweeps every hour, the first time within an hour at random, so that replicas take turns. Holds no process open.
+ * @returns `close()`: no new page after it, and it waits for the one that runs
+ */
+export function startSweep(
+  database: Pick<Database, 'prisma'>,
+  log: Pick<FastifyBaseLogger, 'info' | 'error'>,
+): { close(): Promise<void> } {
+  const stop = new AbortController()
+  let running: Promise<void> = Promise.resolve()
+  let timer = setTimeout(run, Math.random() * hour).unref()
+  function run() {
+    running = sweepAndSay(database, log, stop.signal)
+    timer = setTimeout(run, hour).unref()
+  }
+  return {
+    async close() {
+      stop.abort()
+      clearTimeout(timer)
+      await running
+    },
+  }
+}
+
+async function sweepAndSay(
+  database: Pick<Database, 'prisma'>,
+  log: Pick<FastifyBaseLogger, 'info' | 'error'>,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const deleted = await sweepSessions(database, { signal })
+    if (deleted !== undefined) log.info({ deleted }, 'Ended sessions were swept.')
+  } catch (error) {
+    log.error({ err: error }, 'The sweep of ended sessions failed; the next is in an hour.')
+  }
+}

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto'
+import type { Static } from 'typebox'
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { InvalidToken } from './invalid-token.ts'
+import type { SigningKeys } from './signing-keys.ts'
+import { timeClaims, Uuid, verifyToken } from './verify-token.ts'
+
+export { InvalidToken } from './invalid-token.ts'
+
+/** The claims of an access token (RFC 9068 §2.2); nothing about the person beyond the id. */
+const AccessClaims = Type.Object({
+  iss: Type.String(),
+  /** The user. */
+  sub: Uuid,
+  /** The site, which verifies offline, and we ourselves, for `/me`. */
+  aud: Type.Tuple([Type.String(), Type.String()]),
+  client_id: Type.String(),
+  jti: Type.String({ minLength: 1 }),
+  sid: Uuid,
+  ...timeClaims,
+})
+
+/** The claims of a verified access token. */
+export type AccessClaims = Static<typeof AccessClaims>
+
+/** ACCESS_TOKEN_TTL is an hour at most, src/variables.ts. */
+const access = { kind: 'access', claims: Compile(AccessClaims), longestLife: 3600 } as const
+
+/** Whom a token speaks of. */
+export interface AccessSubject {
+  readonly userId: string
+  readonly siteId: string
+  readonly sessionId: string
+}
+
+/**
+ * A signed access token, `typ` at+jwt.
+ * @param life seconds; a session about to end has less than the usual
+ */
+export function issueAccessToken(
+  keys: SigningKeys,
+  { userId, siteId, sessionId }: AccessSubject,
+  life = keys.accessTokenTtl,
+): string {
+  const iat = Math.floor(keys.now() / 1000)
+  return keys.active('access').sign({
+    iss: keys.issuer,
+    sub: userId,
+    aud: [siteId, keys.issuer],
+    client_id: siteId,
+    iat,
+    exp: iat + life,
+    jti: randomUUID(),
+    sid: sessionId,
+  })
+}
+
+/**
+ * The claims of an access token of ours that is good now. Whether its session still lives is another question.
+ * @throws {InvalidToken} whatever is wrong, and nothing else
+ */
+export function verifyAccessToken(keys: SigningKeys, token: string): AccessClaims {
+  const claims = verifyToken(keys, token, access)
+  if (claims.aud[0] !== claims.client_id || claims.aud[1] !== keys.issuer) throw new InvalidToken('claims')
+  return claims
+}

@@ -1,0 +1,78 @@
+import type { KeyKind } from './key-material.ts'
+
+/** What decides when a key signs and verifies. Times are milliseconds of the database's clock. */
+export interface Scheduled {
+  readonly kid: string
+  readonly kind: string
+  readonly activatesAt: number
+  readonly revokedAt: number | null
+}
+
+/**
+ * `next`: published, so that caches know it before it signs. `active`: signs. `retired`: verifies what it
+ * signed. `ended`: the last of that has expired. `revoked`: refused everywhere.
+ */
+export type KeyState = 'next' | 'active' | 'retired' | 'ended' | 'revoked'
+
+/** How long tokens live, in seconds. */
+export interface TokenTimes {
+  readonly accessTokenTtl: number
+  readonly refreshTokenTtl: number
+  readonly sessionMaxAge: number
+}
+
+/**
+ * Seconds from the publication of a key to its first signature: JWKS caches (max-age 300), one poll of every
+ * replica, and a minute for clocks.
+ */
+export const publishedAhead = 300 + 60 + 60
+
+/** The keys of one kind by when they take over, latest first. */
+export function latestFirst<T extends Scheduled>(keys: readonly T[], kind: KeyKind): T[] {
+  return keys
+    .filter((key) => key.kind === kind)
+    .toSorted((a, b) => b.activatesAt - a.activatesAt || (a.kid < b.kid ? 1 : -1))
+}
+
+/**
+ * Milliseconds: when the last token that a key can have signed is over; Infinity while no successor is known.
+ * After a shortened TTL this follows the new one, as the operator asked.
+ * @param ordered all keys of its kind, latest first
+ */
+export function verifiesUntil(key: Scheduled, ordered: readonly Scheduled[], times: TokenTimes): number {
+  const successor = ordered.filter((other) => other.revokedAt === null && comesAfter(other, key)).at(-1)
+  if (successor === undefined) return Number.POSITIVE_INFINITY
+  const life =
+    key.kind === 'access' ? times.accessTokenTtl : Math.min(times.refreshTokenTtl, times.sessionMaxAge)
+  // A replica may sign a little longer: its poll failed, or its answer to a repeat is by the key of the row.
+  return successor.activatesAt + (life + publishedAhead) * 1000
+}
+
+/**
+ * Where a key stands at `now`.
+ * @param ordered all keys of its kind, latest first
+ */
+export function stateOf(
+  key: Scheduled,
+  ordered: readonly Scheduled[],
+  times: TokenTimes,
+  now: number,
+): KeyState {
+  if (key.revokedAt !== null) return 'revoked'
+  if (key === activeOf(ordered, now)) return 'active'
+  if (key.activatesAt > now) return 'next'
+  return verifiesUntil(key, ordered, times) > now ? 'retired' : 'ended'
+}
+
+/**
+ * The key that signs at `now`: the latest that has taken over. Where none has yet (the very first, and our
+ * estimate of the database's clock is a moment behind), the one that will be first.
+ */
+export function activeOf<T extends Scheduled>(ordered: readonly T[], now: number): T | undefined {
+  const usable = ordered.filter((key) => key.revokedAt === null)
+  return usable.find((key) => key.activatesAt <= now) ?? usable.at(-1)
+}
+
+function comesAfter(one: Scheduled, other: Scheduled): boolean {
+  return one.activatesAt > other.activatesAt || (one.activatesAt === other.activatesAt && one.kid > other.kid)
+}

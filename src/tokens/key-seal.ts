@@ -1,0 +1,48 @@
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto'
+
+/** Seals secrets for storage by AES-256-GCM. `label` is authenticated with them: a row cannot pose as another. */
+export interface KeySeal {
+  /** Under the newest entry of SECRET_KEYS. */
+  seal(secret: Buffer, label: string): Buffer
+  /** By whichever entry fits; undefined where none does, or the label is another. */
+  open(sealed: Buffer, label: string): Buffer | undefined
+}
+
+const version = 1
+const nonceLength = 12
+const tagLength = 16
+const head = 1 + nonceLength + tagLength
+
+/**
+ * @param secretKeys 32 bytes each, newest first, at least one
+ * @throws {TypeError} where there is none
+ */
+export function createKeySeal(secretKeys: readonly Buffer[]): KeySeal {
+  // Once: a raw key would be made a KeyObject again at each call.
+  const keys = secretKeys.map((key) => createSecretKey(key))
+  const [newest] = keys
+  if (newest === undefined) throw new TypeError('SECRET_KEYS holds no key.')
+  return {
+    seal(secret, label) {
+      const nonce = randomBytes(nonceLength)
+      const cipher = createCipheriv('aes-256-gcm', newest, nonce).setAAD(Buffer.from(label))
+      const text = Buffer.concat([cipher.update(secret), cipher.final()])
+      return Buffer.concat([Buffer.of(version), nonce, cipher.getAuthTag(), text])
+    },
+    open(sealed, label) {
+      if (sealed.length < head || sealed[0] !== version) return undefined
+      const nonce = sealed.subarray(1, 1 + nonceLength)
+      for (const key of keys) {
+        const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagLength })
+          .setAAD(Buffer.from(label))
+          .setAuthTag(sealed.subarray(1 + nonceLength, head))
+        try {
+          return Buffer.concat([decipher.update(sealed.subarray(head)), decipher.final()])
+        } catch {
+          // Sealed under another entry.
+        }
+      }
+      return undefined
+    },
+  }
+}

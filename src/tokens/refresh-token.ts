@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto'
+import type { Static } from 'typebox'
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import type { SigningKeys } from './signing-keys.ts'
+import { timeClaims, Uuid, verifyToken } from './verify-token.ts'
+
+/** The claims of a refresh token: it names a session and a generation, and nothing else of it is stored. */
+const RefreshClaims = Type.Object({
+  iss: Type.String(),
+  aud: Type.String(),
+  sid: Uuid,
+  /** The column is a PostgreSQL integer, and one more must fit. */
+  gen: Type.Integer({ minimum: 0, maximum: 2_147_483_646 }),
+  /** The site. */
+  client_id: Type.String(),
+  jti: Type.String({ minLength: 1 }),
+  ...timeClaims,
+})
+
+/** The claims of a verified refresh token. */
+export type RefreshClaims = Static<typeof RefreshClaims>
+
+/** SESSION_MAX_AGE and REFRESH_TOKEN_TTL are two years at most, src/variables.ts; a second for rounding. */
+const refresh = { kind: 'refresh', claims: Compile(RefreshClaims), longestLife: 63_072_001 } as const
+
+/** A generation of a session to sign for. */
+export interface RefreshSubject {
+  readonly sessionId: string
+  readonly siteId: string
+  readonly generation: number
+  /** The session ends then, unless it is used. */
+  readonly expiresAt: Date
+  /** As the row says: revoking that key must end this session. */
+  readonly refreshKid: string
+}
+
+/**
+ * A signed refresh token, `typ` rt+jwt, HS256: junk is refused at the price of an HMAC, and no site can take
+ * it for proof of anything.
+ */
+export function issueRefreshToken(keys: SigningKeys, session: RefreshSubject): string {
+  const key = keys.find('refresh', session.refreshKid) ?? keys.active('refresh')
+  return key.sign({
+    iss: keys.issuer,
+    aud: keys.issuer,
+    sid: session.sessionId,
+    gen: session.generation,
+    client_id: session.siteId,
+    iat: Math.floor(keys.now() / 1000),
+    // Rounded up: the row has the last word on the fraction.
+    exp: Math.ceil(session.expiresAt.getTime() / 1000),
+    jti: randomUUID(),
+  })
+}
+
+/**
+ * The claims of a refresh token of ours that is good now; its session and generation are the database's to judge.
+ * @throws {InvalidToken} whatever is wrong, and nothing else
+ */
+export function verifyRefreshToken(keys: SigningKeys, token: string): RefreshClaims {
+  return verifyToken(keys, token, refresh)
+}

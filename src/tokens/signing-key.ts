@@ -1,0 +1,63 @@
+import fastifyJwt from '@fastify/jwt'
+import Fastify from 'fastify'
+import type { KeyKind, KeyMaterial } from './key-material.ts'
+import type { PublicJwk } from './public-jwk.ts'
+
+/** One key that signs and verifies, synchronously: the thread pool would double the work. */
+export interface SigningKey {
+  readonly kid: string
+  readonly kind: KeyKind
+  /** Absent for a symmetric key. */
+  readonly publicJwk?: PublicJwk
+  /** A compact JWS (RFC 7515 §7.1) with `alg`, `typ` and `kid` of this key; the claims as they are. */
+  sign(claims: object): string
+  /**
+   * The claims of a token of this key's, after its signature, `alg`, `typ`, `iss` and `aud`. Their types and
+   * times are the caller's to check.
+   * @throws whatever fast-jwt throws; its errors may hold a token's content and are not for the log
+   */
+  verify(token: string): unknown
+  close(): Promise<void>
+}
+
+/** `typ` of each kind: RFC 9068 §2.1; a refresh token must never be taken for anything else (RFC 8725 §3.11). */
+const typeOf = { access: 'at+jwt', refresh: 'rt+jwt' } as const
+
+/**
+ * @fastify/jwt fixes its key at registration, and keys come and go while the service runs: each has an instance
+ * of its own, on a Fastify that never listens (docs/decisions/0005-signing-keys.md).
+ * @param issuer PUBLIC_URL: `iss`, and among `aud`
+ */
+export async function createSigningKey(material: KeyMaterial, issuer: string): Promise<SigningKey> {
+  const { kid, kind, alg } = material
+  const secret =
+    material.kind === 'access'
+      ? { private: material.privatePem, public: material.publicPem }
+      : material.secret
+  const app = Fastify()
+  app.register(fastifyJwt, {
+    secret,
+    sign: { algorithm: alg, kid, header: { alg, typ: typeOf[kind] } },
+    verify: {
+      algorithms: [alg],
+      checkTyp: typeOf[kind],
+      allowedIss: issuer,
+      allowedAud: issuer,
+      requiredClaims: ['iss', 'aud'],
+      // A cache has given one person another's claims before (GHSA-rp9m-7r4c-75qg).
+      cache: false,
+      // Times are judged by the database's clock, which fast-jwt does not know: see verify-token.ts.
+      ignoreExpiration: true,
+      ignoreNotBefore: true,
+    },
+  })
+  await app.ready()
+  return {
+    kid,
+    kind,
+    ...(material.kind === 'access' && { publicJwk: material.publicJwk }),
+    sign: (claims) => app.jwt.sign(claims),
+    verify: (token) => app.jwt.verify(token),
+    close: () => app.close(),
+  }
+}

@@ -1,0 +1,50 @@
+import type { Static } from 'typebox'
+import { Type } from 'typebox'
+import type { AccessSubject } from './access-token.ts'
+import { issueAccessToken } from './access-token.ts'
+import type { RefreshSubject } from './refresh-token.ts'
+import { issueRefreshToken } from './refresh-token.ts'
+import type { SigningKeys } from './signing-keys.ts'
+
+/** What a finish and a refresh answer (RFC 6749 §5.1). */
+export const TokenPair = Type.Object(
+  {
+    access_token: Type.String({
+      description:
+        'JWT (RFC 9068): verify it offline by /.well-known/jwks.json, `aud` must hold your site id',
+    }),
+    refresh_token: Type.String({
+      description: 'Good for one refresh; keep it secret, it is yours alone to use',
+    }),
+    token_type: Type.Literal('Bearer'),
+    expires_in: Type.Integer({ minimum: 1, description: 'Life of the access token (seconds)' }),
+  },
+  {
+    $id: 'TokenPair',
+    description: 'Access and refresh token',
+    examples: [
+      {
+        access_token: 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCIsImtpZCI6IjFhMmIzYyJ9.eyJpc3MiOiJodHRw….k3Vf…',
+        refresh_token: 'eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCIsImtpZCI6IjRkNWU2ZiJ9.eyJpc3MiOiJodHRw….Qz1t…',
+        token_type: 'Bearer',
+        expires_in: 900,
+      },
+    ],
+  },
+)
+export type TokenPair = Static<typeof TokenPair>
+
+/**
+ * Signs both tokens of a session's generation. The access token does not outlive the session.
+ * @param session as the database returned it
+ */
+export function issueTokenPair(keys: SigningKeys, session: AccessSubject & RefreshSubject): TokenPair {
+  const left = Math.ceil((session.expiresAt.getTime() - keys.now()) / 1000)
+  const life = Math.max(1, Math.min(keys.accessTokenTtl, left))
+  return {
+    access_token: issueAccessToken(keys, session, life),
+    refresh_token: issueRefreshToken(keys, session),
+    token_type: 'Bearer',
+    expires_in: life,
+  }
+}
