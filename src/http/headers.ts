@@ -1,8 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { Problem } from './problem.ts'
 
 /** A page that may load, frame, send and run nothing. */
 export const closedPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+/** Bytes of one header field; all together may have 32 kB (server.ts), which cookies of a whole domain add up to. */
+const longestField = 16_384
 
 /**
  * Headers of every answer. `no-store` is the default, as most of what the service says is a credential or
@@ -10,6 +14,8 @@ export const closedPolicy = "default-src 'none'; base-uri 'none'; form-action 'n
  */
 export const headers = fp(async (app: FastifyInstance) => {
   app.addHook('onRequest', async (request, reply) => {
+    if (request.raw.rawHeaders.some(({ length }) => length > longestField))
+      throw new Problem('headers-too-large')
     reply.headers({
       'x-request-id': request.id,
       'x-content-type-options': 'nosniff',

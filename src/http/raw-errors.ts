@@ -39,6 +39,7 @@ export function answerExpectation(
       'content-type': 'application/problem+json',
       'cache-control': 'no-store',
       connection: 'close',
+      'content-length': Buffer.byteLength(body),
     })
     response.end(body)
   }

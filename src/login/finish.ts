@@ -6,11 +6,12 @@ import type { AuthorizationGrant, ProviderProfile } from '../providers/provider.
 import { ProviderFailure } from '../providers/provider.ts'
 import type { ProviderRegistry, RegisteredProvider } from '../providers/registry.ts'
 import type { OpenedSession, OpenSession, SessionOfLogin } from '../sessions/session.ts'
+import { authenticate } from '../sites/authenticate.ts'
 import type { Sites } from '../sites/site.ts'
 import type { TokenPair } from '../tokens/token-pair.ts'
 import type { Answer, Login } from './login.ts'
 import type { Claim, LoginStore } from './login-store.ts'
-import { admit, authenticate, checkVerifier, sameDigest } from './prove-caller.ts'
+import { admit, checkVerifier, sameDigest } from './prove-caller.ts'
 import { refusalOf } from './provider-refusal.ts'
 import { digest, isState, loginHash } from './state.ts'
 
@@ -78,6 +79,7 @@ export async function finish(
     { profile, provider: login.provider, siteId: login.siteId, loginHash: loginHash(request.state) },
     signal,
   )
+  if (session.kind === 'site-gone') throw new Problem('site-disabled')
   if (session.kind === 'disabled') throw new Problem('user-disabled')
   // A Redis that lost the claim in a failover: the session's own row is the second barrier.
   if (session.kind === 'exists') return await repeat(request.state, proved, claim, services)

@@ -1,28 +1,9 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { Credentials } from '../http/basic-auth.ts'
 import { unauthorized } from '../http/basic-auth.ts'
 import { Problem } from '../http/problem.ts'
-import type { RateLimits } from '../http/rate-limit.ts'
-import type { Site, Sites } from '../sites/site.ts'
-import { secretMatches } from '../sites/site-secret.ts'
+import type { Site } from '../sites/site.ts'
 import type { Login } from './login.ts'
 import { digest } from './state.ts'
-
-/**
- * The site that the credentials belong to; undefined where none were sent.
- * @throws {Problem} wrong-credentials: sent without need, they are still checked; rate-limited after too many
- */
-export async function authenticate(
-  credentials: Credentials | undefined,
-  address: string,
-  { sites, limits }: { readonly sites: Sites; readonly limits: RateLimits },
-): Promise<Site | undefined> {
-  if (credentials === undefined) return undefined
-  const site = await sites.byId(credentials.id)
-  if (site !== undefined && secretMatches(site, credentials.secret)) return site
-  await limits.wrongSecret(credentials.id, address)
-  throw unauthorized('wrong-credentials')
-}
 
 /**
  * Whether this site may use this provider now, and whether this caller may speak for it: asked at start and

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { deadlines } from '../config.ts'
 import { readBasic } from '../http/basic-auth.ts'
 import { withDeadline } from '../http/deadline.ts'
+import type { Metrics } from '../http/metrics.ts'
 import { bodyFailures, failures, formAndJson, formTypes, ref } from '../http/openapi.ts'
 import { Problem } from '../http/problem.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
@@ -20,6 +21,7 @@ export interface LoginRouteOptions {
   readonly callback: CallbackRouteOptions
   /** Every provider that this version knows, configured or not. */
   readonly providerNames: readonly string[]
+  readonly metrics: Pick<Metrics, 'loginsStarted' | 'loginsFinished'>
 }
 
 /** Parameters sent without a value are as good as omitted (RFC 6749 §3.1). */
@@ -89,6 +91,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
           services,
         ),
       )
+      options.metrics.loginsStarted.inc({ provider })
       return { state: started.state, authorize_url: started.authorizeUrl }
     },
   )
@@ -165,7 +168,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       const { provider, state, code, code_verifier } = request.body
       const credentials = readBasic(request.headers.authorization)
       const given = { code: present(code), codeVerifier: present(code_verifier) }
-      return await withDeadline(
+      const tokens = withDeadline(
         deadlines.finish,
         (signal) =>
           finish(
@@ -181,6 +184,18 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
             signal,
           ),
         'login-incomplete',
+      )
+      // The outcome is the problem's type: a closed set, and what the caller was told.
+      return await tokens.then(
+        (pair) => {
+          options.metrics.loginsFinished.inc({ provider, outcome: 'success' })
+          return pair
+        },
+        (error: unknown) => {
+          const outcome = error instanceof Problem ? error.type : 'dependency-unavailable'
+          options.metrics.loginsFinished.inc({ provider, outcome })
+          throw error
+        },
       )
     },
   )

@@ -4,11 +4,12 @@ import type { Credentials } from '../http/basic-auth.ts'
 import { Problem } from '../http/problem.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { ProviderRegistry } from '../providers/registry.ts'
+import { authenticate } from '../sites/authenticate.ts'
 import { hostOf, redirectUrlDifference } from '../sites/redirect-url.ts'
 import type { Site, Sites } from '../sites/site.ts'
 import type { Login } from './login.ts'
 import type { LoginStore } from './login-store.ts'
-import { admit, authenticate } from './prove-caller.ts'
+import { admit } from './prove-caller.ts'
 import { digest, newState } from './state.ts'
 
 /** What a site's backend asks for. */

@@ -39,6 +39,23 @@ export const IntrospectToken = Type.Object(
   { $id: 'IntrospectToken', examples: [{ token: example }] },
 )
 
+/** RFC 7662 §2.2; `active: false` stands alone. */
+export const Introspection = Type.Object(
+  {
+    active: Type.Boolean(),
+    client_id: Type.Optional(Type.String()),
+    sub: Type.Optional(Type.String({ description: 'The user' })),
+    token_type: Type.Optional(Type.String({ description: 'Of an access token alone' })),
+    iss: Type.Optional(Type.String()),
+    aud: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+    iat: Type.Optional(Type.Integer()),
+    exp: Type.Optional(Type.Integer()),
+    jti: Type.Optional(Type.String()),
+    sid: Type.Optional(Type.String({ description: 'The session' })),
+  },
+  { $id: 'Introspection', examples: [{ active: false }] },
+)
+
 const SessionId = Type.String({ format: 'uuid' })
 
 export const SessionList = Type.Object(

@@ -1,0 +1,47 @@
+import { providers } from '../plugins/index.ts'
+import type { Environment } from '../src/config.ts'
+import { readConfig } from '../src/config.ts'
+import { dataDirectory } from '../src/development.ts'
+import type { Service } from '../src/main.ts'
+import { runUntilStopped, StartError, startService } from '../src/main.ts'
+import { demoCredentials } from './demo-credentials.ts'
+import type { Sandbox } from './sandbox.ts'
+import { startSandbox } from './sandbox.ts'
+import { welcome } from './welcome.ts'
+
+// `npm start`: the service as main.ts runs it and, in development without a provider of one's own, the sandbox
+// with its demo site beside it. Strict mode never comes here: the image has no sandbox/.
+await runUntilStopped(() => start(process.env))
+
+async function start(env: Environment): Promise<Service> {
+  const config = readConfig(env, providers, 'command')
+  if (config.mode === 'strict' || config.providers.size > 0) return startService(env)
+
+  const sandbox = await open(config.host, config.sandboxPort, config.publicUrl)
+  try {
+    // Requests would drown what a newcomer has to read; LOG_LEVEL=info shows them.
+    const service = await startService({ LOG_LEVEL: 'warn', ...env, ...sandbox.env })
+    const site = await demoCredentials(service.database, dataDirectory, sandbox.demoRedirectUrl)
+    sandbox.openDemo({ serviceUrl: config.publicUrl, siteId: site.id, redirectUrl: sandbox.demoRedirectUrl })
+    console.log(welcome(config, sandbox, site))
+    return {
+      ...service,
+      async close() {
+        await Promise.all([service.close(), sandbox.close()])
+      },
+    }
+  } catch (error) {
+    await sandbox.close()
+    throw error
+  }
+}
+
+async function open(host: string, port: number, publicUrl: string): Promise<Sandbox> {
+  try {
+    return await startSandbox({ host, port, publicUrl })
+  } catch (error) {
+    throw new StartError(`The sandbox cannot listen on ${host}:${port}: check HOST and SANDBOX_PORT.`, {
+      cause: error,
+    })
+  }
+}

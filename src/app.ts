@@ -1,0 +1,128 @@
+import fastifyRedis from '@fastify/redis'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Cluster, Redis } from 'ioredis'
+import { providers } from '../plugins/index.ts'
+import type { Config } from './config.ts'
+import { docs } from './http/docs.ts'
+import { forms } from './http/forms.ts'
+import type { Metrics } from './http/metrics.ts'
+import { measured } from './http/metrics.ts'
+import { openapi } from './http/openapi.ts'
+import { Problem } from './http/problem.ts'
+import { problemPages } from './http/problem-pages.ts'
+import { createRateLimits, noRateLimits } from './http/rate-limit.ts'
+import { createServer } from './http/server.ts'
+import { callbackRoute } from './login/callback-route.ts'
+import { StoreUnavailable } from './login/login-store.ts'
+import { createMemoryLoginStore } from './login/memory-login-store.ts'
+import { createRedisLoginStore } from './login/redis-login-store.ts'
+import { loginRoutes } from './login/routes.ts'
+import { createProviderRegistry } from './providers/registry.ts'
+import { providerRoutes } from './providers/routes.ts'
+import { findSessionOfLogin, openSession } from './sessions/open-session.ts'
+import { sessionRoutes } from './sessions/routes.ts'
+import { createSites } from './sites/site.ts'
+import type { Database } from './storage/postgres.ts'
+import { isDatabaseUnavailable, isTransient } from './storage/postgres.ts'
+import { tokenRoutes } from './tokens/routes.ts'
+import type { SigningKeys } from './tokens/signing-keys.ts'
+import { issueTokenPair, TokenPair } from './tokens/token-pair.ts'
+import { userRoutes } from './users/routes.ts'
+
+export { providers }
+
+/** What the process opened for the app, and closes after it. */
+export interface Resources {
+  readonly database: Database
+  /** Absent in development: logins and limits live in this process then. */
+  readonly redis?: Redis | Cluster
+  readonly keys: SigningKeys
+  readonly metrics: Metrics
+  readonly log: FastifyBaseLogger
+}
+
+const document = {
+  title: 'Auth-movies',
+  description: 'Logs people in to client sites through OAuth providers.',
+  tags: [
+    { name: 'Login', description: 'The two requests of a login, and what the browser does between them' },
+    { name: 'Sessions', description: 'Refresh, introspection, logout' },
+    { name: 'Users', description: 'The person behind an access token' },
+    { name: 'Providers', description: 'What a login button may offer' },
+    { name: 'Metadata', description: 'Keys and addresses for JOSE and OAuth libraries' },
+  ],
+}
+
+/** The public service: which plugins, in which order. */
+export async function createApp(config: Config, { database, redis, keys, metrics, log }: Resources) {
+  const { publicUrl } = config
+  const registry = createProviderRegistry()
+  const sites = createSites(database)
+  const limits = config.rateLimit ? createRateLimits(redis, config.redis.prefix) : noRateLimits
+  const logins =
+    redis === undefined ? createMemoryLoginStore() : createRedisLoginStore(redis, config.redis.prefix)
+  const callback = { services: { logins, sites }, publicUrl, translate }
+
+  const app = await createServer(config, log, translate)
+  await app.register(measured, { metrics })
+  await app.register(forms)
+  await app.register(openapi, document)
+  app.addSchema(TokenPair)
+  if (redis !== undefined) await app.register(fastifyRedis, { client: redis, closeClient: true })
+
+  for (const { name, plugin } of providers) {
+    const settings = config.providers.get(name)
+    if (settings === undefined) continue
+    await app.register(plugin, {
+      settings,
+      registry,
+      callbackRoute: (adapter) => callbackRoute(adapter, callback),
+      ...(config.proxy && { proxy: config.proxy }),
+      onHttpRequest({ provider, endpoint, result, seconds }) {
+        metrics.clientDuration.observe({ provider, endpoint, outcome: String(result) }, seconds)
+        metrics.stepDuration.observe({ provider, step: endpoint }, seconds)
+      },
+      onStateChange: (provider, state) => metrics.breakerState.set({ provider }, breakerValue[state]),
+    })
+  }
+  await app.register(loginRoutes, {
+    services: {
+      logins,
+      sites,
+      limits,
+      providers: registry,
+      callbackUrl: (provider) => `${publicUrl}/api/v1/oauth/callback/${provider}`,
+      loginTtl: config.loginTtl,
+      openSession: (session, signal) => {
+        const { refreshTokenTtl: ttl, sessionMaxAge: maxAge } = config
+        const refreshKid = keys.active('refresh').kid
+        return openSession(database, { ...session, refreshKid, ttl, maxAge }, signal).catch(incomplete)
+      },
+      sessionOfLogin: (loginHash) => findSessionOfLogin(database, loginHash),
+      issueTokens: (session) => issueTokenPair(keys, session),
+    },
+    callback,
+    providerNames: providers.map(({ name }) => name),
+    metrics,
+  })
+  await app.register(sessionRoutes, { database, keys, sites, limits, config, metrics })
+  await app.register(userRoutes, { database, keys })
+  await app.register(providerRoutes, { providers: registry })
+  await app.register(tokenRoutes, { keys, publicUrl })
+  await app.register(problemPages, { publicUrl })
+  await app.register(docs)
+  return { app, providers: registry }
+}
+
+const breakerValue = { closed: 0, 'half-open': 1, open: 2 } as const
+
+/** The code is spent, so the same request again would not help: the caller is told to start anew. */
+function incomplete(error: unknown): never {
+  throw isTransient(error) ? new Problem('login-incomplete', { retryAfter: 1, cause: error }) : error
+}
+
+/** A dependency that does not answer is 503 with a time to come back, wherever it is noticed. */
+function translate(error: unknown): Problem | undefined {
+  const away = error instanceof StoreUnavailable || isDatabaseUnavailable(error)
+  return away ? new Problem('dependency-unavailable', { retryAfter: 1, cause: error }) : undefined
+}

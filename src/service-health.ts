@@ -1,0 +1,66 @@
+import type { Cluster, Redis } from 'ioredis'
+import type { Health } from './http/management.ts'
+import type { Metrics } from './http/metrics.ts'
+import type { ProviderRegistry } from './providers/registry.ts'
+import { pendingMigrations } from './storage/migrate.ts'
+import type { Database } from './storage/postgres.ts'
+
+/** What the process knows of its own health. */
+export interface ServiceHealth extends Health {
+  /** From now on it is not ready: the balancer sends no more. */
+  drain(): void
+}
+
+/** Seconds: how often the state of the dependencies is looked up, however often somebody asks. */
+const lookUp = 2
+
+/** Readiness of this process, and the state of what it stands on. */
+export function createHealth({
+  database,
+  redis,
+  registry,
+  metrics,
+}: {
+  database: Database
+  redis?: Redis | Cluster
+  registry: ProviderRegistry
+  metrics: Metrics
+}): ServiceHealth {
+  let draining = false
+  // The schema only moves forward: once it is at this version it stays so, database away or not.
+  let migrated = false
+  let known: { at: number; states: Promise<Record<string, string>> } | undefined
+
+  const probe = async (dependency: string, ask: () => Promise<unknown>): Promise<string> => {
+    const up = await ask().then(
+      () => true,
+      () => false,
+    )
+    metrics.dependencyUp.set({ dependency }, up ? 1 : 0)
+    return up ? 'up' : 'down'
+  }
+  const look = async () => ({
+    postgresql: await probe('postgresql', () => database.pool.query('SELECT 1')),
+    ...(redis !== undefined && { redis: await probe('redis', () => redis.ping()) }),
+    ...Object.fromEntries(registry.list().map(({ adapter, guard }) => [adapter.name, guard.state])),
+  })
+
+  return {
+    drain: () => {
+      draining = true
+    },
+    ready: async () => {
+      migrated ||= await pendingMigrations(database.pool).then(
+        (pending) => pending.length === 0,
+        () => false,
+      )
+      // Without signing keys there is no service to ask: start waits for them.
+      return { migrated, keys: true, serving: !draining }
+    },
+    dependencies: () => {
+      if (known === undefined || Date.now() - known.at > lookUp * 1000)
+        known = { at: Date.now(), states: look() }
+      return known.states
+    },
+  }
+}

@@ -1,0 +1,97 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Config } from '../config.ts'
+import type { Credentials } from '../http/basic-auth.ts'
+import { unauthorized } from '../http/basic-auth.ts'
+import type { Metrics } from '../http/metrics.ts'
+import { Problem } from '../http/problem.ts'
+import type { RateLimits } from '../http/rate-limit.ts'
+import { authenticate } from '../sites/authenticate.ts'
+import type { Sites } from '../sites/site.ts'
+import type { Database } from '../storage/postgres.ts'
+import { InvalidToken } from '../tokens/invalid-token.ts'
+import type { RefreshClaims } from '../tokens/refresh-token.ts'
+import { verifyRefreshToken } from '../tokens/refresh-token.ts'
+import type { SigningKeys } from '../tokens/signing-keys.ts'
+import type { TokenPair } from '../tokens/token-pair.ts'
+import { issueTokenPair } from '../tokens/token-pair.ts'
+import type { RefreshOutcome } from './refresh.ts'
+import { refreshSession } from './refresh.ts'
+import type { Session } from './session.ts'
+
+/** What renewing stands on. */
+export interface RenewServices {
+  readonly database: Database
+  readonly keys: SigningKeys
+  readonly sites: Sites
+  readonly limits: RateLimits
+  readonly config: Pick<Config, 'refreshTokenTtl' | 'refreshGrace'>
+  readonly metrics: Pick<Metrics, 'refreshes'>
+}
+
+/** What a site's backend posts, and whence. */
+export interface RenewRequest {
+  readonly refreshToken: string
+  readonly grantType?: string
+  readonly credentials?: Credentials
+  readonly address: string
+}
+
+/**
+ * Trades a refresh token for a new pair (RFC 6749 §6): by its signature first, which costs us little, then by
+ * one statement on its session.
+ * @throws {Problem} unsupported-grant-type, wrong-credentials, refresh-token-invalid, refresh-token-reused,
+ *   session-ended, secret-required, rate-limited
+ */
+export async function renew(
+  request: RenewRequest,
+  services: RenewServices,
+  log: FastifyBaseLogger,
+  signal: AbortSignal,
+): Promise<TokenPair> {
+  if (request.grantType !== undefined && request.grantType !== 'refresh_token')
+    throw new Problem('unsupported-grant-type')
+  const token = readToken(request.refreshToken, services)
+  const caller = await authenticate(request.credentials, request.address, services)
+  await services.limits.admit('refresh', token.client_id, request.address, caller !== undefined)
+  const outcome = await refreshSession(
+    services.database,
+    {
+      sessionId: token.sid,
+      generation: token.gen,
+      proved: caller?.id ?? null,
+      refreshKid: services.keys.active('refresh').kid,
+      ttl: services.config.refreshTokenTtl,
+      grace: services.config.refreshGrace,
+    },
+    signal,
+  )
+  services.metrics.refreshes.inc({ outcome: outcome.kind })
+  if ('session' in outcome) return issueTokenPair(services.keys, outcome.session)
+  throw refusalOf(outcome, log)
+}
+
+function readToken(token: string, { keys, metrics }: RenewServices): RefreshClaims {
+  try {
+    return verifyRefreshToken(keys, token)
+  } catch (error) {
+    if (!(error instanceof InvalidToken)) throw error
+    metrics.refreshes.inc({ outcome: 'invalid' })
+    throw new Problem('refresh-token-invalid', { cause: error })
+  }
+}
+
+function refusalOf(
+  outcome: Exclude<RefreshOutcome, { readonly session: Session }>,
+  log: FastifyBaseLogger,
+): Problem {
+  if (outcome.kind === 'refused')
+    return outcome.reason === 'secret-required'
+      ? unauthorized('secret-required')
+      : new Problem(outcome.reason === 'other-site' ? 'refresh-token-invalid' : 'session-ended')
+  const cause =
+    outcome.cause === 'ahead'
+      ? 'its generation is higher than the session has: the database was restored from a backup'
+      : 'it was superseded before: somebody else may hold it'
+  log.warn({ sessionId: outcome.sessionId, siteId: outcome.siteId, cause }, 'a refresh token ended its session')
+  return new Problem('refresh-token-reused')
+}

@@ -1,0 +1,191 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { deadlines } from '../config.ts'
+import { readCredentials, unauthorized } from '../http/basic-auth.ts'
+import { invalidToken } from '../http/bearer.ts'
+import { withDeadline } from '../http/deadline.ts'
+import { bodyFailures, failures, formAndJson, formTypes, ref } from '../http/openapi.ts'
+import { Problem } from '../http/problem.ts'
+import { authenticate } from '../sites/authenticate.ts'
+import { readAsker } from '../tokens/asker.ts'
+import { introspect } from '../tokens/introspect.ts'
+import { revokeToken } from '../tokens/revoke.ts'
+import { TokenPair } from '../tokens/token-pair.ts'
+import { endAllSessions, endSession, listSessions } from './end.ts'
+import type { RenewServices } from './renew.ts'
+import { renew } from './renew.ts'
+import { Introspection, IntrospectToken, RefreshTokens, RevokeToken, SessionList, SessionPath } from './schemas.ts'
+
+const site = [{}, { site: [] }]
+const user = [{ accessToken: [] }]
+const userFailures = ['token-missing', 'token-invalid'] as const
+
+/** The life of a session after its login: refresh, introspection, revocation, and what its owner may do. */
+export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (app, services) => {
+  const { database, keys } = services
+  for (const schema of [RefreshTokens, RevokeToken, IntrospectToken, Introspection, SessionList])
+    app.addSchema(schema)
+
+  app.post(
+    '/api/v1/oauth/refresh/',
+    {
+      schema: {
+        operationId: 'refreshTokens',
+        tags: ['Sessions'],
+        summary: 'Trade a refresh token for a new pair',
+        security: site,
+        consumes: formAndJson,
+        body: ref(RefreshTokens),
+        response: {
+          200: { description: 'A new pair', content: { 'application/json': { schema: ref(TokenPair) } } },
+          ...failures(
+            ...bodyFailures,
+            'refresh-token-invalid',
+            'refresh-token-reused',
+            'session-ended',
+            'secret-required',
+            'wrong-credentials',
+            'unsupported-grant-type',
+          ),
+        },
+      },
+    },
+    async (request) => {
+      const { refresh_token: refreshToken, grant_type: grantType } = request.body
+      const credentials = readCredentials(request.headers.authorization, request.body)
+      return await withDeadline(deadlines.refresh, (signal) =>
+        renew(
+          {
+            refreshToken,
+            address: request.ip,
+            ...(grantType !== undefined && { grantType }),
+            ...(credentials && { credentials }),
+          },
+          services,
+          request.log,
+          signal,
+        ),
+      )
+    },
+  )
+
+  app.post(
+    '/api/v1/oauth/revoke/',
+    {
+      schema: {
+        operationId: 'revokeToken',
+        tags: ['Sessions'],
+        summary: 'End the session of a token (RFC 7009)',
+        security: site,
+        consumes: formTypes,
+        body: ref(RevokeToken),
+        response: {
+          200: { description: 'The token is good for nothing (any more)', type: 'null' },
+          ...failures(...bodyFailures, 'secret-required', 'wrong-credentials'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const credentials = readCredentials(request.headers.authorization, request.body)
+      const caller = await authenticate(credentials, request.ip, services)
+      const outcome = await revokeToken(database, keys, request.body.token, caller?.id ?? null)
+      if (outcome === 'secret-required') throw unauthorized('secret-required')
+      return reply.code(200).send(null)
+    },
+  )
+
+  app.post(
+    '/api/v1/oauth/introspect/',
+    {
+      schema: {
+        operationId: 'introspectToken',
+        tags: ['Sessions'],
+        summary: 'Ask whether a token of your site is good now (RFC 7662)',
+        security: [{ site: [] }],
+        consumes: formTypes,
+        body: ref(IntrospectToken),
+        response: {
+          200: { description: 'What it is', content: { 'application/json': { schema: ref(Introspection) } } },
+          ...failures(...bodyFailures, 'secret-required', 'wrong-credentials', 'site-disabled'),
+        },
+      },
+    },
+    async (request) => {
+      const credentials = readCredentials(request.headers.authorization, request.body)
+      const caller = await authenticate(credentials, request.ip, services)
+      if (caller === undefined) throw unauthorized('secret-required')
+      return await introspect(database, keys, request.body.token, caller.id)
+    },
+  )
+
+  app.get(
+    '/api/v1/me/sessions/',
+    {
+      schema: {
+        operationId: 'listSessions',
+        tags: ['Sessions'],
+        summary: "The user's sessions at this site",
+        security: user,
+        response: {
+          200: { description: 'Newest first', content: { 'application/json': { schema: ref(SessionList) } } },
+          ...failures(...userFailures),
+        },
+      },
+    },
+    async (request) => {
+      const sessions = await listSessions(database, readAsker(keys, request.headers.authorization))
+      if (sessions === undefined) throw invalidToken()
+      return {
+        sessions: sessions.map(({ id, provider, createdAt, lastUsedAt, expiresAt, current }) => ({
+          id,
+          provider,
+          created_at: createdAt.toISOString(),
+          last_used_at: lastUsedAt.toISOString(),
+          expires_at: expiresAt.toISOString(),
+          current,
+        })),
+      }
+    },
+  )
+
+  app.delete(
+    '/api/v1/me/sessions/',
+    {
+      schema: {
+        operationId: 'endAllSessions',
+        tags: ['Sessions'],
+        summary: 'Log the user out of this site everywhere',
+        security: user,
+        response: { 204: { description: 'All are ended', type: 'null' }, ...failures(...userFailures) },
+      },
+    },
+    async (request, reply) => {
+      const ended = await endAllSessions(database, readAsker(keys, request.headers.authorization))
+      if (ended === undefined) throw invalidToken()
+      return reply.code(204).send(null)
+    },
+  )
+
+  app.delete(
+    '/api/v1/me/sessions/:id',
+    {
+      schema: {
+        operationId: 'endSession',
+        tags: ['Sessions'],
+        summary: 'Log the user out of one session',
+        security: user,
+        params: SessionPath,
+        response: {
+          204: { description: 'It is ended', type: 'null' },
+          ...failures(...userFailures, 'session-not-found'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const asker = readAsker(keys, request.headers.authorization)
+      const outcome = await endSession(database, asker, request.params.id)
+      if (outcome === 'asker-ended') throw invalidToken()
+      if (outcome === 'not-found') throw new Problem('session-not-found')
+      return reply.code(204).send(null)
+    },
+  )
+}

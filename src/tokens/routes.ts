@@ -1,0 +1,130 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { failures, ref } from '../http/openapi.ts'
+import type { SigningKeys } from './signing-keys.ts'
+
+const JwkSet = Type.Object(
+  {
+    keys: Type.Array(
+      Type.Object({
+        kty: Type.String(),
+        crv: Type.String(),
+        x: Type.String(),
+        y: Type.Optional(Type.String()),
+        kid: Type.String(),
+        alg: Type.String(),
+        use: Type.Literal('sig'),
+      }),
+    ),
+  },
+  {
+    $id: 'JwkSet',
+    description: 'Public keys (RFC 7517)',
+    examples: [
+      {
+        keys: [
+          {
+            kty: 'OKP',
+            crv: 'Ed25519',
+            x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo',
+            kid: '1a2b3c',
+            alg: 'EdDSA',
+            use: 'sig',
+          },
+        ],
+      },
+    ],
+  },
+)
+
+const ServerMetadata = Type.Object(
+  {
+    issuer: Type.String({ format: 'uri' }),
+    jwks_uri: Type.String({ format: 'uri' }),
+    token_endpoint: Type.String({ format: 'uri' }),
+    grant_types_supported: Type.Array(Type.String()),
+    response_types_supported: Type.Array(Type.String()),
+    token_endpoint_auth_methods_supported: Type.Array(Type.String()),
+    revocation_endpoint: Type.String({ format: 'uri' }),
+    revocation_endpoint_auth_methods_supported: Type.Array(Type.String()),
+    introspection_endpoint: Type.String({ format: 'uri' }),
+    introspection_endpoint_auth_methods_supported: Type.Array(Type.String()),
+    service_documentation: Type.String({ format: 'uri' }),
+  },
+  { $id: 'ServerMetadata', description: 'Authorization server metadata (RFC 8414)' },
+)
+
+/** Seconds for which anybody may keep the keys; rotation waits for longer (key-schedule.ts). */
+const jwksMaxAge = 300
+
+/** What JOSE and OAuth libraries look up by themselves. */
+export const tokenRoutes: FastifyPluginAsyncTypebox<{ keys: SigningKeys; publicUrl: string }> = async (
+  app,
+  { keys, publicUrl },
+) => {
+  app.addSchema(JwkSet)
+  app.addSchema(ServerMetadata)
+  const authMethods = ['client_secret_basic', 'client_secret_post']
+  const metadata = {
+    issuer: publicUrl,
+    jwks_uri: `${publicUrl}/.well-known/jwks.json`,
+    // Codes come from the providers and are traded at finish; the token endpoint of ours is refresh alone.
+    token_endpoint: `${publicUrl}/api/v1/oauth/refresh/`,
+    grant_types_supported: ['refresh_token'],
+    response_types_supported: [],
+    token_endpoint_auth_methods_supported: [...authMethods, 'none'],
+    revocation_endpoint: `${publicUrl}/api/v1/oauth/revoke/`,
+    revocation_endpoint_auth_methods_supported: [...authMethods, 'none'],
+    introspection_endpoint: `${publicUrl}/api/v1/oauth/introspect/`,
+    introspection_endpoint_auth_methods_supported: authMethods,
+    service_documentation: `${publicUrl}/docs/`,
+  }
+
+  app.get(
+    '/.well-known/jwks.json',
+    {
+      schema: {
+        operationId: 'getJwks',
+        tags: ['Metadata'],
+        summary: 'The public keys of access tokens',
+        security: [],
+        response: {
+          200: { description: 'The keys', content: { 'application/json': { schema: ref(JwkSet) } } },
+          ...failures('not-found'),
+        },
+      },
+    },
+    async (_request, reply) => {
+      reply.header('cache-control', `public, max-age=${jwksMaxAge}`)
+      return { keys: keys.jwks().keys.map((key) => ({ ...key })) }
+    },
+  )
+
+  // RFC 8414, and the only place where some resource servers look.
+  for (const [path, operationId] of [
+    ['oauth-authorization-server', 'getServerMetadata'],
+    ['openid-configuration', 'getOpenidConfiguration'],
+  ] as const)
+    app.get(
+      `/.well-known/${path}`,
+      {
+        schema: {
+          operationId,
+          tags: ['Metadata'],
+          summary: 'Addresses and abilities of this authorization server',
+          security: [],
+          response: {
+            200: {
+              description: 'The metadata',
+              content: { 'application/json': { schema: ref(ServerMetadata) } },
+            },
+            ...failures('not-found'),
+          },
+        },
+      },
+      async (_request, reply) => {
+        reply.header('cache-control', `public, max-age=${jwksMaxAge}`)
+        return metadata
+      },
+    )
+}

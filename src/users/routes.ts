@@ -1,0 +1,72 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { invalidToken } from '../http/bearer.ts'
+import { failures, ref } from '../http/openapi.ts'
+import type { Database } from '../storage/postgres.ts'
+import { readAsker } from '../tokens/asker.ts'
+import type { SigningKeys } from '../tokens/signing-keys.ts'
+import { profileOf } from './user.ts'
+
+const nullable = (options: { description: string }) => Type.Union([Type.String(options), Type.Null()])
+
+const Profile = Type.Object(
+  {
+    id: Type.String({ format: 'uuid', description: 'Stable for this person at this provider: your key, never the email' }),
+    name: nullable({ description: 'null where the provider does not tell' }),
+    login: nullable({ description: 'null where the provider does not tell' }),
+    email: nullable({ description: 'null where the provider does not tell' }),
+    email_verified: Type.Union([Type.Boolean(), Type.Null()], { description: 'null: the provider does not say' }),
+    provider: Type.String({ description: 'Through which this session was opened' }),
+    session_id: Type.String({ format: 'uuid' }),
+  },
+  {
+    $id: 'Profile',
+    examples: [
+      {
+        id: '01936f0e-7b3c-7c4e-9d52-0c3c5f1e2a11',
+        name: 'Анна Петрова',
+        login: 'anna',
+        email: 'anna@mail.example',
+        email_verified: null,
+        provider: 'one',
+        session_id: '01936f0e-7b3c-7c4e-9d52-0c3c5f1e2a12',
+      },
+    ],
+  },
+)
+
+/** The person behind an access token. */
+export const userRoutes: FastifyPluginAsyncTypebox<{ database: Database; keys: SigningKeys }> = async (
+  app,
+  { database, keys },
+) => {
+  app.addSchema(Profile)
+  app.get(
+    '/api/v1/me/',
+    {
+      schema: {
+        operationId: 'getProfile',
+        tags: ['Users'],
+        summary: 'Name, login and email of the user',
+        security: [{ accessToken: [] }],
+        response: {
+          200: { description: 'The profile', content: { 'application/json': { schema: ref(Profile) } } },
+          ...failures('token-missing', 'token-invalid'),
+        },
+      },
+    },
+    async (request) => {
+      const profile = await profileOf(database, readAsker(keys, request.headers.authorization))
+      if (profile === undefined) throw invalidToken()
+      return {
+        id: profile.userId,
+        name: profile.name,
+        login: profile.login,
+        email: profile.email,
+        email_verified: profile.emailVerified,
+        provider: profile.provider,
+        session_id: profile.sessionId,
+      }
+    },
+  )
+}

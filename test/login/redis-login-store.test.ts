@@ -1,0 +1,89 @@
+import { Redis } from 'ioredis'
+import t from 'tap'
+import type { Login } from '../../src/login/login.ts'
+import { StoreUnavailable } from '../../src/login/login-store.ts'
+import { createRedisLoginStore } from '../../src/login/redis-login-store.ts'
+import { digest, newState } from '../../src/login/state.ts'
+import { connectRedis } from '../../src/storage/redis.ts'
+import { startRedis, testRedis, withoutRedis } from '../support/redis.ts'
+
+const { runLoginStoreConformance } = await import('./login-store-conformance.ts')
+
+const login: Login = {
+  provider: 'yandex',
+  siteId: 'site-marker',
+  redirectUrl: 'https://marker.example/',
+  nonce: 'nonce-marker',
+  codeVerifier: 'verifier-marker',
+  startedAt: 1,
+  answerBy: 2,
+}
+
+t.test('conformance', { skip: withoutRedis }, async (t) => {
+  const { url, prefix } = await testRedis(t)
+  const client = await connectRedis({ url, prefix, onWarning: () => {} })
+  t.teardown(() => client.disconnect())
+  await runLoginStoreConformance(t, async () => createRedisLoginStore(client, prefix))
+})
+
+t.test('a dump of Redis holds neither state, code nor verifier', { skip: withoutRedis }, async (t) => {
+  const { url, prefix } = await testRedis(t)
+  const client = new Redis(url)
+  t.teardown(() => client.disconnect())
+  const logins = createRedisLoginStore(client, prefix)
+  const state = newState()
+  await logins.start(state, login, 60)
+  const codeDigest = digest('1234567')
+  await logins.answer(state, { kind: 'code', codeDigest, kept: {}, finishBy: 3 }, 60)
+  const keys = await client.keys(`${prefix}*`)
+  t.equal(keys.length, 1)
+  const dump = JSON.stringify([keys, await client.hgetall(keys[0] ?? '')])
+  for (const marker of [state, 'marker', '1234567', codeDigest]) t.notMatch(dump, marker)
+  t.ok((await client.ttl(keys[0] ?? '')) > 0, 'it ends by itself')
+})
+
+t.test('a record cannot stand in for another', { skip: withoutRedis }, async (t) => {
+  const { url, prefix } = await testRedis(t)
+  const client = new Redis(url)
+  t.teardown(() => client.disconnect())
+  const logins = createRedisLoginStore(client, prefix)
+  const [one, other] = [newState(), newState()]
+  await logins.start(one, login, 60)
+  const [key = ''] = await client.keys(`${prefix}*`)
+  await logins.start(other, login, 60)
+  const otherKey = (await client.keys(`${prefix}*`)).find((name) => name !== key) ?? ''
+  await client.copy(key, otherKey, 'REPLACE')
+  t.equal(await logins.find(other), undefined)
+})
+
+t.test(
+  'Redis away: every call fails at once, and works again by itself',
+  { skip: withoutRedis },
+  async (t) => {
+    const server = await startRedis(t)
+    const client = await connectRedis({ url: server.url, prefix: '', onWarning: () => {} })
+    t.teardown(() => client.disconnect())
+    const logins = createRedisLoginStore(client, '')
+    const state = newState()
+    await logins.start(state, login, 60)
+
+    const refusesQuickly = async () => {
+      const before = performance.now()
+      await t.rejects(logins.find(state), StoreUnavailable)
+      await t.rejects(logins.start(newState(), login, 60), StoreUnavailable)
+      await t.rejects(logins.claim(state), StoreUnavailable)
+      await t.rejects(logins.release(state, 60), StoreUnavailable)
+      t.ok(performance.now() - before < 4 * 700, 'within the command deadline each')
+    }
+    server.pause()
+    await refusesQuickly()
+    server.resume()
+    await server.stop('SIGKILL')
+    await refusesQuickly()
+    await server.start()
+    const until = performance.now() + 5_000
+    while (performance.now() < until && (await logins.find(state).catch(() => 'away')) === 'away')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    t.equal(await logins.find(state), undefined, 'restarted empty: the login is unknown, not an error')
+  },
+)

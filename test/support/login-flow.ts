@@ -1,0 +1,143 @@
+import type { ConsentOptions } from '../../sandbox/double.ts'
+import type { TestService } from './service.ts'
+import { publicUrl, redirectUrl } from './service.ts'
+
+/** Names of the providers that have a double. */
+export type ProviderName = keyof TestService['doubles']
+
+/** A form in one of the encodings that the service takes. */
+export type Encoding = 'urlencoded' | 'multipart' | 'json'
+
+/** Fields in order, repeated as often as they are listed. */
+export type Fields = readonly (readonly [string, string])[]
+
+/** What came back over HTTP; `body` is whatever JSON or text it was. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  readonly json: Readonly<Record<string, unknown>>
+}
+
+/** POSTs fields as a form (or JSON) to a path of the service. */
+export async function post(
+  service: Pick<TestService, 'url'>,
+  path: string,
+  fields: Fields | Readonly<Record<string, string>>,
+  options: { encoding?: Encoding; headers?: Readonly<Record<string, string>>; contentType?: string } = {},
+): Promise<Answer> {
+  const entries = isList(fields) ? fields : Object.entries(fields)
+  const headers = new Headers(options.headers)
+  let body: string | FormData | URLSearchParams
+  if (options.encoding === 'multipart') {
+    body = new FormData()
+    for (const [name, value] of entries) body.append(name, value)
+  } else if (options.encoding === 'json') {
+    body = JSON.stringify(Object.fromEntries(entries))
+    headers.set('content-type', 'application/json')
+  } else {
+    body = new URLSearchParams(entries.map(([name, value]): [string, string] => [name, value])).toString()
+    headers.set('content-type', options.contentType ?? 'application/x-www-form-urlencoded')
+  }
+  return answered(await fetch(service.url + path, { method: 'POST', headers, body, redirect: 'manual' }))
+}
+
+function isList(fields: Fields | Readonly<Record<string, string>>): fields is Fields {
+  return Array.isArray(fields)
+}
+
+/** GETs a path of the service, following no redirect. */
+export async function get(
+  service: Pick<TestService, 'url'>,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  return answered(await fetch(service.url + path, { headers, redirect: 'manual' }))
+}
+
+/** Reads an answer whole. */
+export async function answered(response: Response): Promise<Answer> {
+  const text = await response.text()
+  const json: unknown = /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : {}
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    json: typeof json === 'object' && json !== null ? Object.fromEntries(Object.entries(json)) : {},
+  }
+}
+
+/** HTTP Basic for a site. */
+export function basic(site: { readonly id: string; readonly secret: string }): Record<string, string> {
+  return { authorization: `Basic ${Buffer.from(`${site.id}:${site.secret}`).toString('base64')}` }
+}
+
+/** A string member of a JSON answer. */
+export function text(answer: Answer, member: string): string {
+  const value = answer.json[member]
+  if (typeof value !== 'string') throw new Error(`no ${member} in ${answer.status} ${answer.text}`)
+  return value
+}
+
+/** Request 1 of the guide. */
+export async function start(
+  service: TestService,
+  provider: ProviderName = 'yandex',
+  fields: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ state: string; authorizeUrl: string }> {
+  const body = { provider, client_redirect_url: redirectUrl, ...fields }
+  const answer = await post(service, '/api/v1/oauth/authorize-url/', body, { headers })
+  if (answer.status !== 200) throw new Error(`start: ${answer.status} ${answer.text}`)
+  return { state: text(answer, 'state'), authorizeUrl: text(answer, 'authorize_url') }
+}
+
+/** The browser's way back: the callback URL as the provider made it, at the address where the service listens. */
+export async function comeBack(
+  service: TestService,
+  callbackUrl: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  return get(service, callbackUrl.slice(publicUrl.length), headers)
+}
+
+/** The parameters of a `Location`, as the site's framework would hand them to its handler. */
+export function locationFields(answer: Answer): [string, string][] {
+  const location = answer.headers.get('location')
+  if (location === null) throw new Error(`no location: ${answer.status} ${answer.text}`)
+  return [...new URL(location).searchParams]
+}
+
+/** Start, consent and callback: what a site's backend has to post. */
+export async function answeredLogin(
+  service: TestService,
+  provider: ProviderName = 'yandex',
+  options: ConsentOptions & {
+    fields?: Readonly<Record<string, string>>
+    headers?: Readonly<Record<string, string>>
+  } = {},
+): Promise<{ provider: string; state: string; code: string }> {
+  const { state, authorizeUrl } = await start(service, provider, options.fields, options.headers)
+  const answer = await comeBack(service, await service.doubles[provider].consent(authorizeUrl, options))
+  const fields = Object.fromEntries(locationFields(answer))
+  return { provider, state, code: fields.code ?? '' }
+}
+
+/** Request 2 of the guide. */
+export function finish(
+  service: TestService,
+  fields: Fields | Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  return post(service, '/api/v1/oauth/authorize/', fields, { headers })
+}
+
+/** A whole login. */
+export async function logIn(
+  service: TestService,
+  provider: ProviderName = 'yandex',
+  options: ConsentOptions = {},
+): Promise<{ accessToken: string; refreshToken: string }> {
+  const answer = await finish(service, await answeredLogin(service, provider, options))
+  return { accessToken: text(answer, 'access_token'), refreshToken: text(answer, 'refresh_token') }
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { pino } from 'pino'
+import type t from 'tap'
+import type { ProviderDouble } from '../../sandbox/double.ts'
+import { startGoogleDouble } from '../../sandbox/google.ts'
+import { startMailDouble } from '../../sandbox/mail.ts'
+import { startYandexDouble } from '../../sandbox/yandex.ts'
+import { createApp, providers } from '../../src/app.ts'
+import type { Config, Environment } from '../../src/config.ts'
+import { readConfig } from '../../src/config.ts'
+import { createMetrics } from '../../src/http/metrics.ts'
+import { errorForLog } from '../../src/log.ts'
+import { addSite } from '../../src/sites/manage.ts'
+import { connectRedis } from '../../src/storage/redis.ts'
+import { createSigningKeys } from '../../src/tokens/signing-keys.ts'
+import type { TestDatabase } from './database.ts'
+import { testDatabase } from './database.ts'
+
+type Test = Pick<typeof t, 'teardown'>
+
+/** What the service believes to be its own address; the tests reach it at `url`. */
+export const publicUrl = 'http://127.0.0.1:3000'
+
+/** The address that the tests' site registers. */
+export const redirectUrl = 'https://client.example/oauth/return'
+
+/** The whole public service on a real socket and a real database, with a double of every provider. */
+export interface TestService {
+  /** Where it listens. */
+  readonly url: string
+  readonly config: Config
+  readonly database: TestDatabase
+  readonly doubles: Readonly<Record<'yandex' | 'google' | 'mail', ProviderDouble>>
+  readonly site: { readonly id: string; readonly secret: string }
+  /** Every line that it logged. */
+  readonly log: readonly string[]
+  readonly metrics: ReturnType<typeof createMetrics>
+  close(): Promise<void>
+}
+
+/** What a test may have otherwise. */
+export interface TestServiceOptions {
+  readonly env?: Environment
+  /** Logins in this Redis in place of memory. */
+  readonly redis?: { readonly url: string; readonly prefix: string }
+  readonly database?: TestDatabase
+  readonly secretKeys?: readonly Buffer[]
+  /** In place of the doubles' own addresses: a second replica shares the first one's. */
+  readonly doubles?: TestService['doubles']
+  readonly site?: TestService['site']
+}
+
+/** Starts a double of every provider, registered for the service's callbacks. */
+export async function startDoubles(test: Test): Promise<TestService['doubles']> {
+  const callback = (provider: string) => ({
+    redirectUris: [`${publicUrl}/api/v1/oauth/callback/${provider}`],
+  })
+  const [yandex, google, mail] = await Promise.all([
+    startYandexDouble(callback('yandex')),
+    startGoogleDouble(callback('google')),
+    startMailDouble(callback('mail')),
+  ])
+  for (const double of [yandex, google, mail]) test.teardown(() => double.close())
+  return { yandex, google, mail }
+}
+
+/** The key that seals the test services' signing keys. */
+export const sharedSecretKeys = [randomBytes(32)]
+
+/** Starts the service; it stops when `test` ends. */
+export async function startTestService(test: Test, options: TestServiceOptions = {}): Promise<TestService> {
+  const database = options.database ?? (await testDatabase(test))
+  const doubles = options.doubles ?? (await startDoubles(test))
+  const config = readConfig(
+    {
+      NODE_ENV: 'development',
+      PUBLIC_URL: publicUrl,
+      ...doubles.yandex.env,
+      ...doubles.google.env,
+      ...doubles.mail.env,
+      ...(options.redis && { REDIS_URL: options.redis.url, REDIS_PREFIX: options.redis.prefix }),
+      ...options.env,
+    },
+    providers,
+  )
+  const lines: string[] = []
+  const log = pino(
+    {
+      level: 'trace',
+      serializers: {
+        err: (error: unknown) => errorForLog(error),
+        req: () => undefined,
+        res: () => undefined,
+      },
+    },
+    { write: (line: string) => void lines.push(line) },
+  )
+  const redis = options.redis && (await connectRedis({ ...options.redis, onWarning: () => {} }))
+  const secretKeys = options.secretKeys ?? sharedSecretKeys
+  const keys = await createSigningKeys({ ...config, database, secretKeys, log })
+  const metrics = createMetrics()
+  const { app } = await createApp(config, { database, keys, metrics, log, ...(redis && { redis }) })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const close = async () => {
+    await app.close()
+    await keys.close()
+    redis?.disconnect()
+  }
+  let closed: Promise<void> | undefined
+  const closeOnce = () => (closed ??= close())
+  test.teardown(closeOnce)
+  const site = options.site ?? (await registerSite(database, redirectUrl))
+  return {
+    url: `http://127.0.0.1:${port}`,
+    config,
+    database,
+    doubles,
+    site,
+    log: lines,
+    metrics,
+    close: closeOnce,
+  }
+}
+
+/** Registers a site that may use every provider. */
+export async function registerSite(database: TestDatabase, url: string, requireSecret = false) {
+  const { id, secret } = await addSite(
+    database,
+    { name: `site ${randomBytes(6).toString('hex')}`, redirectUrls: [url], requireSecret },
+    { providers: providers.map(({ name }) => name), loopback: true },
+  )
+  return { id, secret }
+}
