@@ -61,7 +61,8 @@ const expectations: Record<Fault, (seen: Seen) => unknown> = {
   'login-redirect': ({ status, headers }) => status === 302 && headers['location'] !== undefined,
   'truncated-json': (seen) => seen.status === 200 && text(seen).startsWith('{') && !parses(seen),
   'text-plain': (seen) => seen.headers['content-type'] === 'text/plain' && parses(seen),
-  'text-javascript': (seen) => String(seen.headers['content-type']).startsWith('text/javascript') && parses(seen),
+  'text-javascript': (seen) =>
+    String(seen.headers['content-type']).startsWith('text/javascript') && parses(seen),
   'huge-body': (seen) => seen.body.length > 16_000_000 && parses(seen),
   'gzip-bomb': ({ body, headers }) =>
     headers['content-encoding'] === 'gzip' && body.length < 100_000 && gunzipSync(body).length > 16_000_000,

@@ -1,0 +1,167 @@
+import { createServer } from 'node:net'
+import t from 'tap'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
+import { startSandbox } from '../../sandbox/sandbox.ts'
+import { scenarios } from '../../sandbox/scenarios.ts'
+
+const publicUrl = 'http://127.0.0.1:3000'
+const start = async (t: { teardown(end: () => Promise<void>): void }) => {
+  const sandbox = await startSandbox({ host: '127.0.0.1', port: 0, publicUrl })
+  t.teardown(() => sandbox.close())
+  return sandbox
+}
+
+const providers = ['yandex', 'google', 'mail'] as const
+
+function authorizeUrl({ env }: Sandbox, name: (typeof providers)[number], extra = ''): string {
+  const prefix = name.toUpperCase()
+  const query = new URLSearchParams({
+    response_type: 'code',
+    client_id: env[`${prefix}_CLIENT_ID`] ?? '',
+    redirect_uri: `${publicUrl}/api/v1/oauth/callback/${name}`,
+    state: 'the+state/=%',
+    ...(name === 'google' && { scope: 'openid email profile' }),
+  })
+  return `${env[`${prefix}_AUTHORIZE_URL`]}?${query}${extra}`
+}
+
+const post = (url: string, fields: Record<string, string>) =>
+  fetch(url, { method: 'POST', redirect: 'manual', body: new URLSearchParams(fields) })
+const location = (response: Response) => new URL(response.headers.get('location') ?? 'about:blank')
+
+t.test('takes the next free port and says where everything is', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => other.once('listening', resolve))
+  t.teardown(() => other.close())
+  const address = other.address()
+  const taken = typeof address === 'object' ? (address?.port ?? 0) : 0
+  const sandbox = await startSandbox({ host: '127.0.0.1', port: taken, publicUrl })
+  t.teardown(() => sandbox.close())
+  t.ok(Number(new URL(sandbox.url).port) > taken)
+  t.equal(sandbox.demoUrl, `${sandbox.url}/demo/`)
+  t.equal(sandbox.env['GOOGLE_ISSUER'], `${sandbox.url}/google`)
+  for (const [name, value] of Object.entries(sandbox.env))
+    if (name.endsWith('_URL')) t.ok(value.startsWith(sandbox.url), name)
+})
+
+t.test('a host that is not ours is an error, not a search', async (t) => {
+  await t.rejects(startSandbox({ host: '192.0.2.1', port: 0, publicUrl }), { code: 'EADDRNOTAVAIL' })
+})
+
+for (const name of providers)
+  t.test(`${name}: a person clicks through the pages`, async (t) => {
+    const sandbox = await start(t)
+    const url = authorizeUrl(sandbox, name)
+    const login = await fetch(url)
+    t.match(await login.text(), /value="anna"/)
+    const consent = await (await post(url, { person: 'anna' })).text()
+    t.match(consent, /Анна Демидова/)
+    t.match(consent, /<input type="hidden" name="person" value="anna">/)
+
+    const allowed = await post(url, { person: 'anna', decision: 'allow' })
+    t.equal(allowed.status, 303)
+    const callback = location(allowed)
+    t.equal(callback.origin + callback.pathname, `${publicUrl}/api/v1/oauth/callback/${name}`)
+    t.equal(callback.searchParams.get('state'), 'the+state/=%')
+    t.ok(callback.searchParams.has('code'))
+
+    const denied = location(await post(url, { person: 'anna', decision: 'deny' }))
+    t.equal(denied.searchParams.get('error'), 'access_denied')
+    t.notOk(denied.searchParams.has('code'))
+    t.equal(sandbox.doubles[name].requests[0]?.method, 'GET')
+    t.notMatch(sandbox.doubles[name].requests[0]?.path, name, 'paths are told without the prefix')
+  })
+
+t.test('a person of one’s own reaches userinfo, and is escaped on the page', async (t) => {
+  const sandbox = await start(t)
+  const url = authorizeUrl(sandbox, 'mail')
+  const own = { person: 'own', name: '<b>"Вера"&\'', login: 'vera', email: '', id: '7' }
+  const page = await (await post(url, own)).text()
+  t.match(page, '&lt;b&gt;&quot;Вера&quot;&amp;&#39;')
+  t.notMatch(page, '<b>')
+
+  const code = location(await post(url, { ...own, decision: 'allow' })).searchParams.get('code') ?? ''
+  const tokens = await post(sandbox.env['MAIL_TOKEN_URL'] ?? '', {
+    grant_type: 'authorization_code',
+    code,
+    redirect_uri: `${publicUrl}/api/v1/oauth/callback/mail`,
+    client_id: sandbox.env['MAIL_CLIENT_ID'] ?? '',
+    client_secret: sandbox.env['MAIL_CLIENT_SECRET'] ?? '',
+  })
+  const { access_token } = (await tokens.json()) as { access_token: string }
+  const profile = await fetch(`${sandbox.env['MAIL_USERINFO_URL']}?access_token=${access_token}`)
+  const fields: unknown = await profile.json()
+  t.match(fields, { id: '7', nickname: 'vera', name: own.name })
+  t.notOk(Object.hasOwn(Object(fields), 'email'))
+})
+
+t.test('curl needs no pages: sandbox_person answers at once', async (t) => {
+  const sandbox = await start(t)
+  for (const name of providers) {
+    const response = await fetch(authorizeUrl(sandbox, name, '&sandbox_person=boris'), { redirect: 'manual' })
+    t.equal(response.status, 302)
+    t.ok(location(response).searchParams.has('code'))
+  }
+  const nobody = await fetch(authorizeUrl(sandbox, 'yandex', '&sandbox_person=toString'), {
+    redirect: 'manual',
+  })
+  t.equal(nobody.status, 200, 'an unknown person gets the login page')
+})
+
+t.test('only the service’s own callback is registered', async (t) => {
+  const sandbox = await start(t)
+  const url = authorizeUrl(sandbox, 'yandex').replace('callback%2Fyandex', 'callback%2Fmail')
+  const response = await fetch(url, { redirect: 'manual', headers: { 'accept-language': 'ru' } })
+  t.equal(response.status, 400)
+  t.match(await response.text(), 'никого не отправляет обратно')
+})
+
+t.test('pages speak the browser’s language and load nothing from elsewhere', async (t) => {
+  const sandbox = await start(t)
+  for (const url of [sandbox.url, sandbox.demoUrl, authorizeUrl(sandbox, 'google')]) {
+    for (const [accept, lang] of [
+      [undefined, 'en'],
+      ['fr', 'en'],
+      ['ru-RU,ru;q=0.9,en;q=0.5', 'ru'],
+    ] as const) {
+      const headers = accept === undefined ? new Headers() : new Headers({ 'accept-language': accept })
+      const response = await fetch(url, { headers })
+      const page = await response.text()
+      // fetch itself adds "*", which leaves the choice to us.
+      t.match(page, `<html lang="${lang}">`, `${url} ${accept ?? ''}`)
+      t.notMatch(page, /<script|src=|@import|url\(/)
+      t.match(response.headers.get('content-security-policy'), "default-src 'none'")
+    }
+  }
+})
+
+t.test('the menu puts a provider into a scenario and out of it', async (t) => {
+  const sandbox = await start(t)
+  const url = authorizeUrl(sandbox, 'yandex')
+  const ask = () => fetch(url, { redirect: 'manual' })
+  const menu = await (await fetch(sandbox.url)).text()
+  for (const { name } of scenarios) t.match(menu, `<option value="${name}"`)
+
+  t.equal((await post(sandbox.url, { yandex: 'refused' })).headers.get('location'), '/?done=1')
+  t.match((await ask()).headers.get('location'), /error=access_denied/)
+  t.match(await (await fetch(sandbox.url)).text(), /<option value="refused" selected>/)
+  t.equal((await fetch(authorizeUrl(sandbox, 'mail'))).status, 200, 'the others are as they were')
+
+  await post(sandbox.url, { yandex: 'token-503' })
+  t.equal((await ask()).status, 200)
+  t.equal((await post(sandbox.env['YANDEX_TOKEN_URL'] ?? '', {})).status, 503)
+  await post(sandbox.url, { yandex: 'no-such-scenario', nobody: 'works' })
+  t.equal((await post(sandbox.env['YANDEX_TOKEN_URL'] ?? '', {})).status, 503)
+  await post(sandbox.url, { yandex: 'works' })
+  t.equal((await post(sandbox.env['YANDEX_TOKEN_URL'] ?? '', {})).status, 400)
+})
+
+t.test('every scenario can be played and leaves nothing behind', async (t) => {
+  const sandbox = await start(t)
+  const before = JSON.stringify(sandbox.doubles.mail.switches)
+  for (const { name } of scenarios) {
+    await post(sandbox.url, { mail: name })
+    await post(sandbox.url, { mail: 'works' })
+    t.equal(JSON.stringify(sandbox.doubles.mail.switches), before, name)
+  }
+})
