@@ -74,7 +74,7 @@ export function loginPage(request: FastifyRequest, reply: FastifyReply, { title 
 <h1>${t.login} ${title[lang]}</h1>
 <p>${t.choose}</p>
 <form method="post" class="stack">${ready}</form>
-<details><summary><h2 style="display:inline">${t.own}</h2></summary>
+<details><summary><h2>${t.own}</h2></summary>
 <form method="post" class="stack card">
   <label>${t.name}<input name="name" value="Вера Холодная"></label>
   <label>${t.userName}<input name="login" value="vera" required></label>
