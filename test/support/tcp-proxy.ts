@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { connect, createServer } from 'node:net'
+import type t from 'tap'
+
+type Test = Pick<typeof t, 'teardown'>
+
+/** Stands between the service and a server of its own, and does to their connections what networks do. */
+export interface TcpProxy {
+  readonly port: number
+  /** `url` with this proxy in place of its host and port. */
+  through(url: string): string
+  /** Connections open and stay open, but nothing passes in either direction. */
+  pause(): void
+  /** What was held back passes. */
+  resume(): void
+  /** Resets every connection; new ones work. */
+  cut(): void
+  /** Resets a connection in place of its next answer: the server has done what was asked, and nobody learns it. */
+  cutAtAnswer(): void
+  /** Answers come so many milliseconds late from now on. */
+  delay(milliseconds: number): void
+}
+
+/** Starts a proxy on a free port of loopback; closed when `test` ends. */
+export async function startTcpProxy(test: Test, target: { host: string; port: number }): Promise<TcpProxy> {
+  const pairs = new Set<readonly [Socket, Socket]>()
+  let paused = false
+  let cutNext = false
+  let lag = 0
+
+  const server = createServer((client) => {
+    const upstream = connect(target.port, target.host)
+    const pair = [client, upstream] as const
+    pairs.add(pair)
+    const end = () => {
+      pairs.delete(pair)
+      client.resetAndDestroy()
+      upstream.destroy()
+    }
+    for (const socket of pair) socket.on('error', end).on('close', end).setNoDelay(true)
+    client.on('data', (chunk) => upstream.write(chunk))
+    upstream.on('data', (chunk) => {
+      if (cutNext) {
+        cutNext = false
+        end()
+      } else if (lag === 0) client.write(chunk)
+      else setTimeout(() => client.writable && client.write(chunk), lag)
+    })
+    if (paused) hold(pair)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('A TCP server has a port.')
+
+  const cut = () => {
+    for (const [client, upstream] of pairs) {
+      client.resetAndDestroy()
+      upstream.destroy()
+    }
+  }
+  test.teardown(async () => {
+    const closed = once(server, 'close')
+    server.close()
+    cut()
+    await closed
+  })
+  return {
+    port: address.port,
+    through(url) {
+      const other = new URL(url)
+      other.host = `127.0.0.1:${address.port}`
+      return other.href
+    },
+    pause() {
+      paused = true
+      for (const pair of pairs) hold(pair)
+    },
+    resume() {
+      paused = false
+      for (const pair of pairs) for (const socket of pair) socket.resume()
+    },
+    cut,
+    cutAtAnswer() {
+      cutNext = true
+    },
+    delay(milliseconds) {
+      lag = milliseconds
+    },
+  }
+}
+
+function hold(pair: readonly Socket[]) {
+  for (const socket of pair) socket.pause()
+}
