@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
-import { Agent, EnvHttpProxyAgent } from 'undici'
+import { Agent, EnvHttpProxyAgent, errors, Pool } from 'undici'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { ProviderFailureKind } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
@@ -56,6 +57,7 @@ export interface HttpClient {
    *   it was asked not to be); `codeUnspent` where nothing of a token request can have been sent
    */
   send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>
+  /** At once: whoever closes has let the requests that matter end first. */
   close(): Promise<void>
 }
 
@@ -83,13 +85,16 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       try {
         const answer = await exchange(dispatcher, request, options, signal)
         observe(answer.status)
+        // undici frees the connection in the next turn of the event loop: a profile request that followed at once
+        // would open another, with a TLS handshake of its own.
+        await setImmediate()
         return answer
       } catch (error) {
         observe(error instanceof ProviderFailure ? error.kind : 'unavailable')
         throw error
       }
     },
-    close: () => dispatcher.close(),
+    close: () => dispatcher.destroy(),
   }
 }
 
@@ -111,6 +116,8 @@ function createDispatcher({ timeouts, connections, proxy }: HttpClientOptions): 
     httpsProxy: proxy.https,
     noProxy: proxy.none ?? '',
     requestTls: agent.connect,
+    // A proxy that never answers CONNECT would otherwise be waited for five minutes, by requests long given up.
+    clientFactory: (origin, options) => new Pool(origin, { ...options, headersTimeout: timeouts.connect }),
   })
 }
 
@@ -173,10 +180,11 @@ function exchange(
       else resolve({ ...answer, body: Buffer.concat(chunks) })
     },
     onResponseError(_controller, error) {
-      // undici's and Node's own codes for the log: ENOTFOUND, ECONNRESET, CERT_HAS_EXPIRED. The parser's errors
-      // (HPE_…) carry the answer itself, and with it perhaps a token: they are not kept as the cause.
-      const code = 'code' in error ? String(error.code) : 'the connection failed'
-      fail('unavailable', `${url.host}: ${code}`, code.startsWith('HPE_') ? undefined : error)
+      // undici's and Node's own codes for the log: ENOTFOUND, ECONNRESET, CERT_HAS_EXPIRED. A parser's error
+      // carries the answer itself, and with it perhaps a token: it is not kept as the cause.
+      const unreadable = error instanceof errors.HTTPParserError
+      const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
+      fail('unavailable', `${url.host}: ${code}`, unreadable ? undefined : error)
     },
   }
   if (failure === undefined)

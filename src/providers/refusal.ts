@@ -57,6 +57,7 @@ export function describeRefusal(answer: JsonObject, secrets: readonly (string | 
 export function retryAfterOf(header: string | string[] | undefined): number | undefined {
   const value = (Array.isArray(header) ? header[0] : header)?.trim()
   if (value === undefined || value === '') return undefined
-  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000
+  const date = /^[A-Za-z]{3,9}, /.test(value) ? Date.parse(value) : Number.NaN
+  const seconds = /^\d+$/.test(value) ? Number(value) : (date - Date.now()) / 1000
   return Number.isNaN(seconds) ? undefined : Math.min(60, Math.max(1, Math.ceil(seconds)))
 }

@@ -3,7 +3,8 @@ import { google } from '../../plugins/google.ts'
 import { startGoogleDouble } from '../../sandbox/google.ts'
 import type { IdTokenSpoiling } from '../../sandbox/google-id-token.ts'
 import { runProviderConformance } from '../providers/provider-conformance.ts'
-import { consented, failureOf, identify, redirectUri, serve } from '../providers/provider-setup.ts'
+import type { ServeOptions } from '../providers/provider-setup.ts'
+import { consented, failureOf, hasty, identify, redirectUri, serve } from '../providers/provider-setup.ts'
 
 await t.test('conformance', (t) =>
   runProviderConformance(t, {
@@ -45,7 +46,7 @@ const spoilers = {
 await t.test('Google', async (t) => {
   const double = await startGoogleDouble({ redirectUris: [redirectUri] })
   t.teardown(() => double.close())
-  const start = (t: Parameters<typeof serve>[0]) => serve(t, google, double)
+  const start = (t: Parameters<typeof serve>[0], options?: ServeOptions) => serve(t, google, double, options)
   const login = async (served: Awaited<ReturnType<typeof start>>, raw: Record<string, unknown> = {}) =>
     identify(
       served,
@@ -156,7 +157,7 @@ await t.test('Google', async (t) => {
       ['huge-body', 'invalid_response'],
       ['429', 'rate_limited'],
     ] as const) {
-      const served = await start(t)
+      const served = await start(t, fault === 'hang' ? { timeouts: hasty } : {})
       double.fault('jwks', fault, 2)
       t.match(await failureOf(login(served)), { kind, codeUnspent: false }, fault)
       double.fault('jwks', undefined)
@@ -168,7 +169,7 @@ await t.test('Google', async (t) => {
   })
 
   await t.test('a login’s deadline ends its wait for keys, and nobody else’s', async (t) => {
-    const served = await start(t)
+    const served = await start(t, { timeouts: hasty })
     double.fault('jwks', 'hang', 1)
     const [first, second] = [await consented(served, double), await consented(served, double)]
     const hurried = failureOf(served.adapter.identify(first, AbortSignal.timeout(100)))

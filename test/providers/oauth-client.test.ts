@@ -1,0 +1,171 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { Test } from 'tap'
+import t from 'tap'
+import { createHttpClient } from '../../src/providers/http-client.ts'
+import { createOAuthClient } from '../../src/providers/oauth-client.ts'
+import type { AuthorizationGrant } from '../../src/providers/provider.ts'
+import type { ProviderSettings } from '../../src/providers/settings.ts'
+import { failureOf } from './provider-setup.ts'
+
+const grant: AuthorizationGrant = {
+  code: 'c+o/d e=1',
+  redirectUri: 'https://login.example/callback?a=b',
+  nonce: 'n',
+  codeVerifier: 'v'.repeat(43),
+  kept: {},
+}
+
+interface Received {
+  readonly headers: IncomingMessage['headers']
+  readonly url: string
+  readonly body: string
+}
+
+/** A provider that answers as told, and a client for it. */
+async function setUp(
+  t: Test,
+  answer: (response: ServerResponse) => void,
+  changes: Partial<ProviderSettings> = {},
+) {
+  const received: Received[] = []
+  const server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk) => {
+      body += String(chunk)
+    })
+    request.on('end', () => {
+      received.push({ headers: request.headers, url: request.url ?? '', body })
+      answer(response)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const origin = `http://127.0.0.1:${address.port}`
+  const settings: ProviderSettings = {
+    clientId: 'id',
+    clientSecret: 'secret-of-ours',
+    authorizeUrl: `${origin}/authorize`,
+    tokenUrl: `${origin}/token?api=2`,
+    userinfoUrl: `${origin}/me?fields=all`,
+    scope: 'one two',
+    pkce: true,
+    tokenAuth: 'basic',
+    own: {},
+    ...changes,
+  }
+  const http = createHttpClient({ provider: 'one', timeouts: { connect: 300, answer: 300 }, connections: 5 })
+  t.teardown(async () => {
+    await http.close()
+    server.close()
+  })
+  const client = createOAuthClient({
+    provider: 'one',
+    settings,
+    http,
+    refusals: { 'no such code': 'invalid_grant' },
+  })
+  return { client, received, exchange: () => client.exchange(grant, AbortSignal.timeout(2_000)) }
+}
+
+const refuseWith =
+  (status: number, body: unknown, headers: Record<string, string> = {}) =>
+  (response: ServerResponse) => {
+    response.writeHead(status, headers).end(JSON.stringify(body))
+  }
+
+await t.test('credentials are form-encoded before Base64 (RFC 6749 §2.3.1)', async (t) => {
+  const { exchange, received } = await setUp(t, refuseWith(200, { access_token: 'a' }), {
+    clientId: 'id:with colon',
+    clientSecret: 'p%s+s&ё',
+  })
+  t.equal((await exchange()).accessToken, 'a')
+  const [, encoded = ''] = /^Basic (.+)$/.exec(received[0]?.headers.authorization ?? '') ?? []
+  t.equal(Buffer.from(encoded, 'base64').toString(), 'id%3Awith+colon:p%25s%2Bs%26%D1%91')
+  const form = new URLSearchParams(received[0]?.body)
+  t.equal(form.get('code'), grant.code)
+  t.equal(form.get('redirect_uri'), grant.redirectUri)
+  t.equal(received[0]?.url, '/token?api=2', 'the query of the configured address stays')
+})
+
+await t.test('an empty scope is left out', async (t) => {
+  const { client } = await setUp(t, () => {}, { scope: '' })
+  const request = { state: 's', redirectUri: 'https://login.example/', nonce: 'n' }
+  t.equal(client.authorizeUrl(request).searchParams.has('scope'), false)
+  t.equal(client.authorizeUrl(request, { hint: 'a&b', none: undefined }).searchParams.get('hint'), 'a&b')
+  t.equal(client.authorizeUrl(request, { none: undefined }).searchParams.has('none'), false)
+})
+
+await t.test('what refusals mean', async (t) => {
+  for (const [status, error, kind] of [
+    [400, 'invalid_grant', 'invalid_grant'],
+    [401, 'invalid_grant', 'invalid_grant'],
+    [200, 'invalid_grant', 'invalid_grant'],
+    [200, 'no such code', 'invalid_grant'],
+    [400, 'invalid_client', 'misconfigured'],
+    [401, 'anything at all', 'misconfigured'],
+    [400, 'unauthorized_client', 'misconfigured'],
+    [400, 'unsupported_grant_type', 'misconfigured'],
+    [400, 'invalid_scope', 'misconfigured'],
+    [400, 'invalid_request', 'invalid_response'],
+    [400, 'constructor', 'invalid_response'],
+    [400, 'toString', 'invalid_response'],
+    [403, undefined, 'invalid_response'],
+    [400, 'temporarily_unavailable', 'unavailable'],
+    [200, 'server_error', 'unavailable'],
+    [503, 'invalid_grant', 'unavailable'],
+  ] as const) {
+    const { exchange } = await setUp(t, refuseWith(status, { error, error_description: 'words' }))
+    const failure = await failureOf(exchange())
+    t.match(failure, { kind, codeUnspent: false }, `${status} ${error}`)
+  }
+})
+
+await t.test('Retry-After: seconds or a date, 1 to 60', async (t) => {
+  for (const [header, seconds] of [
+    ['7', 7],
+    ['0', 1],
+    ['3600', 60],
+    [new Date(Date.now() + 20_500).toUTCString(), 20],
+    ['Thu, 01 Jan 1970 00:00:00 GMT', 1],
+    ['soon', undefined],
+    ['-5', undefined],
+    ['', undefined],
+  ] as const) {
+    const { exchange } = await setUp(t, refuseWith(429, {}, { 'retry-after': header }))
+    const failure = await failureOf(exchange())
+    t.match(failure, { kind: 'rate_limited', codeUnspent: true })
+    const { retryAfter } = failure
+    if (seconds === undefined || retryAfter === undefined) t.equal(retryAfter, seconds)
+    else t.ok(Math.abs(retryAfter - seconds) <= 1, header)
+  }
+})
+
+await t.test('an echo of what we sent is removed from the log’s words', async (t) => {
+  const echo = `bad ${grant.code} ${encodeURIComponent(grant.code)} ${grant.codeVerifier} secret-of-ours\nFORGED LINE`
+  const { exchange } = await setUp(t, refuseWith(400, { error: 'invalid_grant', error_description: echo }))
+  const { message } = await failureOf(exchange())
+  t.match(message, /invalid_grant, bad \[removed\] \[removed\] \[removed\] \[removed\] FORGED LINE/)
+  const long = await setUp(t, refuseWith(400, { error: 'x'.repeat(100_000) }))
+  t.ok((await failureOf(long.exchange())).message.length < 300)
+})
+
+await t.test('profiles', async (t) => {
+  const { client, received } = await setUp(t, refuseWith(200, { id: 1 }))
+  const signal = AbortSignal.timeout(2_000)
+  await client.profile({ accessToken: 'to ken', query: { access_token: 'to ken' } }, signal)
+  t.equal(received[0]?.url, '/me?fields=all&access_token=to+ken')
+  const refusing = await setUp(
+    t,
+    refuseWith(403, { error: 'invalid_grant', error_description: 'token to-ken?' }),
+  )
+  const failure = await failureOf(refusing.client.profile({ accessToken: 'to-ken' }, signal))
+  t.match(failure, { kind: 'invalid_response', codeUnspent: false }, 'no invalid_grant: the code was good')
+  t.notMatch(failure.message, /to-ken/)
+  t.notMatch(failure.message, /fields/, 'no query of a URL')
+  const busy = await setUp(t, refuseWith(429, {}, { 'retry-after': '9' }))
+  const limited = await failureOf(busy.client.profile({ accessToken: 'a' }, signal))
+  t.match(limited, { kind: 'rate_limited', codeUnspent: false, retryAfter: 9 })
+  t.equal(busy.received.length, 1, 'whoever asks us to slow down is not asked again')
+})

@@ -1,0 +1,23 @@
+/**
+ * A certificate that nobody vouches for, for provider.example and 127.0.0.1 (P-256, a hundred years). Its key
+ * protects nothing: it is for servers that a client must refuse.
+ */
+export const selfSigned = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgdU3Ztsel5EGpTD7s
+sbJoO0trNqoSp3tcqrK6WmPOPa+hRANCAASJyn9Dgg1Q3TRN+yAvPd4GD145aF1g
+9h8A5hPHD8b0d0WWrlCh2CDwg2ltGs/xLHDQ45tHDDlXqaa3o07gGCv2
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBsTCCAVagAwIBAgIUOavQTmnRvkZgng0p7lGjfqwqRcUwCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQcHJvdmlkZXIuZXhhbXBsZTAgFw0yNjExMjUxNjI2MTZaGA8y
+MTI2MTEwMTE2MjYxNlowGzEZMBcGA1UEAwwQcHJvdmlkZXIuZXhhbXBsZTBZMBMG
+ByqGSM49AgEGCCqGSM49AwEHA0IABInKf0OCDVDdNE37IC893gYPXjloXWD2HwDm
+E8cPxvR3RZauUKHYIPCDaW0az/EscNDjm0cMOVepprejTuAYK/ajdjB0MB0GA1Ud
+DgQWBBRqXPMqrMzs3LGrILf+O1kkq5gO8jAfBgNVHSMEGDAWgBRqXPMqrMzs3LGr
+ILf+O1kkq5gO8jAPBgNVHRMBAf8EBTADAQH/MCEGA1UdEQQaMBiCEHByb3ZpZGVy
+LmV4YW1wbGWHBH8AAAEwCgYIKoZIzj0EAwIDSQAwRgIhAPtJ8gQHYDvgC7xHE24m
+PTvdF+5XmAbtMn3RTsq17xevAiEA1yNKmQLheSkqill8ksATQES63VCxW1M2g5Yv
+JOyX3bM=
+-----END CERTIFICATE-----`,
+}
