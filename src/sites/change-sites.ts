@@ -4,7 +4,7 @@ import type { SiteFields } from './check-site.ts'
 import { SiteError } from './site-error.ts'
 
 // Any constant that no other lock of ours has.
-const lockKey = 7_413_002
+const lockKey = 7_413_004
 
 /**
  * Runs a change of sites in a transaction of its own, one change after the other in the whole deployment: what it

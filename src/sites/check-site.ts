@@ -35,7 +35,9 @@ export function checkFields(fields: Partial<SiteFields>, rules: SiteRules): void
 /** @throws {SiteError} invalid */
 export function checkId(id: string): void {
   if (!siteId.test(id))
-    throw invalid(`The site's id "${shown(id)}" must be 1 to 64 letters, digits, "_" or "-".`)
+    throw invalid(
+      `The site's id "${shown(id)}" must be 1 to 64 letters, digits, "_" or "-", the first not "-".`,
+    )
 }
 
 function checkName(name: string): void {

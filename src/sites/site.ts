@@ -49,8 +49,8 @@ export function createSites(database: Database): Sites {
   }
 }
 
-/** What a site's id may look like: it goes into HTTP Basic and into URLs without any encoding. */
-export const siteId = /^[A-Za-z0-9_-]{1,64}$/
+/** What a site's id may look like: unchanged by HTTP Basic and by URLs, and never taken for an option. */
+export const siteId = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/
 
 interface SiteRow {
   readonly id: string

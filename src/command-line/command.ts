@@ -1,0 +1,75 @@
+import type { ParseArgsOptionsConfig } from 'node:util'
+import { parseArgs } from 'node:util'
+import type { Environment } from '../config.ts'
+import type { ProviderDeclaration } from '../providers/settings.ts'
+
+/** What a command gets from the process. */
+export interface CommandContext {
+  readonly env: Environment
+  readonly providers: readonly ProviderDeclaration[]
+  /** Says something beside the answer, on standard error. */
+  note(text: string): void
+}
+
+/**
+ * One command of the command line.
+ * @returns its answer, which is printed as JSON
+ * @throws {CommandError} and the errors of what it calls
+ */
+export type Command = (args: readonly string[], context: CommandContext) => Promise<unknown>
+
+/** A command that cannot be done as it was asked; the message is one sentence. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+}
+
+/**
+ * Options and the words between them, as node:util reads them.
+ * @throws {CommandError} naming the option that is unknown, or has no value
+ */
+export function parseWords<const Options extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: Options,
+) {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true, allowNegative: true })
+  } catch (error) {
+    if (!(error instanceof TypeError && 'code' in error)) throw error
+    // Node's advice on how to write it otherwise comes after the first sentence.
+    const [sentence = ''] = error.message.split(/\. |\n/)
+    throw new CommandError(`${sentence.replace(/\.$/, '')}: see --help.`)
+  }
+}
+
+/**
+ * The words of a command that takes exactly these.
+ * @throws {CommandError} naming the one that is missing or too many
+ */
+export function takeWords<const Names extends readonly string[]>(
+  words: readonly string[],
+  names: Names,
+): { readonly [index in keyof Names]: string }
+export function takeWords(words: readonly string[], names: readonly string[]): readonly string[] {
+  const missing = names[words.length]
+  if (missing !== undefined) throw new CommandError(`${missing} is missing: see --help.`)
+  const extra = words[names.length]
+  if (extra !== undefined) throw new CommandError(`"${extra}" is one word too many: see --help.`)
+  return words
+}
+
+/**
+ * The command of this name.
+ * @throws {CommandError} naming all that there are
+ */
+export function chooseCommand(
+  commands: Readonly<Record<string, Command>>,
+  name: string | undefined,
+  kind: string,
+): Command {
+  const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (command !== undefined) return command
+  const known = Object.keys(commands).join(', ')
+  throw new CommandError(
+    name === undefined ? `Name a ${kind}: ${known}.` : `There is no ${kind} "${name}": there are ${known}.`,
+  )
+}

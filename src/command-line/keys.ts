@@ -1,0 +1,47 @@
+import { dataDirectory, developmentSecretKeys } from '../development.ts'
+import type { KeyCommandOptions } from '../tokens/manage-keys.ts'
+import { listKeys, resealKeys, revokeKey, rotateKey } from '../tokens/manage-keys.ts'
+import type { Command, CommandContext } from './command.ts'
+import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'
+import { withDatabase } from './with-database.ts'
+
+const commands = {
+  async list(args, context) {
+    takeWords(args, [])
+    return withKeys(context, async (options) => ({ keys: await listKeys(options) }))
+  },
+  async rotate(args, context) {
+    const [kind] = takeWords(args.length === 0 ? ['access'] : args, ['KIND'])
+    if (kind !== 'access' && kind !== 'refresh')
+      throw new CommandError(`There is no kind of key "${kind}": there are access and refresh.`)
+    return withKeys(context, (options) => rotateKey(kind, options))
+  },
+  async revoke(args, context) {
+    const [kid] = takeWords(args, ['KID'])
+    const revoked = await withKeys(context, (options) => revokeKey(kid, options))
+    if (revoked.kind === 'refresh')
+      context.note(`Ended ${revoked.sessions_ended} sessions: their refresh tokens were signed by this key.`)
+    return revoked
+  },
+  async reseal(args, context) {
+    takeWords(args, [])
+    return withKeys(context, (options) => resealKeys(options))
+  },
+} satisfies Record<string, Command>
+
+/** `keys list|rotate|revoke|reseal`: the keys that sign our own tokens. */
+export const keysCommand: Command = async (args, context) => {
+  const [name, ...words] = parseWords(args, {}).positionals
+  return chooseCommand(commands, name, 'keys command')(words, context)
+}
+
+function withKeys<Result>(
+  context: CommandContext,
+  work: (options: KeyCommandOptions) => Promise<Result>,
+): Promise<Result> {
+  return withDatabase(context, async (database, config) => {
+    const secretKeys =
+      config.secretKeys.length > 0 ? config.secretKeys : await developmentSecretKeys(dataDirectory)
+    return work({ ...config, database, secretKeys })
+  })
+}

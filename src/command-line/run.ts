@@ -1,0 +1,93 @@
+import { ConfigError } from '../config.ts'
+import { SiteError } from '../sites/site-error.ts'
+import { EmbeddedDatabaseError } from '../storage/embedded.ts'
+import { MigrationError } from '../storage/migrate.ts'
+import { isDatabaseUnavailable, isTransient } from '../storage/postgres.ts'
+import { KeyCommandError } from '../tokens/manage-keys.ts'
+import { UnusableKey } from '../tokens/signing-keys.ts'
+import { adminTokenCommand } from './admin-token.ts'
+import type { CommandContext } from './command.ts'
+import { CommandError, chooseCommand } from './command.ts'
+import { keysCommand } from './keys.ts'
+import { migrateCommand } from './migrate.ts'
+import { siteCommand } from './site.ts'
+
+const commands = {
+  site: siteCommand,
+  keys: keysCommand,
+  migrate: migrateCommand,
+  'admin-token': adminTokenCommand,
+}
+
+const usage = `Usage: node src/cli.ts COMMAND, or in development npm run site|keys|migrate|admin-token -- …
+
+  site add --name NAME --redirect-url URL… [--providers NAME,NAME] [--require-secret]
+  site list
+  site update ID [--name NAME] [--redirect-url URL…] [--providers NAME,NAME]
+                 [--require-secret | --no-require-secret] [--disable | --enable]
+                                   a list replaces the list
+  site rotate-secret ID            a further secret; the one before goes on working
+  site remove ID                   asks nothing, ends its sessions, frees its URLs
+  site apply FILE [--dry-run]      {"sites": [{"id"?, "name", "redirect_urls",
+                                   "providers"?, "require_secret"?, "disabled"?}]}
+  keys list
+  keys rotate [access|refresh]     publishes the next key (access where none is named)
+  keys revoke KID                  a stolen key: refused everywhere, its successor takes over
+  keys reseal                      seals all keys under the first of SECRET_KEYS
+  migrate                          brings the database to this version
+  admin-token NAME                 a token for the admin API, and its entry for ADMIN_TOKENS
+
+Answers are JSON on standard output; what fails says why on standard error and exits with 1.
+`
+
+/** What a command writes to, and gets from the process. */
+export interface CommandLine extends Pick<CommandContext, 'env' | 'providers'> {
+  readonly out: (text: string) => void
+  readonly error: (text: string) => void
+}
+
+/**
+ * Runs one command: JSON out where it succeeds, one sentence on the error side where it fails.
+ * @param args without the names of node and script
+ * @returns the exit code: 0, or 1 where it failed
+ */
+export async function runCommand(
+  args: readonly string[],
+  { env, providers, out, error }: CommandLine,
+): Promise<0 | 1> {
+  const [name, ...rest] = args
+  if (name === 'help' || args.some((word) => word === '--help' || word === '-h')) {
+    out(usage)
+    return 0
+  }
+  try {
+    const note = (text: string) => error(`${text}\n`)
+    const answer = await chooseCommand(commands, name, 'command')(rest, { env, providers, note })
+    out(`${JSON.stringify(answer, null, 2)}\n`)
+    return 0
+  } catch (reason) {
+    error(`${sentence(reason)}\n`)
+    return 1
+  }
+}
+
+/** Errors whose message is the whole story for an operator. */
+const told = [
+  CommandError,
+  ConfigError,
+  SiteError,
+  KeyCommandError,
+  UnusableKey,
+  EmbeddedDatabaseError,
+  MigrationError,
+]
+
+function sentence(reason: unknown): string {
+  if (reason instanceof Error && told.some((type) => reason instanceof type)) return reason.message
+  if (isDatabaseUnavailable(reason))
+    return 'The database cannot be used now: check that it runs, and DATABASE_URL; then try again.'
+  if (isTransient(reason)) return 'Somebody else changed the same at the same time: try again.'
+  // A bug. Prisma's messages quote the source first and say what happened in their last line.
+  const message = reason instanceof Error ? reason.message : String(reason)
+  return `The command failed unexpectedly: ${message.trim().split('\n').at(-1) ?? ''}`
+}

@@ -1,0 +1,161 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { listSites } from '../../src/sites/manage.ts'
+import { createSites } from '../../src/sites/site.ts'
+import { secretMatches } from '../../src/sites/site-secret.ts'
+import { emptyDatabase, testDatabase } from '../support/database.ts'
+import { freePort } from '../support/process.ts'
+import { answerOf, failed, runCli, runHere, strictEnv } from './run-cli.ts'
+
+const WithSecret = Type.Object({ id: Type.String(), secret: Type.String() })
+
+t.test('a site’s life by commands', async (t) => {
+  const database = await testDatabase(t)
+  const env = strictEnv(database.url)
+  const site = (...args: string[]) => runHere(['site', ...args], env)
+
+  const ran = await site(
+    'add',
+    '--name',
+    'Shop',
+    '--redirect-url',
+    'https://shop.example/a',
+    'https://shop.example/b',
+  )
+  const added = Value.Parse(WithSecret, answerOf(t, ran))
+  t.match(answerOf(t, ran), {
+    name: 'Shop',
+    redirect_urls: ['https://shop.example/a', 'https://shop.example/b'],
+    require_secret: false,
+    disabled: false,
+    live_secrets: 1,
+  })
+  t.match(
+    ran.stderr,
+    /^curl -d provider=\w+ --data-urlencode client_redirect_url='https:\/\/shop\.example\/a' https:\/\/login\.example\/api\/v1\/oauth\/authorize-url\/$/m,
+  )
+  t.match(
+    ran.stderr,
+    /^curl -d provider=\w+ .*state=STATE .*code=CODE https:\/\/login\.example\/api\/v1\/oauth\/authorize\/$/m,
+  )
+  t.notMatch(ran.stderr, added.secret)
+  const found = await createSites(database).byId(added.id)
+  t.ok(found && secretMatches(found, added.secret), 'the secret that was printed is the one')
+
+  const updated = await site(
+    ...['update', added.id, '--redirect-url', "https://shop.example/it's", '--providers', 'yandex,mail'],
+    ...['--require-secret', '--disable'],
+  )
+  t.match(answerOf(t, updated), {
+    id: added.id,
+    name: 'Shop',
+    redirect_urls: ["https://shop.example/it's"],
+    providers: ['yandex', 'mail'],
+    require_secret: true,
+    disabled: true,
+  })
+  t.match(answerOf(t, await site('update', added.id, '--enable', '--no-require-secret')), {
+    require_secret: false,
+    disabled: false,
+  })
+  const rotated = Value.Parse(WithSecret, answerOf(t, await site('rotate-secret', added.id)))
+  t.equal(rotated.id, added.id)
+  t.not(rotated.secret, added.secret)
+  t.match(answerOf(t, await site('list')), { sites: [{ id: added.id, live_secrets: 2 }] })
+  t.strictSame(answerOf(t, await site('remove', added.id)), { id: added.id, removed: true })
+  t.strictSame(answerOf(t, await site('list')), { sites: [] })
+  failed(t, await site('remove', added.id), /^There is no site with the id/)
+})
+
+t.test('a site that requires its secret gets it into its curl lines', async (t) => {
+  const database = await testDatabase(t)
+  const ran = await runCli(
+    ['site', 'add', '--name', 'Shop', '--redirect-url', "https://shop.example/it's", '--require-secret'],
+    strictEnv(database.url),
+  )
+  const { id, secret } = Value.Parse(WithSecret, answerOf(t, ran))
+  t.ok(ran.stderr.includes(`curl -u '${id}:${secret}' -d`))
+  t.ok(ran.stderr.includes(`client_redirect_url='https://shop.example/it'\\''s'`))
+})
+
+t.test('a file is applied, and tried dry', async (t) => {
+  const database = await testDatabase(t)
+  const directory = await mkdtemp(join(tmpdir(), 'auth-movies-apply-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  const env = strictEnv(database.url)
+  const apply = async (text: string, ...options: string[]) => {
+    await writeFile(join(directory, 'sites.json'), text)
+    return runCli(['site', 'apply', 'sites.json', ...options], env, directory)
+  }
+  const text = `\ufeff${JSON.stringify({ sites: [{ id: 'shop', name: 'Shop', redirect_urls: ['https://shop.example/'] }] })}`
+  t.strictSame(answerOf(t, await apply(text, '--dry-run')), {
+    dry_run: true,
+    created: [{ id: 'shop', name: 'Shop' }],
+    updated: [],
+    unchanged: [],
+  })
+  t.match(answerOf(t, await apply(text)), { created: [{ id: 'shop', secret: /^[\w-]{43}$/ }] })
+  t.match(answerOf(t, await apply(text)), { created: [], unchanged: [{ id: 'shop' }] })
+  t.equal((await listSites(database)).length, 1)
+  failed(t, await apply('{"sites": ['), /^The file sites\.json is not JSON: /)
+  failed(t, await apply('{"sites": [{"name": "x"}]}'), /\/sites\/0 .*redirect_urls/)
+  failed(
+    t,
+    await runCli(['site', 'apply', 'absent.json'], env, directory),
+    /absent\.json cannot be read \(ENOENT\)/,
+  )
+})
+
+t.test('what is wrong is named', async (t) => {
+  const database = await testDatabase(t)
+  const env = strictEnv(database.url)
+  const url = 'https://shop.example/'
+  const wrong: readonly [readonly string[], RegExp][] = [
+    [[], /^Name a site command: add, list, update, rotate-secret, remove, apply\./],
+    [['create'], /^There is no site command "create": there are add, /],
+    [['constructor'], /^There is no site command "constructor"/],
+    [['add'], /^--name is missing/],
+    [['add', '--name', 'Shop'], /at least one redirect URL/],
+    [['add', '--name', 'Shop', '--redirect-url'], /--redirect-url.*argument missing: see --help/],
+    [['add', '--name', 'Shop', '--redirect-urls', url], /^Unknown option '--redirect-urls': see --help\.$/m],
+    [['add', '--name', 'Shop', url], /^"https:\/\/shop\.example\/" is one word too many/],
+    [
+      ['add', '--name', 'Shop', '--redirect-url', 'http://shop.example/'],
+      /^The redirect URL must be https\. Given was/,
+    ],
+    [['add', '--name', 'Shop', '--redirect-url', 'http://127.0.0.1/'], /^The redirect URL must be https\./],
+    [['add', '--name', 'Shop', '--redirect-url', url, '--providers', 'yandex,vk'], /no provider "vk"/],
+    [['add', '--name', 'Shop', '--redirect-url', url, '--providers', ''], /no provider ""/],
+    [['list', 'all'], /^"all" is one word too many/],
+    [['update'], /^ID is missing/],
+    [['update', 'nobody'], /^Nothing to change/],
+    [['update', 'nobody', '--enable', '--disable'], /exclude each other/],
+    [['update', 'nobody', '--enable'], /no site with the id "nobody"/],
+    [['rotate-secret'], /^ID is missing/],
+    [['rotate-secret', 'nobody'], /no site with the id "nobody"/],
+    [['apply'], /^FILE is missing/],
+  ]
+  for (const [args, sentence] of wrong) failed(t, await runHere(['site', ...args], env), sentence)
+  t.strictSame(await listSites(database), [])
+})
+
+t.test('the database as it may be', async (t) => {
+  const empty = await emptyDatabase(t)
+  failed(t, await runCli(['site', 'list'], strictEnv(empty)), /run `node src\/cli\.ts migrate` first/)
+  const gone = `postgresql://nobody@127.0.0.1:${await freePort()}/none`
+  failed(t, await runCli(['site', 'list'], strictEnv(gone)), /^The database cannot be used now/)
+  const development = { NODE_ENV: 'development', DATABASE_URL: empty }
+  t.strictSame(
+    answerOf(t, await runCli(['site', 'list'], development)),
+    { sites: [] },
+    'development migrates by itself',
+  )
+  const loopback = ['site', 'add', '--name', 'Demo', '--redirect-url', 'http://127.0.0.1:3001/return']
+  const ran = await runCli(loopback, development)
+  t.match(answerOf(t, ran), { redirect_urls: ['http://127.0.0.1:3001/return'] }, 'and takes loopback')
+  t.match(ran.stderr, /http:\/\/127\.0\.0\.1:3000\/api\/v1\/oauth\/authorize-url\//)
+})
