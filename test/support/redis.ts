@@ -1,14 +1,9 @@
-import type { ChildProcess } from 'node:child_process'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import t from 'tap'
-import { end, eventually, freePort } from './process.ts'
+import type { RedisServer } from './redis-server.ts'
+import { startRedisServer } from './redis-server.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
@@ -51,59 +46,9 @@ function serverUrl(): Promise<string> {
   return server
 }
 
-/** A redis-server of one's own, to be stopped, halted and filled. */
-export interface RedisServer {
-  readonly url: string
-  readonly port: number
-  /** Ends it by this signal and waits (SIGKILL is a crash). */
-  stop(signal?: NodeJS.Signals): Promise<void>
-  /** Starts it again on the same port, empty unless `args` make it keep data. */
-  start(): Promise<void>
-  /** Halts it (SIGSTOP), so that connections open and nothing answers; or lets it go on. */
-  pause(): void
-  resume(): void
-}
-
-/**
- * Starts a redis-server from the PATH on a free port of loopback; stopped when `test` ends.
- * @param args further command line, such as `['--maxmemory', '1mb']`
- */
+/** A redis-server of one's own, as startRedisServer() makes it; gone when `test` ends. */
 export async function startRedis(test: Test, args: readonly string[] = []): Promise<RedisServer> {
-  const port = await freePort()
-  const directory = await mkdtemp(join(tmpdir(), 'auth-movies-redis-'))
-  const command = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory, ...args]
-  let child: ChildProcess | undefined
-  const kill = (signal: NodeJS.Signals) => child?.kill(signal)
-  const launch = async () => {
-    child = spawn('redis-server', command, { stdio: 'ignore' })
-    await eventually(() => serves(port))
-  }
-  const stop = async (signal: NodeJS.Signals) => child && (await end(child, signal))
-  const atExit = () => kill('SIGKILL')
-  process.once('exit', atExit)
-  test.teardown(async () => {
-    process.removeListener('exit', atExit)
-    await stop('SIGKILL')
-    await rm(directory, { recursive: true, force: true })
-  })
-  await launch()
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    port,
-    stop: async (signal = 'SIGTERM') => void (await stop(signal)),
-    start: launch,
-    pause: () => kill('SIGSTOP'),
-    resume: () => kill('SIGCONT'),
-  }
-}
-
-/** Any answer counts: the server may demand a password. */
-async function serves(port: number) {
-  const socket = connect({ port, host: '127.0.0.1', timeout: 1_000 })
-  try {
-    socket.write('PING\r\n')
-    await once(socket, 'data')
-  } finally {
-    socket.destroy()
-  }
+  const server = await startRedisServer(args)
+  test.teardown(() => server.remove())
+  return server
 }

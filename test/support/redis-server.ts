@@ -1,0 +1,71 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { end, eventually, freePort } from './process.ts'
+
+/** A redis-server of one's own, to be stopped, halted and filled. */
+export interface RedisServer {
+  readonly url: string
+  readonly port: number
+  /** Ends it by this signal and waits (SIGKILL is a crash). */
+  stop(signal?: NodeJS.Signals): Promise<void>
+  /** Starts it again on the same port, empty unless `args` make it keep data. */
+  start(): Promise<void>
+  /** Halts it (SIGSTOP), so that connections open and nothing answers; or lets it go on. */
+  pause(): void
+  resume(): void
+  /** Ends it for good and removes its folder. */
+  remove(): Promise<void>
+}
+
+/**
+ * Starts a redis-server from the PATH on a free port of loopback.
+ * @param args further command line, such as `['--maxmemory', '1mb']`
+ */
+export async function startRedisServer(args: readonly string[] = []): Promise<RedisServer> {
+  const port = await freePort()
+  const directory = await mkdtemp(join(tmpdir(), 'auth-movies-redis-'))
+  const command = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory, ...args]
+  let child: ChildProcess | undefined
+  const kill = (signal: NodeJS.Signals) => child?.kill(signal)
+  const launch = async () => {
+    child = spawn('redis-server', command, { stdio: 'ignore' })
+    await eventually(() => serves(port))
+  }
+  const stop = async (signal: NodeJS.Signals) => child && (await end(child, signal))
+  const atExit = () => kill('SIGKILL')
+  process.once('exit', atExit)
+  const remove = async () => {
+    process.removeListener('exit', atExit)
+    await stop('SIGKILL')
+    await rm(directory, { recursive: true, force: true })
+  }
+  await launch().catch(async (error: unknown) => {
+    await remove()
+    throw error
+  })
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    stop: async (signal = 'SIGTERM') => void (await stop(signal)),
+    start: launch,
+    pause: () => kill('SIGSTOP'),
+    resume: () => kill('SIGCONT'),
+    remove,
+  }
+}
+
+/** Any answer counts: the server may demand a password. */
+async function serves(port: number) {
+  const socket = connect({ port, host: '127.0.0.1', timeout: 1_000 })
+  try {
+    socket.write('PING\r\n')
+    await once(socket, 'data')
+  } finally {
+    socket.destroy()
+  }
+}
