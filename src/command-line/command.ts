@@ -8,7 +8,7 @@ export interface CommandContext {
   readonly env: Environment
   readonly providers: readonly ProviderDeclaration[]
   /** Says something beside the answer, on standard error. */
-  note(text: string): void
+  readonly note: (text: string) => void
 }
 
 /**

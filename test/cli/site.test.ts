@@ -46,10 +46,8 @@ t.test('a site’s life by commands', async (t) => {
   const found = await createSites(database).byId(added.id)
   t.ok(found && secretMatches(found, added.secret), 'the secret that was printed is the one')
 
-  const updated = await site(
-    ...['update', added.id, '--redirect-url', "https://shop.example/it's", '--providers', 'yandex,mail'],
-    ...['--require-secret', '--disable'],
-  )
+  const lists = ['--redirect-url', "https://shop.example/it's", '--providers', 'yandex,mail']
+  const updated = await site('update', added.id, ...lists, '--require-secret', '--disable')
   t.match(answerOf(t, updated), {
     id: added.id,
     name: 'Shop',

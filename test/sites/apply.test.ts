@@ -213,5 +213,6 @@ t.test('parallel applications of one document make each site once', async (t) =>
     })),
   }
   const applied = await Promise.all(Array.from({ length: 4 }, () => applySites(database, document, real)))
-  t.strictSame(applied.map(({ created }) => created.length).sort(), [0, 0, 0, 20])
+  t.equal(applied.filter(({ created }) => created.length === 20).length, 1)
+  t.equal(applied.filter(({ unchanged }) => unchanged.length === 20).length, 3)
 })

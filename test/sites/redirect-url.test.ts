@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { assert, constant, constantFrom, oneof, property, string, tuple, webUrl } from 'fast-check'
 import t from 'tap'
 import { checkRedirectUrl, hostOf, redirectUrlDifference } from '../../src/sites/redirect-url.ts'
 
@@ -171,19 +171,17 @@ t.test('the host name', async (t) => {
     t.equal(hostOf(url), undefined, url)
 })
 
-const text = fc.string({ unit: fc.constantFrom(...'aZ0/.%2e:@?#&=;*\\[] \tп{}~-_'), maxLength: 30 })
-const urls = fc.oneof(
-  fc.webUrl({ withQueryParameters: true, withFragments: true }),
-  fc
-    .tuple(fc.constantFrom('https://', 'http://', 'HTTPS://', 'https:/', ''), text)
-    .map((parts) => parts.join('')),
-  fc.tuple(fc.constant('https://client.example'), text).map((parts) => parts.join('')),
+const text = string({ unit: constantFrom(...Array.from('aZ0/.%2e:@?#&=;*\\[] \tп{}~-_')), maxLength: 30 })
+const urls = oneof(
+  webUrl({ withQueryParameters: true, withFragments: true }),
+  tuple(constantFrom('https://', 'http://', 'HTTPS://', 'https:/', ''), text).map((parts) => parts.join('')),
+  tuple(constant('https://client.example'), text).map((parts) => parts.join('')),
 )
 
 t.test('an accepted URL survives raw', async (t) => {
   let accepted = 0
-  fc.assert(
-    fc.property(urls, fc.string(), (url, code) => {
+  assert(
+    property(urls, string(), (url, code) => {
       if (checkRedirectUrl(url, { loopback: false }) !== undefined) return
       accepted += 1
       const separator = url.includes('?') ? '&' : '?'
@@ -205,8 +203,8 @@ t.test('an accepted URL survives raw', async (t) => {
 
 t.test('a difference is named exactly where something differs', async (t) => {
   const good = urls.filter((url) => checkRedirectUrl(url, { loopback: false }) === undefined)
-  fc.assert(
-    fc.property(good, good, (given, other) => {
+  assert(
+    property(good, good, (given, other) => {
       const difference = redirectUrlDifference(given, [other])
       if ((difference !== undefined) !== (given !== other && hostOf(given) === hostOf(other)))
         throw new Error(`${given} ${other} ${difference}`)
