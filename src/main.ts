@@ -9,7 +9,7 @@ import { createMetrics } from './http/metrics.ts'
 import { createServer } from './http/server.ts'
 import { createLog } from './log.ts'
 import { createHealth } from './service-health.ts'
-import { EmbeddedError, openEmbedded } from './storage/embedded.ts'
+import { EmbeddedDatabaseError, openEmbedded } from './storage/embedded.ts'
 import { MigrationError, migrate, pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'
 import { openDatabase } from './storage/postgres.ts'
@@ -33,7 +33,7 @@ export class StartError extends Error {
 
 /**
  * Configuration → storage → keys → app → listen.
- * @throws {ConfigError | StartError | EmbeddedError | RedisConnectError | MigrationError | UnusableKey} whose
+ * @throws {ConfigError | StartError | EmbeddedDatabaseError | RedisConnectError | MigrationError | UnusableKey} whose
  *   messages are for the operator; whatever was opened before is closed again
  */
 export async function startService(env: Environment): Promise<Service> {
@@ -129,7 +129,7 @@ async function listen(
 const operatorErrors = [
   ConfigError,
   StartError,
-  EmbeddedError,
+  EmbeddedDatabaseError,
   RedisConnectError,
   MigrationError,
   UnusableKey,

@@ -107,6 +107,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       params: Type.Object({ provider: Type.String() }),
       querystring: callbackParameters,
       response: {
+        204: { description: 'Nothing: the browser only looked ahead (prefetch)', type: 'null' },
         303: { description: 'On to the site', type: 'null' },
         ...failures(
           'unknown-login',

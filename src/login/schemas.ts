@@ -46,7 +46,7 @@ export function loginSchemas(providers: readonly string[]) {
         examples: [
           {
             state: 'Y2hhbmdlIG1lIHRvIDI1NiByYW5kb20gYml0cyEhISE',
-            authorize_url: 'https://provider.example/authorize?response_type=code&client_id=…',
+            authorize_url: 'https://provider.example/authorize?response_type=code&client_id=app',
           },
         ],
       },

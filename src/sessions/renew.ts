@@ -92,6 +92,9 @@ function refusalOf(
     outcome.cause === 'ahead'
       ? 'its generation is higher than the session has: the database was restored from a backup'
       : 'it was superseded before: somebody else may hold it'
-  log.warn({ sessionId: outcome.sessionId, siteId: outcome.siteId, cause }, 'a refresh token ended its session')
+  log.warn(
+    { sessionId: outcome.sessionId, siteId: outcome.siteId, cause },
+    'a refresh token ended its session',
+  )
   return new Problem('refresh-token-reused')
 }

@@ -13,7 +13,14 @@ import { TokenPair } from '../tokens/token-pair.ts'
 import { endAllSessions, endSession, listSessions } from './end.ts'
 import type { RenewServices } from './renew.ts'
 import { renew } from './renew.ts'
-import { Introspection, IntrospectToken, RefreshTokens, RevokeToken, SessionList, SessionPath } from './schemas.ts'
+import {
+  Introspection,
+  IntrospectToken,
+  RefreshTokens,
+  RevokeToken,
+  SessionList,
+  SessionPath,
+} from './schemas.ts'
 
 const site = [{}, { site: [] }]
 const user = [{ accessToken: [] }]

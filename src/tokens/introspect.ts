@@ -29,7 +29,7 @@ export type Introspection =
       /** Of an access token alone. */
       readonly token_type?: 'Bearer'
       readonly iss: string
-      readonly aud: string | readonly string[]
+      readonly aud: string | string[]
       readonly iat: number
       readonly exp: number
       readonly jti: string

@@ -3,6 +3,25 @@ import { Type } from 'typebox'
 import { failures, ref } from '../http/openapi.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
+const authMethods = ['client_secret_basic', 'client_secret_post']
+
+/** Codes come from the providers and are traded at finish; the token endpoint of ours is refresh alone. */
+function metadataOf(issuer: string) {
+  return {
+    issuer,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    token_endpoint: `${issuer}/api/v1/oauth/refresh/`,
+    grant_types_supported: ['refresh_token'],
+    response_types_supported: [],
+    token_endpoint_auth_methods_supported: [...authMethods, 'none'],
+    revocation_endpoint: `${issuer}/api/v1/oauth/revoke/`,
+    revocation_endpoint_auth_methods_supported: [...authMethods, 'none'],
+    introspection_endpoint: `${issuer}/api/v1/oauth/introspect/`,
+    introspection_endpoint_auth_methods_supported: authMethods,
+    service_documentation: `${issuer}/docs/`,
+  }
+}
+
 const JwkSet = Type.Object(
   {
     keys: Type.Array(
@@ -51,7 +70,11 @@ const ServerMetadata = Type.Object(
     introspection_endpoint_auth_methods_supported: Type.Array(Type.String()),
     service_documentation: Type.String({ format: 'uri' }),
   },
-  { $id: 'ServerMetadata', description: 'Authorization server metadata (RFC 8414)' },
+  {
+    $id: 'ServerMetadata',
+    description: 'Authorization server metadata (RFC 8414)',
+    examples: [metadataOf('https://login.example')],
+  },
 )
 
 /** Seconds for which anybody may keep the keys; rotation waits for longer (key-schedule.ts). */
@@ -64,21 +87,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ keys: SigningKeys; publicU
 ) => {
   app.addSchema(JwkSet)
   app.addSchema(ServerMetadata)
-  const authMethods = ['client_secret_basic', 'client_secret_post']
-  const metadata = {
-    issuer: publicUrl,
-    jwks_uri: `${publicUrl}/.well-known/jwks.json`,
-    // Codes come from the providers and are traded at finish; the token endpoint of ours is refresh alone.
-    token_endpoint: `${publicUrl}/api/v1/oauth/refresh/`,
-    grant_types_supported: ['refresh_token'],
-    response_types_supported: [],
-    token_endpoint_auth_methods_supported: [...authMethods, 'none'],
-    revocation_endpoint: `${publicUrl}/api/v1/oauth/revoke/`,
-    revocation_endpoint_auth_methods_supported: [...authMethods, 'none'],
-    introspection_endpoint: `${publicUrl}/api/v1/oauth/introspect/`,
-    introspection_endpoint_auth_methods_supported: authMethods,
-    service_documentation: `${publicUrl}/docs/`,
-  }
+  const metadata = metadataOf(publicUrl)
 
   app.get(
     '/.well-known/jwks.json',

@@ -11,11 +11,16 @@ const nullable = (options: { description: string }) => Type.Union([Type.String(o
 
 const Profile = Type.Object(
   {
-    id: Type.String({ format: 'uuid', description: 'Stable for this person at this provider: your key, never the email' }),
+    id: Type.String({
+      format: 'uuid',
+      description: 'Stable for this person at this provider: your key, never the email',
+    }),
     name: nullable({ description: 'null where the provider does not tell' }),
     login: nullable({ description: 'null where the provider does not tell' }),
     email: nullable({ description: 'null where the provider does not tell' }),
-    email_verified: Type.Union([Type.Boolean(), Type.Null()], { description: 'null: the provider does not say' }),
+    email_verified: Type.Union([Type.Boolean(), Type.Null()], {
+      description: 'null: the provider does not say',
+    }),
     provider: Type.String({ description: 'Through which this session was opened' }),
     session_id: Type.String({ format: 'uuid' }),
   },

@@ -1,0 +1,108 @@
+import { createConfig, lintFromString } from '@redocly/openapi-core'
+import t from 'tap'
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { get } from '../support/login-flow.ts'
+import { startTestService } from '../support/service.ts'
+
+const Content = Type.Record(
+  Type.String(),
+  Type.Object({ schema: Type.Object({ $ref: Type.String() }), examples: Type.Optional(Type.Object({})) }),
+)
+const Operation = Type.Object({
+  operationId: Type.String({ pattern: '^[a-z][A-Za-z0-9]+$' }),
+  tags: Type.Tuple([Type.String()]),
+  summary: Type.String(),
+  requestBody: Type.Optional(Type.Object({ content: Content })),
+  responses: Type.Record(
+    Type.String(),
+    Type.Object({ description: Type.String(), content: Type.Optional(Content) }),
+  ),
+})
+const Document = Type.Object({
+  openapi: Type.String(),
+  paths: Type.Record(Type.String(), Type.Record(Type.String(), Operation)),
+  components: Type.Object({
+    schemas: Type.Record(Type.String(), Type.Object({ examples: Type.Optional(Type.Array(Type.Unknown())) })),
+  }),
+})
+
+const service = await startTestService(t)
+// The published paths end with a slash; a callback is answered by 303.
+const config = await createConfig({
+  extends: ['recommended-strict'],
+  rules: { 'no-path-trailing-slash': 'off' },
+})
+
+const { text } = await get(service, '/openapi.json')
+const document = Value.Parse(Document, JSON.parse(text))
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ name: `${method} ${path}`, ...operation })),
+)
+
+for (const path of ['/openapi.json', '/openapi-3.0.json']) {
+  t.test(`${path} is linted, and its examples validate`, async (t) => {
+    const { text } = await get(service, path)
+    const problems = await lintFromString({ source: text, config })
+    t.strictSame(
+      problems.map(
+        ({ ruleId, message, location }) => `${ruleId}: ${message} at ${location[0]?.pointer ?? ''}`,
+      ),
+      [],
+    )
+  })
+}
+
+t.test('each version says so', async (t) => {
+  t.match(document.openapi, /^3\.1\./)
+  t.match((await get(service, '/openapi-3.0.json')).json, { openapi: '3.0.3' })
+})
+
+t.test('names and tags are what generators need', async (t) => {
+  const ids = operations.map(({ operationId }) => operationId)
+  t.equal(new Set(ids).size, ids.length, 'operation ids are unique')
+  t.ok(ids.includes('startLogin') && ids.includes('finishLogin') && ids.includes('refreshTokens'))
+})
+
+t.test('forms come first, every encoding by one named component', async (t) => {
+  for (const { name, requestBody } of operations) {
+    if (requestBody === undefined) continue
+    const types = Object.keys(requestBody.content)
+    t.strictSame(types.slice(0, 2), ['application/x-www-form-urlencoded', 'multipart/form-data'], name)
+    t.equal(new Set(Object.values(requestBody.content).map(({ schema }) => schema.$ref)).size, 1, name)
+  }
+})
+
+t.test('an example on every body and error', async (t) => {
+  for (const { name, requestBody, responses } of operations)
+    for (const content of [
+      requestBody?.content,
+      ...Object.values(responses).map((response) => response.content),
+    ])
+      for (const { schema, examples } of Object.values(content ?? {})) {
+        const component = document.components.schemas[schema.$ref.split('/').at(-1) ?? '']
+        t.ok(examples ?? component?.examples, `${name} ${schema.$ref}`)
+      }
+})
+
+t.test('nothing in it depends on the environment', async (t) => {
+  const other = await startTestService(t, {
+    database: service.database,
+    doubles: service.doubles,
+    site: service.site,
+    env: {
+      PUBLIC_URL: 'https://other.example',
+      YANDEX_CLIENT_ID: undefined,
+      YANDEX_CLIENT_SECRET: undefined,
+    },
+  })
+  t.equal((await get(other, '/openapi.json')).text, text)
+  t.equal((await get(other, '/openapi-3.0.json')).text, (await get(service, '/openapi-3.0.json')).text)
+})
+
+t.test('the reference loads nothing from elsewhere', async (t) => {
+  const page = await get(service, '/docs/')
+  t.equal(page.status, 200)
+  t.match(page.headers.get('content-security-policy'), /default-src 'self'/)
+  t.notMatch(page.text.replaceAll('http://www.w3.org', ''), /(src|href)="https?:/)
+})
