@@ -14,7 +14,7 @@ import { welcome } from './welcome.ts'
 await runUntilStopped(() => start(process.env))
 
 async function start(env: Environment): Promise<Service> {
-  const config = readConfig(env, providers, 'command')
+  const config = readConfig(env, providers, [])
   if (config.mode === 'strict' || config.providers.size > 0) return startService(env)
 
   const sandbox = await open(config.host, config.sandboxPort, config.publicUrl)

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { ProviderDeclaration, ProviderSettings } from './providers/settings.ts'
 import { isLoopback, readProviders } from './providers/settings.ts'
+import { checkDatabaseUrl } from './storage/database-url.ts'
 import { Variables } from './variables.ts'
 
 /** What the process runs on: read once, passed on, never looked up again. Times are seconds. */
@@ -74,16 +75,21 @@ export class ConfigError extends Error {
 /** An environment as the process has it. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
+/** What strict mode demands before anything is opened; `provider` in development too. */
+export type Need = 'DATABASE_URL' | 'REDIS_URL' | 'SECRET_KEYS' | 'PUBLIC_URL' | 'provider'
+
+const serviceNeeds: readonly Need[] = ['DATABASE_URL', 'REDIS_URL', 'SECRET_KEYS', 'PUBLIC_URL', 'provider']
+
 /**
  * Reads every variable once.
  * @param declarations what each provider's plugin needs; this file names no provider
- * @param needs `service` demands at least one provider; a command of the CLI does not
+ * @param needs what strict mode demands; a command of the CLI needs less than the service
  * @throws {ConfigError} naming everything that is wrong or missing at once
  */
 export function readConfig(
   env: Environment,
   declarations: readonly ProviderDeclaration[],
-  needs: 'service' | 'command' = 'service',
+  needs: readonly Need[] = serviceNeeds,
 ): Config {
   const problems: string[] = []
   const { values, warnings } = trimmed(env)
@@ -93,10 +99,10 @@ export function readConfig(
   const providers = readProviders(values, declarations, { loopback, problems })
 
   if (mode === 'strict') {
-    for (const name of ['DATABASE_URL', 'REDIS_URL', 'SECRET_KEYS', 'PUBLIC_URL'] as const)
-      if (values[name] === undefined) problems.push(`${name} is missing.`)
+    for (const name of needs)
+      if (name !== 'provider' && values[name] === undefined) problems.push(`${name} is missing.`)
   }
-  if (needs === 'service' && providers.size === 0)
+  if (needs.includes('provider') && providers.size === 0)
     problems.push(
       `No provider is configured: set CLIENT_ID and CLIENT_SECRET of at least one, as in ${declarations[0]?.name.toUpperCase()}_CLIENT_ID.`,
     )
@@ -106,7 +112,7 @@ export function readConfig(
     port: variables.PORT,
     managementPort: variables.MANAGEMENT_PORT,
     sandboxPort: variables.SANDBOX_PORT,
-    publicUrl: publicUrl(variables.PUBLIC_URL ?? `http://127.0.0.1:${variables.PORT}`, loopback, problems),
+    publicUrl: publicUrl(variables, loopback, problems),
     database: database(variables, problems),
     redis: redis(variables, problems),
     secretKeys: secretKeys(variables.SECRET_KEYS, problems),
@@ -180,7 +186,9 @@ function expectation(schema: object): string {
   return 'of the documented form'
 }
 
-function publicUrl(value: string, loopback: boolean, problems: string[]): string {
+function publicUrl(variables: Variables, loopback: boolean, problems: string[]): string {
+  const value = variables.PUBLIC_URL
+  if (value === undefined) return `http://127.0.0.1:${variables.PORT}`
   const url = URL.parse(value)
   if (url === null || url.origin !== value.replace(/\/$/, '') || !/^https?:$/.test(url.protocol))
     problems.push('PUBLIC_URL must be an origin such as https://login.example, without a path.')
@@ -192,8 +200,8 @@ function publicUrl(value: string, loopback: boolean, problems: string[]): string
 function database(variables: Variables, problems: string[]): Config['database'] {
   for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const) {
     const value = variables[name]
-    if (value !== undefined && !/^postgres(ql)?:\/\//.test(value))
-      problems.push(`${name} must be of the form postgresql://USER:PASSWORD@HOST:5432/NAME.`)
+    const flaw = value === undefined ? undefined : checkDatabaseUrl(value, variables.DATABASE_POOLER)
+    if (flaw !== undefined) problems.push(`${name} ${flaw}`)
   }
   const url = variables.DATABASE_URL
   const directUrl = variables.DATABASE_DIRECT_URL ?? url

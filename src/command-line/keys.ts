@@ -39,9 +39,13 @@ function withKeys<Result>(
   context: CommandContext,
   work: (options: KeyCommandOptions) => Promise<Result>,
 ): Promise<Result> {
-  return withDatabase(context, async (database, config) => {
-    const secretKeys =
-      config.secretKeys.length > 0 ? config.secretKeys : await developmentSecretKeys(dataDirectory)
-    return work({ ...config, database, secretKeys })
-  })
+  return withDatabase(
+    context,
+    async (database, config) => {
+      const secretKeys =
+        config.secretKeys.length > 0 ? config.secretKeys : await developmentSecretKeys(dataDirectory)
+      return work({ ...config, database, secretKeys })
+    },
+    ['SECRET_KEYS'],
+  )
 }

@@ -24,24 +24,28 @@ const commands = {
     const { name, redirectUrls = [], ...rest } = readFields(values, positionals)
     if (name === undefined)
       throw new CommandError('--name is missing: site add --name NAME --redirect-url URL.')
-    return withDatabase(context, async (database, config) => {
-      const { secret, ...site } = await addSite(
-        database,
-        { ...rest, name, redirectUrls },
-        rulesOf(config, context),
-      )
-      const provider = site.providers.find((one) => config.providers.has(one)) ?? site.providers[0] ?? ''
-      context.note(
-        guideRequests({
-          publicUrl: config.publicUrl,
-          provider,
-          redirectUrl: redirectUrls[0] ?? '',
-          ...(site.requireSecret && { credentials: { id: site.id, secret } }),
-        }),
-      )
-      const { id, ...entry } = siteEntry(site)
-      return { id, secret, ...entry }
-    })
+    return withDatabase(
+      context,
+      async (database, config) => {
+        const { secret, ...site } = await addSite(
+          database,
+          { ...rest, name, redirectUrls },
+          rulesOf(config, context),
+        )
+        const provider = site.providers.find((one) => config.providers.has(one)) ?? site.providers[0] ?? ''
+        context.note(
+          guideRequests({
+            publicUrl: config.publicUrl,
+            provider,
+            redirectUrl: redirectUrls[0] ?? '',
+            ...(site.requireSecret && { credentials: { id: site.id, secret } }),
+          }),
+        )
+        const { id, ...entry } = siteEntry(site)
+        return { id, secret, ...entry }
+      },
+      ['PUBLIC_URL'],
+    )
   },
   async list(args, context) {
     takeWords(parseWords(args, {}).positionals, [])

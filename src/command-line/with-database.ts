@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts'
+import type { Config, Need } from '../config.ts'
 import { readConfig } from '../config.ts'
 import { dataDirectory } from '../development.ts'
 import { openEmbedded } from '../storage/embedded.ts'
@@ -16,8 +16,9 @@ import { CommandError } from './command.ts'
 export function withDatabase<Result>(
   context: CommandContext,
   work: (database: Database, config: Config) => Promise<Result>,
+  needs: readonly Need[] = [],
 ): Promise<Result> {
-  return withDatabaseUrl(context, async (url, config, embedded) => {
+  const onUrl = async (url: string, config: Config, embedded: boolean) => {
     // A command has no use for more connections, and the embedded database has only one.
     const { pooler, directUrl } = config.database
     const pooled = pooler !== undefined && directUrl === config.database.url
@@ -31,15 +32,20 @@ export function withDatabase<Result>(
     } finally {
       await database.close()
     }
-  })
+  }
+  return withDatabaseUrl(context, onUrl, needs)
 }
 
-/** Does some work with the database's direct address; the embedded one is open for as long. */
+/**
+ * Does some work with the database's direct address; the embedded one is open for as long.
+ * @param needs what strict mode demands beside DATABASE_URL
+ */
 export async function withDatabaseUrl<Result>(
   { env, providers, note }: CommandContext,
   work: (url: string, config: Config, embedded: boolean) => Promise<Result>,
+  needs: readonly Need[] = [],
 ): Promise<Result> {
-  const config = readConfig(env, providers, 'command')
+  const config = readConfig(env, providers, ['DATABASE_URL', ...needs])
   for (const warning of config.warnings) note(warning)
   const url = config.database.directUrl
   if (url !== undefined) return work(url, config, false)
