@@ -149,7 +149,7 @@ t.test('Redis as cluster and by sentinels, PostgreSQL by both schemes', async (t
 })
 
 t.test('several secret keys, newest first; admin tokens by the digest', async (t) => {
-  const other = Buffer.from(key, 'base64').reverse().toString('base64')
+  const other = Buffer.from(Buffer.from(key, 'base64').toReversed()).toString('base64')
   const digest = 'ab'.repeat(32)
   const config = readConfig(
     { ...strict, SECRET_KEYS: `${other}, ${key}`, ADMIN_TOKENS: `anna:${digest}` },

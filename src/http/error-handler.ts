@@ -1,4 +1,4 @@
-import type {} from '@fastify/swagger'
+import '@fastify/swagger'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from './problem.ts'
 import { sendProblem } from './problem-reply.ts'

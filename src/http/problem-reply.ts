@@ -1,4 +1,4 @@
-import type {} from '@fastify/accepts'
+import '@fastify/accepts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from './problem.ts'
 import type { ProblemBody } from './problem-schema.ts'

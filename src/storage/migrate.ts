@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import pg from 'pg'
+import type { Pool } from 'pg'
+import { Client } from 'pg'
 import { connectionOf } from './database-url.ts'
 
 const directory = new URL('../../prisma/migrations/', import.meta.url)
@@ -54,7 +55,7 @@ export async function migrate(url: string): Promise<readonly string[]> {
 }
 
 /** The names of this version's migrations that the database does not have, in order. */
-export async function pendingMigrations(pool: pg.Pool): Promise<readonly string[]> {
+export async function pendingMigrations(pool: Pool): Promise<readonly string[]> {
   const migrations = await readMigrations()
   const { rows } = await pool.query<{ found: boolean }>(
     `SELECT to_regclass('_prisma_migrations') IS NOT NULL AS found`,
@@ -81,8 +82,8 @@ async function readMigrations(): Promise<Migration[]> {
   )
 }
 
-async function connect(connectionString: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000, keepAlive: true })
+async function connect(connectionString: string): Promise<Client> {
+  const client = new Client({ connectionString, connectionTimeoutMillis: 5_000, keepAlive: true })
   client.on('error', () => {})
   try {
     await client.connect()
@@ -98,7 +99,7 @@ async function connect(connectionString: string): Promise<pg.Client> {
  * one session, the open transaction itself keeps others out.
  * @returns whether it was applied now
  */
-async function applyOnce(client: pg.Client, { name, sql, checksum }: Migration): Promise<boolean> {
+async function applyOnce(client: Client, { name, sql, checksum }: Migration): Promise<boolean> {
   try {
     await client.query('BEGIN')
     await client.query(`SET LOCAL lock_timeout = '${lockWithin}'`)
@@ -129,7 +130,7 @@ async function applyOnce(client: pg.Client, { name, sql, checksum }: Migration):
 }
 
 /** Checksum by name. A row that Prisma's tools left unfinished does not count. */
-async function finished(client: pg.Client | pg.Pool): Promise<ReadonlyMap<string, string>> {
+async function finished(client: Client | Pool): Promise<ReadonlyMap<string, string>> {
   const { rows } = await client.query<{ migration_name: string; checksum: string }>(
     `SELECT migration_name, checksum FROM _prisma_migrations
      WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL`,

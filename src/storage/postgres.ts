@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { PrismaPg } from '@prisma/adapter-pg'
-import pg from 'pg'
+import type { ClientBase } from 'pg'
+import { Pool } from 'pg'
 import { PrismaClient } from '../../prisma/client/client.ts'
 import { deadlines } from '../config.ts'
 import { connectionOf } from './database-url.ts'
@@ -10,7 +11,7 @@ export { isDatabaseUnavailable, isTransient } from './database-errors.ts'
 /** PostgreSQL by two doors over one pool: ordinary calls by Prisma, administrative statements by pg. */
 export interface Database {
   readonly prisma: PrismaClient
-  readonly pool: pg.Pool
+  readonly pool: Pool
   /** Waits for what runs, then closes every connection. */
   close(): Promise<void>
 }
@@ -34,7 +35,7 @@ export interface DatabaseOptions {
 export function openDatabase({ url, poolMax, pooler, embedded = false }: DatabaseOptions): Database {
   const { connectionString, schema } = connectionOf(url)
   const ownSession = pooler === undefined && !embedded
-  const pool = new pg.Pool({
+  const pool = new Pool({
     connectionString,
     max: poolMax,
     connectionTimeoutMillis: deadlines.databaseAcquire,
@@ -42,10 +43,7 @@ export function openDatabase({ url, poolMax, pooler, embedded = false }: Databas
     query_timeout: deadlines.databaseStatement + 500,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
-    ...(ownSession
-      ? { options: sessionOptions(schema) }
-      : // PgBouncer refuses start-up parameters, but follows this setting per client (TimeZone is reported).
-        { onConnect: async (client: pg.ClientBase) => void (await client.query(`SET TimeZone = 'UTC'`)) }),
+    ...(ownSession ? { options: sessionOptions(schema) } : { onConnect: setUtc }),
   })
   // An idle connection that breaks is replaced by the next query; without a listener it would end the process.
   pool.on('error', () => {})
@@ -62,6 +60,11 @@ export function openDatabase({ url, poolMax, pooler, embedded = false }: Databas
       await pool.end()
     },
   }
+}
+
+/** PgBouncer refuses start-up parameters, but keeps this setting for each of its clients. The pool waits for it. */
+function setUtc(client: ClientBase): void {
+  return awaited(client.query(`SET TimeZone = 'UTC'`))
 }
 
 /**

@@ -12,7 +12,7 @@ export interface RedisConnectOptions {
   /** Before every key; the stores put it there, as the client's own way of doing so knows no Lua scripts. */
   readonly prefix: string
   /** Hears, once, of a setting of the server by which logins would get lost. */
-  onWarning(text: string): void
+  readonly onWarning: (text: string) => void
 }
 
 /** Redis did not become usable; the message is a sentence for an operator, without a password. */
