@@ -200,7 +200,8 @@ function publicUrl(variables: Variables, loopback: boolean, problems: string[]):
 function database(variables: Variables, problems: string[]): Config['database'] {
   for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const) {
     const value = variables[name]
-    const flaw = value === undefined ? undefined : checkDatabaseUrl(value, variables.DATABASE_POOLER)
+    const pooler = name === 'DATABASE_URL' ? variables.DATABASE_POOLER : undefined
+    const flaw = value === undefined ? undefined : checkDatabaseUrl(value, pooler)
     if (flaw !== undefined) problems.push(`${name} ${flaw}`)
   }
   const url = variables.DATABASE_URL

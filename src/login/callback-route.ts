@@ -44,7 +44,9 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
       hide: true,
       ...(byForm ? { body: parameters, consumes: formTypes } : { querystring: parameters }),
     },
-    errorHandler: (error, request, reply) => refuse(error, request, reply, options),
+    errorHandler(error, request, reply) {
+      refuse(error, request, reply, options)
+    },
     preHandler: async (request, reply) => {
       if (!byForm && isPrefetch(request)) return await reply.code(204).send()
       return undefined
@@ -56,7 +58,7 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
       )
       const { error, error_description: description } = callbackRequest(sent).parameters
       if (error !== undefined)
-        request.log.info({ provider: adapter.name, error, description }, 'provider refused')
+        request.log.info({ provider: adapter.name, error, description: description?.slice(0, 200) }, 'provider refused')
       return reply
         .code(303)
         .headers({ location, 'referrer-policy': 'no-referrer', 'content-security-policy': closedPolicy })
@@ -107,7 +109,9 @@ export function unknownCallbackRoute(options: CallbackRouteOptions, schema: obje
     url: '/api/v1/oauth/callback/:provider',
     exposeHeadRoute: false,
     schema,
-    errorHandler: (error, request, reply) => refuse(error, request, reply, options),
+    errorHandler(error, request, reply) {
+      refuse(error, request, reply, options)
+    },
     handler: (_request, reply) => reply.callNotFound(),
   }
 }
