@@ -43,6 +43,7 @@ export function openDatabase({ url, poolMax, pooler, embedded = false }: Databas
     query_timeout: deadlines.databaseStatement + 500,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
+    // oxlint-disable-next-line typescript/no-misused-promises -- pg-pool waits for it; its types do not say so
     ...(ownSession ? { options: sessionOptions(schema) } : { onConnect: setUtc }),
   })
   // An idle connection that breaks is replaced by the next query; without a listener it would end the process.
@@ -62,9 +63,9 @@ export function openDatabase({ url, poolMax, pooler, embedded = false }: Databas
   }
 }
 
-/** PgBouncer refuses start-up parameters, but keeps this setting for each of its clients. The pool waits for it. */
-function setUtc(client: ClientBase): void {
-  return awaited(client.query(`SET TimeZone = 'UTC'`))
+/** PgBouncer refuses start-up parameters, but keeps this setting for each of its clients. */
+async function setUtc(client: ClientBase): Promise<void> {
+  await client.query(`SET TimeZone = 'UTC'`)
 }
 
 /**

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import pg from 'pg'
+import { Client } from 'pg'
 import t from 'tap'
 import { openEmbedded } from '../../src/storage/embedded.ts'
 import { migrate, pendingMigrations } from '../../src/storage/migrate.ts'
@@ -10,7 +10,7 @@ import { openDatabase } from '../../src/storage/postgres.ts'
 import { eventually } from '../support/process.ts'
 
 async function query(url: string, text: string, values: unknown[] = []): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: url })
+  const client = new Client({ connectionString: url })
   await client.connect()
   try {
     return (await client.query<Record<string, unknown>>(text, values)).rows

@@ -4,7 +4,8 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { DiffTarget, MigrationList } from '@prisma/schema-engine-wasm'
 import { SchemaEngine } from '@prisma/schema-engine-wasm'
-import pg from 'pg'
+import type { ClientConfig } from 'pg'
+import { Client, Pool } from 'pg'
 import t from 'tap'
 import { migrate, pendingMigrations } from '../../src/storage/migrate.ts'
 import { emptyDatabase } from '../support/database.ts'
@@ -16,8 +17,8 @@ const directory = new URL('../../prisma/migrations/', import.meta.url)
 const names = (await readdir(directory)).filter((name) => !name.endsWith('.toml')).toSorted()
 const filters = { externalTables: [], externalEnums: [] }
 
-async function connect(test: Test, url: string): Promise<pg.Pool> {
-  const pool = new pg.Pool({ connectionString: url })
+async function connect(test: Test, url: string): Promise<Pool> {
+  const pool = new Pool({ connectionString: url })
   test.teardown(() => pool.end())
   return pool
 }
@@ -27,8 +28,8 @@ async function connect(test: Test, url: string): Promise<pg.Pool> {
  * that is called text (25) as soon as the server describes it. It does not know either that PostgreSQL 18 keeps
  * NOT NULL as constraints of kind "n": it is not shown them.
  */
-class LegibleClient extends pg.Client {
-  constructor(config?: string | pg.ClientConfig) {
+class LegibleClient extends Client {
+  constructor(config?: string | ClientConfig) {
     super(config)
     const connection: unknown = Reflect.get(this, 'connection')
     if (!(connection instanceof EventEmitter)) throw new Error('pg has no connection of the known kind.')

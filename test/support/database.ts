@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import pg from 'pg'
+import { Client } from 'pg'
 import t from 'tap'
 import { migrate } from '../../src/storage/migrate.ts'
 import type { Database } from '../../src/storage/postgres.ts'
@@ -78,8 +78,8 @@ async function migrationsDigest(): Promise<string> {
   return hash.digest('hex').slice(0, 16)
 }
 
-async function administer(work: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  const client = new pg.Client({ connectionString: await serverUrl() })
+async function administer(work: (client: Client) => Promise<unknown>): Promise<void> {
+  const client = new Client({ connectionString: await serverUrl() })
   await client.connect()
   try {
     await work(client)

@@ -5,7 +5,7 @@ import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } fr
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import pg from 'pg'
+import { Client } from 'pg'
 import { end, eventually, freePort } from './process.ts'
 
 /** A PostgreSQL of its own: a cluster that nobody else uses, on loopback. */
@@ -132,7 +132,7 @@ async function makeCluster(home: string, data: string) {
 
 async function untilServing(url: string) {
   await eventually(async () => {
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1_000 })
+    const client = new Client({ connectionString: url, connectionTimeoutMillis: 1_000 })
     client.on('error', () => {})
     await client.connect()
     await client.end()

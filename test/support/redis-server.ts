@@ -36,7 +36,9 @@ export async function startRedisServer(args: readonly string[] = []): Promise<Re
     child = spawn('redis-server', command, { stdio: 'ignore' })
     await eventually(() => serves(port))
   }
-  const stop = async (signal: NodeJS.Signals) => child && (await end(child, signal))
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    if (child !== undefined) await end(child, signal)
+  }
   const atExit = () => kill('SIGKILL')
   process.once('exit', atExit)
   const remove = async () => {
@@ -51,7 +53,7 @@ export async function startRedisServer(args: readonly string[] = []): Promise<Re
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
-    stop: async (signal = 'SIGTERM') => void (await stop(signal)),
+    stop,
     start: launch,
     pause: () => kill('SIGSTOP'),
     resume: () => kill('SIGCONT'),

@@ -1,0 +1,31 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+
+const checks = [
+  { name: 'types', command: 'tsc', args: ['--noEmit'] },
+  { name: 'format', command: 'biome', args: ['ci', '--colors=off'] },
+  { name: 'lint', command: 'oxlint', args: ['--type-aware'] },
+] as const
+
+/** Types, format and lint, one after the other; what a failing one says is shown in full. */
+export async function runChecks(): Promise<{ readonly name: string; readonly failed: boolean }[]> {
+  const results = []
+  for (const { name, command, args } of checks) {
+    const from = performance.now()
+    const child = spawn(`node_modules/.bin/${command}`, args, {
+      env: { ...process.env, NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+    const [code] = await once(child, 'close')
+    const failed = code !== 0
+    process.stdout.write(
+      `${failed ? '✗' : '✓'} ${name} (${((performance.now() - from) / 1_000).toFixed(1)} s)\n`,
+    )
+    if (failed) process.stdout.write(output)
+    results.push({ name, failed })
+  }
+  return results
+}

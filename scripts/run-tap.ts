@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+
+/** What a run of tap came to. */
+export interface TapResult {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  readonly code: number
+}
+
+/**
+ * Runs test files (all where none is named) and shows a line for each; of a file that fails, everything but
+ * what passed.
+ */
+export async function runTap(
+  files: readonly string[],
+  { env, coverage }: { readonly env: Readonly<Record<string, string>>; readonly coverage: boolean },
+): Promise<TapResult> {
+  const flags = coverage
+    ? ['--coverage-report=json-summary', '--allow-incomplete-coverage']
+    : ['--disable-coverage']
+  const child = spawn('node_modules/.bin/tap', ['run', '--reporter=tap', ...flags, ...files], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const result = { passed: 0, failed: 0, skipped: 0 }
+  let block: string[] = []
+  for await (const line of createInterface({ input: child.stdout })) {
+    block.push(line)
+    const file = /^(not ok|ok) \d+ - (\S+)(?: # time=([\d.]+)ms)?(.*)/.exec(line)
+    const total = /^# \{ (total: .*) \}$/.exec(line)
+    if (file !== null) {
+      const [, outcome, name = '', time = '0', rest = ''] = file
+      const failed = outcome === 'not ok'
+      process.stdout.write(
+        `${failed ? '✗' : '✓'} ${name} (${(Number(time) / 1_000).toFixed(1)} s)${rest.replace(' {', '')}\n`,
+      )
+      if (failed) process.stdout.write(`${failures(block).join('\n')}\n`)
+      block = []
+    } else if (total?.[1] !== undefined) {
+      const value = (name: string) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(total[1] ?? '')?.[1] ?? 0)
+      result.passed = value('pass')
+      result.failed = value('fail')
+      result.skipped = value('skip') + value('todo')
+    }
+  }
+  const code = child.exitCode ?? Number((await once(child, 'close'))[0] ?? 1)
+  return { ...result, code }
+}
+
+/** Of a file's TAP, without what passed, plans, and names of tests under which nothing is left. */
+function failures(block: readonly string[]): string[] {
+  const kept = block.filter((line) => !/^\s*(ok \d|\d+\.\.\d+|#\s*time=|$)/.test(line))
+  return kept.filter((line, index) => {
+    const own = /^(\s*)# Subtest/.exec(line)
+    if (own === null) return true
+    const next = kept[index + 1] ?? ''
+    return next.length - next.trimStart().length > (own[1] ?? '').length
+  })
+}

@@ -1,0 +1,74 @@
+// `npm test`: types, format and lint, then every test against real servers, with the minimum of coverage.
+// `npm test -- test/x.test.ts` runs only these files, and no coverage. The last line is the count.
+
+import { rm } from 'node:fs/promises'
+import { startPostgres } from '../test/support/postgres-server.ts'
+import { startRedisServer } from '../test/support/redis-server.ts'
+import { runChecks } from './checks.ts'
+import { coverageProblems } from './coverage.ts'
+import { missingPrograms } from './programs.ts'
+import { runTap } from './run-tap.ts'
+
+const files = process.argv.slice(2)
+const all = files.length === 0
+const cleaners: (() => Promise<unknown>)[] = []
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void cleanUp().finally(() => process.exit(130)))
+
+async function cleanUp(): Promise<void> {
+  await Promise.allSettled(cleaners.splice(0).map((clean) => clean()))
+}
+
+/** Servers for the whole run, unless the caller names their own. */
+async function servers(missing: readonly string[]): Promise<Record<string, string>> {
+  const env: Record<string, string> = {}
+  if (process.env.TEST_DATABASE_URL === undefined) {
+    const postgres = await startPostgres()
+    cleaners.push(() => postgres.remove())
+    env.TEST_DATABASE_URL = postgres.url
+  }
+  if (process.env.TEST_REDIS_URL === undefined && !missing.includes('redis-server')) {
+    const redis = await startRedisServer()
+    cleaners.push(() => redis.remove())
+    env.TEST_REDIS_URL = redis.url
+  }
+  return env
+}
+
+const from = performance.now()
+const problems: string[] = []
+const count = { passed: 0, failed: 0, skipped: 0 }
+
+if (all)
+  for (const { name, failed } of await runChecks()) {
+    count[failed ? 'failed' : 'passed']++
+    if (failed) problems.push(`${name} failed.`)
+  }
+
+const missing = await missingPrograms()
+try {
+  await rm('.tap/report', { recursive: true, force: true })
+  const result = await runTap(files, { env: await servers(missing), coverage: all })
+  count.passed += result.passed
+  count.failed += result.failed
+  count.skipped += result.skipped
+  if (result.passed === 0) problems.push('No test ran.')
+  if (result.code !== 0 && result.failed === 0) problems.push(`tap ended with code ${result.code}.`)
+} finally {
+  await cleanUp()
+}
+
+if (all) problems.push(...(await coverageProblems({ lines: 95, branches: 90 })))
+if (count.skipped > 0) {
+  const left = `${count.skipped} LEFT OUT${missing.length > 0 ? `: ${missing.join(' and ')} missing` : ''}`
+  process.stdout.write(`\n!!! ${left} !!!\n`)
+  if (process.env.CI !== undefined && process.env.CI !== 'false')
+    problems.push('With CI set every test must run, and some were left out.')
+}
+
+process.stdout.write(`\n${Math.round((performance.now() - from) / 1_000)} s\n`)
+for (const problem of problems) process.stdout.write(`✗ ${problem}\n`)
+// Whatever is wrong beside the tests counts as a failure, so that the last line alone tells the outcome.
+if (problems.length > 0 && count.failed === 0) count.failed = problems.length
+process.stdout.write(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`)
+process.exitCode = count.failed === 0 ? 0 : 1
