@@ -49,7 +49,7 @@ export interface SigningKeysOptions extends TokenTimes {
 }
 
 /** Milliseconds; with its jitter and the reading itself still within a minute. */
-const pollEvery = 50_000
+const pollEvery = 48_000
 const pollJitter = 8_000
 const pollAgain = 5_000
 
