@@ -1,0 +1,92 @@
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { stripTypeScriptTypes } from 'node:module'
+import { join } from 'node:path'
+import type { ICruiseResult } from 'dependency-cruiser'
+import { cruise } from 'dependency-cruiser'
+import t from 'tap'
+import configuration from '../.dependency-cruiser.json' with { type: 'json' }
+import { providers } from '../plugins/index.ts'
+
+const folders = ['src', 'plugins', 'sandbox', 'test']
+const longest = 300
+
+async function sources(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+/** A file without its comments, which may mention what the code may not use. */
+async function codeOf(file: string): Promise<string> {
+  const text = stripTypeScriptTypes(await readFile(file, 'utf8'))
+  return text.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$|\s\/\/ .*$/gm, '')
+}
+
+async function dependencies(): Promise<ICruiseResult> {
+  const { forbidden, options } = configuration
+  const { output } = await cruise(folders, { ...options, ruleSet: { forbidden }, validate: true } as never)
+  if (typeof output === 'string') throw new Error('dependency-cruiser answered with a text.')
+  return output
+}
+
+t.test('who imports whom', async (t) => {
+  const { modules, summary } = await dependencies()
+  // It has been seen to find nothing at all, and then every rule holds.
+  const cruised = new Set(modules.map(({ source }) => source))
+  const files = (await Promise.all(folders.map(sources))).flat()
+  t.ok(files.length > 100)
+  t.same(
+    files.filter((file) => !cruised.has(file)),
+    [],
+    'every file was looked at',
+  )
+  t.same(
+    summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} → ${to}`),
+    [],
+  )
+})
+
+t.test('the rules do find what they forbid', async (t) => {
+  const { modules } = await dependencies()
+  const imports = (from: string) =>
+    modules.find(({ source }) => source === from)?.dependencies.map(({ resolved }) => resolved) ?? []
+  t.ok(imports('src/providers/http-client.ts').some((path) => path.startsWith('node_modules/undici/')))
+  t.ok(imports('src/storage/postgres.ts').includes('prisma/client/client.ts'))
+  t.ok(imports('plugins/yandex.ts').some((path) => path.startsWith('src/providers/')))
+})
+
+t.test('src names no provider', async (t) => {
+  const names = providers.map(({ name }) => name).join('|')
+  const literal = new RegExp(
+    `(['"\`])(${names})\\1|\\b(${names.toUpperCase()})_[A-Z]|\\b(${names})\\.(ru|com)\\b`,
+  )
+  t.match(`if (name === '${providers[0]?.name}')`, literal)
+  for (const file of await sources('src')) t.notMatch(await codeOf(file), literal, file)
+})
+
+t.test('the environment is read in the two entrances alone', async (t) => {
+  for (const file of [...(await sources('src')), ...(await sources('plugins'))])
+    if (!['src/main.ts', 'src/cli.ts'].includes(file)) t.notMatch(await codeOf(file), /process\.env\b/, file)
+})
+
+t.test('a file is read in one go', async (t) => {
+  for (const file of [
+    ...(await sources('src')),
+    ...(await sources('plugins')),
+    ...(await sources('sandbox')),
+  ]) {
+    // The texts of problems are a table, a language each.
+    if (file.startsWith('src/http/problem-texts-')) continue
+    const lines = (await readFile(file, 'utf8')).split('\n').length
+    t.ok(lines <= longest, `${file} has ${lines} lines`)
+  }
+})
+
+t.test('every provider has its plugin, double and test', async (t) => {
+  t.ok(providers.length > 0)
+  for (const { name } of providers)
+    for (const file of [`plugins/${name}.ts`, `sandbox/${name}.ts`, `test/plugins/${name}.test.ts`])
+      t.ok(existsSync(file), file)
+})
