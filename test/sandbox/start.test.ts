@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { decodeJwt } from 'jose'
+import t from 'tap'
+import { emptyFolder, freePorts, run, startSandboxed } from '../support/npm-start.ts'
+
+const execute = promisify(execFile)
+
+/** Pastes the printed lines into a shell and gives what the last one answered. */
+async function paste(output: string): Promise<Record<string, string>> {
+  const lines = output.split('\n').filter((line) => /^ {2}(START|URL|curl)/.test(line))
+  const { stdout } = await execute('bash', ['-euc', lines.join('\n')])
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}')
+}
+
+t.test('the first start, the printed lines, a stop, and a second start that keeps the users', async (t) => {
+  const folder = await emptyFolder(t)
+  const first = await startSandboxed(t, folder)
+  t.match(first.output(), new RegExp(`http://127\\.0\\.0\\.1:${first.ports.SANDBOX_PORT}/demo/`))
+  t.match(first.output(), /id site_\w+\n\s+secret [\w-]{43}\n/)
+  t.equal(first.errors(), '')
+  const tokens = await paste(first.output())
+  t.match(tokens, { access_token: /^ey/, refresh_token: /^ey/, token_type: 'Bearer' })
+
+  const before = performance.now()
+  first.child.kill('SIGINT')
+  t.equal(await first.ended, 0)
+  t.ok(performance.now() - before < 2_000, 'Ctrl-C stops within two seconds')
+  const { stdout } = await execute('ps', ['-eo', 'args'])
+  t.notMatch(stdout, `${folder}/.data`, 'and leaves no process')
+
+  const second = await startSandboxed(t, folder)
+  t.equal(/secret \S+/.exec(second.output())?.[0], /secret \S+/.exec(first.output())?.[0], 'the same site')
+  const again = await paste(second.output())
+  const subject = (pair: Record<string, string>) => decodeJwt(pair.access_token ?? '').sub
+  t.equal(subject(again), subject(tokens), 'the same user')
+
+  const rival = run(t, 'sandbox/start.ts', {
+    folder,
+    ports: await freePorts(),
+    env: { NODE_ENV: 'development' },
+  })
+  t.equal(await rival.ended, 1, 'a second service on the same data is refused')
+  t.match(rival.errors(), /^[^\n]+\n$/, 'in one line')
+  t.match((await readdir(join(folder, '.data'))).toSorted(), [
+    'demo-site.json',
+    'postgres',
+    'postgres.lock',
+    'secret-keys',
+  ])
+})
+
+const mistakes = {
+  'a busy port': {
+    async prepare(ports: { PORT: string }) {
+      const server = createServer().listen(Number(ports.PORT), '127.0.0.1')
+      await new Promise((resolve) => server.once('listening', resolve))
+      return () => server.close()
+    },
+    says: /^Port \d+ is taken: .*PORT.*\.$/,
+  },
+  'a wrong variable': { env: { LOGIN_TTL: 'soon' }, says: /LOGIN_TTL must be a whole number/ },
+  'a broken .data': {
+    async prepare(_ports: object, folder: string) {
+      await mkdir(join(folder, '.data', 'postgres'), { recursive: true })
+      await writeFile(join(folder, '.data', 'postgres', 'PG_VERSION'), 'not a database')
+      return () => {}
+    },
+    says: /cannot be opened|\.data/,
+  },
+} as const
+
+for (const [name, mistake] of Object.entries(mistakes))
+  t.test(`${name}: a clear sentence and a non-zero exit`, async (t) => {
+    const folder = await emptyFolder(t)
+    const ports = await freePorts()
+    const undo = 'prepare' in mistake ? await mistake.prepare(ports, folder) : () => {}
+    t.teardown(() => void undo())
+    const env = { NODE_ENV: 'development', ...('env' in mistake && mistake.env) }
+    const started = run(t, 'sandbox/start.ts', { folder, ports, env })
+    t.equal(await started.ended, 1)
+    t.match(started.errors().trim(), mistake.says)
+    t.notMatch(started.errors(), /\n\s+at /, 'no stack')
+    t.equal(started.output(), '')
+  })

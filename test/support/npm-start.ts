@@ -1,0 +1,78 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+import type { Environment } from '../../src/config.ts'
+import { end, eventually, freePort } from './process.ts'
+
+/** A process started as `npm start` starts it. */
+export interface Started {
+  readonly child: ChildProcess
+  readonly ports: { readonly PORT: string; readonly MANAGEMENT_PORT: string; readonly SANDBOX_PORT: string }
+  /** Everything that it has written so far. */
+  readonly output: () => string
+  readonly errors: () => string
+  /** The exit code, once it has ended; null where a signal ended it. */
+  readonly ended: Promise<number | null>
+}
+
+/** A folder of its own for `.data`; removed when `test` ends. */
+export async function emptyFolder(test: Pick<Test, 'teardown'>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'auth-movies-start-'))
+  test.teardown(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Three free ports for a start. */
+export async function freePorts(): Promise<Started['ports']> {
+  return {
+    PORT: String(await freePort()),
+    MANAGEMENT_PORT: String(await freePort()),
+    SANDBOX_PORT: String(await freePort()),
+  }
+}
+
+/** Runs an entry of the project with an environment that holds nothing else; killed when `test` ends. */
+export function run(
+  test: Pick<Test, 'teardown'>,
+  entry: 'sandbox/start.ts' | 'src/main.ts',
+  { folder, env, ports }: { folder: string; env: Environment; ports: Started['ports'] },
+): Started {
+  const script = fileURLToPath(new URL(`../../${entry}`, import.meta.url))
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, ...ports, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  let errors = ''
+  child.stdout.setEncoding('utf8').on('data', (chunk) => (output += String(chunk)))
+  child.stderr.setEncoding('utf8').on('data', (chunk) => (errors += String(chunk)))
+  test.teardown(() => end(child, 'SIGKILL'))
+  const ended = once(child, 'close').then(() => child.exitCode)
+  return { child, ports, output: () => output, errors: () => errors, ended }
+}
+
+/** `npm start` in development, ready to be clicked. */
+export async function startSandboxed(
+  test: Pick<Test, 'teardown'>,
+  folder: string,
+  env: Environment = {},
+  ports?: Started['ports'],
+): Promise<Started> {
+  const started = run(test, 'sandbox/start.ts', {
+    folder,
+    ports: ports ?? (await freePorts()),
+    env: { NODE_ENV: 'development', ...env },
+  })
+  await eventually(() => {
+    if (started.child.exitCode !== null) return
+    if (!/Ctrl-C stops everything/.test(started.output())) throw new Error(`not up: ${started.errors()}`)
+  }, 90_000)
+  if (started.child.exitCode !== null) throw new Error(`it ended: ${started.errors()}`)
+  return started
+}
