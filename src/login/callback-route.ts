@@ -6,6 +6,7 @@ import type { Translate } from '../http/error-handler.ts'
 import { asProblem } from '../http/error-handler.ts'
 import { closedPolicy } from '../http/headers.ts'
 import { formTypes } from '../http/openapi.ts'
+import { Problem } from '../http/problem.ts'
 import { sendProblem } from '../http/problem-reply.ts'
 import type { ProviderAdapter } from '../providers/provider.ts'
 import type { CallbackServices } from './callback.ts'
@@ -58,13 +59,18 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
       )
       const { error, error_description: description } = callbackRequest(sent).parameters
       if (error !== undefined)
-        request.log.info({ provider: adapter.name, error, description: description?.slice(0, 200) }, 'provider refused')
-      return reply
-        .code(303)
-        .headers({ location, 'referrer-policy': 'no-referrer', 'content-security-policy': closedPolicy })
-        .send()
+        request.log.info(
+          { provider: adapter.name, error, description: description?.slice(0, 200) },
+          'provider refused',
+        )
+      return reply.code(303).header('location', location).send()
     },
   }
+}
+
+/** Whatever the answer is: the address with state and code goes to nobody as a Referer, and nothing is loaded. */
+async function closeResponse(_request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  reply.headers({ 'referrer-policy': 'no-referrer', 'content-security-policy': closedPolicy })
 }
 
 /** Repeated parameters are refused by the schema or unknown to us: what is left are strings. */
@@ -95,10 +101,8 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, op
   const refusal = error instanceof CallbackRefusal ? error : undefined
   const problem = refusal?.problem ?? asProblem(error, request, options.translate)
   if (problem.status >= 500) request.log.error({ err: error, problem: problem.type }, 'callback failed')
-  if (request.accepts().types(['application/problem+json', 'text/html']) !== 'text/html') {
-    reply.headers({ 'referrer-policy': 'no-referrer', 'content-security-policy': closedPolicy })
+  if (request.accepts().types(['application/problem+json', 'text/html']) !== 'text/html')
     return sendProblem(request, reply, problem, options.publicUrl)
-  }
   return sendErrorPage(request, reply, problem, refusal?.siteOrigin)
 }
 
@@ -112,6 +116,9 @@ export function unknownCallbackRoute(options: CallbackRouteOptions, schema: obje
     errorHandler(error, request, reply) {
       refuse(error, request, reply, options)
     },
-    handler: (_request, reply) => reply.callNotFound(),
+    onRequest: closeResponse,
+    handler: async () => {
+      throw new Problem('not-found')
+    },
   }
 }

@@ -13,7 +13,7 @@ import type { FinishServices } from './finish.ts'
 import { finish } from './finish.ts'
 import { loginSchemas } from './schemas.ts'
 import type { StartServices } from './start.ts'
-import { start } from './start.ts'
+import { start, unknownProvider } from './start.ts'
 
 /** What the login's routes stand on. */
 export interface LoginRouteOptions {
@@ -32,6 +32,12 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
   const { services } = options
   const { StartLogin, StartedLogin, FinishLogin } = loginSchemas(options.providerNames)
   for (const schema of [StartLogin, StartedLogin, FinishLogin]) app.addSchema(schema)
+  // The schema knows the names, but only this says which of them help; all other failures are told as usual.
+  app.setSchemaErrorFormatter((failures) =>
+    failures.some(({ keyword, instancePath }) => keyword === 'enum' && instancePath === '/provider')
+      ? unknownProvider(services.providers)
+      : new Error('The request does not fit its schema'),
+  )
 
   app.post(
     '/api/v1/oauth/authorize-url/',
@@ -135,6 +141,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
           200: { description: 'The tokens', content: { 'application/json': { schema: ref(TokenPair) } } },
           ...failures(
             ...bodyFailures,
+            'unknown-provider',
             'unknown-login',
             'login-expired',
             'login-unanswered',

@@ -49,10 +49,7 @@ export interface StartedLogin {
  */
 export async function start(request: StartRequest, services: StartServices): Promise<StartedLogin> {
   const provider = services.providers.get(request.provider)
-  if (provider === undefined) {
-    const providers = services.providers.list().map(({ adapter }) => adapter.name)
-    throw new Problem('unknown-provider', { values: { providers: providers.join(', ') } })
-  }
+  if (provider === undefined) throw unknownProvider(services.providers)
   const caller = await authenticate(request.credentials, request.address, services)
   const site = await services.sites.byRedirectUrl(request.redirectUrl)
   if (site === undefined) throw await unregistered(request.redirectUrl, caller, services.sites)
@@ -89,6 +86,12 @@ export async function start(request: StartRequest, services: StartServices): Pro
     ...(request.prompt !== undefined && { prompt: request.prompt }),
   })
   return { state, authorizeUrl: authorizeUrl.href }
+}
+
+/** Names the providers that are in service, to whoever named none of them. */
+export function unknownProvider(providers: ProviderRegistry): Problem {
+  const names = providers.list().map(({ adapter }) => adapter.name)
+  return new Problem('unknown-provider', { values: { providers: names.join(', ') } })
 }
 
 /**
