@@ -9,12 +9,14 @@ import { createMetrics } from './http/metrics.ts'
 import { createServer } from './http/server.ts'
 import { createLog } from './log.ts'
 import { createHealth } from './service-health.ts'
+import { startSweep } from './sessions/sweep.ts'
 import { EmbeddedDatabaseError, openEmbedded } from './storage/embedded.ts'
 import { MigrationError, migrate, pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'
 import { openDatabase } from './storage/postgres.ts'
 import { connectRedis, RedisConnectError } from './storage/redis.ts'
 import { UnusableKey } from './tokens/key-material.ts'
+import type { SigningKeys } from './tokens/signing-keys.ts'
 import { createSigningKeys } from './tokens/signing-keys.ts'
 
 /** A service that is up. */
@@ -83,13 +85,15 @@ async function open(
   const keys = await createSigningKeys({ ...config, database, secretKeys, log })
   opened.push(() => keys.close())
 
-  const metrics = createMetrics()
+  const metrics = createMetrics(() => keyAges(keys))
   const resources = { database, keys, metrics, log, ...(redis && { redis }) }
   const { app, providers: registry } = await createApp(config, resources)
   const health = createHealth({ ...resources, registry })
   const manager = await createServer(config, log, () => undefined)
   await manager.register(management, { health, metrics })
-  // Closed in reverse: the public port first, health and metrics last.
+  const sweep = startSweep(database, log)
+  opened.push(() => sweep.close())
+  // Closed in reverse: the public port first, then health and metrics, then what runs behind them.
   opened.push(() => manager.close())
   opened.push(() => app.close())
   await listen(manager, config.host, config.managementPort, 'MANAGEMENT_PORT')
@@ -105,6 +109,14 @@ async function open(
       await close()
     },
   }
+}
+
+/** Seconds; nothing where no key is loaded: readiness tells that, and a scrape must not fail over it. */
+function keyAges(keys: SigningKeys): Readonly<Record<string, number>> {
+  if (!keys.loaded()) return {}
+  return Object.fromEntries(
+    Object.entries(keys.summary()).map(([kind, { ageSeconds }]) => [kind, ageSeconds]),
+  )
 }
 
 async function listen(

@@ -4,6 +4,7 @@ import type { Metrics } from './http/metrics.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
 import { pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'
+import type { SigningKeys } from './tokens/signing-keys.ts'
 
 /** What the process knows of its own health. */
 export interface ServiceHealth extends Health {
@@ -18,11 +19,13 @@ const lookUp = 2
 export function createHealth({
   database,
   redis,
+  keys,
   registry,
   metrics,
 }: {
   database: Database
   redis?: Redis | Cluster
+  keys: SigningKeys
   registry: ProviderRegistry
   metrics: Metrics
 }): ServiceHealth {
@@ -54,8 +57,7 @@ export function createHealth({
         (pending) => pending.length === 0,
         () => false,
       )
-      // Without signing keys there is no service to ask: start waits for them.
-      return { migrated, keys: true, serving: !draining }
+      return { migrated, keys: keys.loaded(), serving: !draining }
     },
     dependencies: () => {
       if (known === undefined || Date.now() - known.at > lookUp * 1000)

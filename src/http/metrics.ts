@@ -8,8 +8,11 @@ const buckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 
 /** Every metric of the service; no label ever holds a site, a user or a URL. */
 export type Metrics = ReturnType<typeof createMetrics>
 
-/** One registry a process: what `/metrics` on the management port shows. */
-export function createMetrics() {
+/**
+ * One registry a process: what `/metrics` on the management port shows.
+ * @param signingKeyAges seconds by kind, asked at each scrape
+ */
+export function createMetrics(signingKeyAges: () => Readonly<Record<string, number>> = () => ({})) {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -65,6 +68,9 @@ export function createMetrics() {
       help: 'Age of the active signing key',
       labelNames: ['kind'],
       registers,
+      collect() {
+        for (const [kind, seconds] of Object.entries(signingKeyAges())) this.set({ kind }, seconds)
+      },
     }),
     dependencyUp: new Gauge({
       name: 'dependency_up',

@@ -32,6 +32,18 @@ export function problemBody(
   }
 }
 
+/**
+ * RFC 6749 §5.2 answers in application/json, and OAuth clients that ask for it alone refuse any other name of
+ * the same body; everybody else gets RFC 9457's.
+ */
+function mediaTypeOf(request: FastifyRequest, oauth: boolean): string {
+  const accepts = request.accepts()
+  const plain = oauth && accepts.type(['application/problem+json']) === false
+  return plain && accepts.type(['application/json']) !== false
+    ? 'application/json'
+    : 'application/problem+json'
+}
+
 /** Sends a problem as application/problem+json with the headers that it brings. */
 export function sendProblem(
   request: FastifyRequest,
@@ -39,13 +51,14 @@ export function sendProblem(
   problem: Problem,
   publicUrl: string,
 ) {
+  const oauth = request.url.startsWith('/api/v1/oauth/')
   const body = problemBody(problem, {
     language: languageOf(request),
     publicUrl,
     requestId: request.id,
-    oauth: request.url.startsWith('/api/v1/oauth/'),
+    oauth,
   })
-  return problemHeaders(reply, problem).type('application/problem+json').send(JSON.stringify(body))
+  return problemHeaders(reply, problem).type(mediaTypeOf(request, oauth)).send(JSON.stringify(body))
 }
 
 /** Status and headers alone, for an answer whose body is a page. */

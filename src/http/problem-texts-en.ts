@@ -374,7 +374,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'user-disabled': {
     title: 'The user is blocked',
     detail:
-      'The operator has blocked this user, so no session was opened. The person may turn to the operator; repeating does not help.',
+      'The operator has blocked this user, so no tokens are given. The person may turn to the operator; repeating does not help.',
     cause: 'The operator of this service has disabled the user. This ends new logins and refreshes alike.',
     remedy:
       'End the session of the person at your site and show how to reach the operator. Do not repeat the request.',

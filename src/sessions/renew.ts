@@ -14,7 +14,7 @@ import { verifyRefreshToken } from '../tokens/refresh-token.ts'
 import type { SigningKeys } from '../tokens/signing-keys.ts'
 import type { TokenPair } from '../tokens/token-pair.ts'
 import { issueTokenPair } from '../tokens/token-pair.ts'
-import type { RefreshOutcome } from './refresh.ts'
+import type { RefreshOutcome, RefusalReason } from './refresh.ts'
 import { refreshSession } from './refresh.ts'
 import type { Session } from './session.ts'
 
@@ -40,7 +40,7 @@ export interface RenewRequest {
  * Trades a refresh token for a new pair (RFC 6749 §6): by its signature first, which costs us little, then by
  * one statement on its session.
  * @throws {Problem} unsupported-grant-type, wrong-credentials, refresh-token-invalid, refresh-token-reused,
- *   session-ended, secret-required, rate-limited
+ *   session-ended, user-disabled, site-disabled, secret-required, rate-limited
  */
 export async function renew(
   request: RenewRequest,
@@ -80,14 +80,21 @@ function readToken(token: string, { keys, metrics }: RenewServices): RefreshClai
   }
 }
 
+const refusals: Readonly<Record<RefusalReason, () => Problem>> = {
+  'secret-required': () => unauthorized('secret-required'),
+  'other-site': () => new Problem('refresh-token-invalid'),
+  'site-disabled': () => new Problem('site-disabled'),
+  // RFC 6749 §5.2 has no access_denied: for an OAuth client this token is over.
+  'user-disabled': () => new Problem('user-disabled', { error: 'invalid_grant' }),
+  ended: () => new Problem('session-ended'),
+  unknown: () => new Problem('session-ended'),
+}
+
 function refusalOf(
   outcome: Exclude<RefreshOutcome, { readonly session: Session }>,
   log: FastifyBaseLogger,
 ): Problem {
-  if (outcome.kind === 'refused')
-    return outcome.reason === 'secret-required'
-      ? unauthorized('secret-required')
-      : new Problem(outcome.reason === 'other-site' ? 'refresh-token-invalid' : 'session-ended')
+  if (outcome.kind === 'refused') return refusals[outcome.reason]()
   const cause =
     outcome.cause === 'ahead'
       ? 'its generation is higher than the session has: the database was restored from a backup'

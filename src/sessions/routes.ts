@@ -49,6 +49,8 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
             'refresh-token-invalid',
             'refresh-token-reused',
             'session-ended',
+            'user-disabled',
+            'site-disabled',
             'secret-required',
             'wrong-credentials',
             'unsupported-grant-type',
@@ -112,7 +114,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
         body: ref(IntrospectToken),
         response: {
           200: { description: 'What it is', content: { 'application/json': { schema: ref(Introspection) } } },
-          ...failures(...bodyFailures, 'secret-required', 'wrong-credentials', 'site-disabled'),
+          ...failures(...bodyFailures, 'secret-required', 'wrong-credentials'),
         },
       },
     },

@@ -56,6 +56,11 @@ export class KeyRing {
     await Promise.all(gone.map(({ key }) => key.close()))
   }
 
+  /** Whether there is a key of this kind to sign with. */
+  has(kind: KeyKind): boolean {
+    return this.signer(kind) !== undefined
+  }
+
   active(kind: KeyKind): SigningKey {
     return this.current(kind).key
   }
@@ -88,9 +93,13 @@ export class KeyRing {
     return stateOf(row, rows[row.kind === 'access' ? 'access' : 'refresh'], this.times, this.now())
   }
 
-  private current(kind: KeyKind) {
+  private signer(kind: KeyKind) {
     const usable = this.rows[kind].filter((row) => this.opened.has(row.kid))
-    const found = this.opened.get(activeOf(usable, this.now())?.kid ?? '')
+    return this.opened.get(activeOf(usable, this.now())?.kid ?? '')
+  }
+
+  private current(kind: KeyKind) {
+    const found = this.signer(kind)
     if (found === undefined) throw new Error(`No ${kind} key is loaded.`)
     return found
   }

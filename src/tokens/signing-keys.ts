@@ -30,7 +30,10 @@ export interface SigningKeys {
   find(kind: KeyKind, kid: string): SigningKey | undefined
   /** Every public key that verifies, the waiting one among them (RFC 7517 §5). */
   jwks(): { readonly keys: readonly PublicJwk[] }
+  /** @throws where one of the kinds has no key */
   summary(): Readonly<Record<KeyKind, KeySummary>>
+  /** Whether there is a key of each kind to sign with. */
+  loaded(): boolean
   /** Reads the table now rather than at the next poll. @throws where it cannot be read; what was loaded stays */
   reload(): Promise<void>
   close(): Promise<void>
@@ -103,6 +106,7 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
     find: (kind, kid) => ring.find(kind, kid),
     jwks: () => ring.jwks(),
     summary: () => ring.summary(),
+    loaded: () => kinds.every((kind) => ring.has(kind)),
     reload,
     async close() {
       stop()

@@ -1,6 +1,11 @@
 import type { ConsentOptions } from '../../sandbox/double.ts'
 import type { TestService } from './service.ts'
-import { publicUrl, redirectUrl } from './service.ts'
+import { redirectUrl } from './service.ts'
+
+/** What a login needs of a service: where it is, and the doubles that play the person's part. */
+export type FlowService = Pick<TestService, 'url' | 'doubles'> & {
+  readonly config: Pick<TestService['config'], 'publicUrl'>
+}
 
 /** Names of the providers that have a double. */
 export type ProviderName = keyof TestService['doubles']
@@ -81,7 +86,7 @@ export function text(answer: Answer, member: string): string {
 
 /** Request 1 of the guide. */
 export async function start(
-  service: TestService,
+  service: FlowService,
   provider: ProviderName = 'yandex',
   fields: Readonly<Record<string, string>> = {},
   headers: Readonly<Record<string, string>> = {},
@@ -94,11 +99,12 @@ export async function start(
 
 /** The browser's way back: the callback URL as the provider made it, at the address where the service listens. */
 export async function comeBack(
-  service: TestService,
+  service: FlowService,
   callbackUrl: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
-  return get(service, callbackUrl.slice(publicUrl.length), headers)
+  // Cut off, not parsed and put together again: the code must stay as the provider wrote it.
+  return get(service, callbackUrl.slice(service.config.publicUrl.length), headers)
 }
 
 /** The parameters of a `Location`, as the site's framework would hand them to its handler. */
@@ -110,7 +116,7 @@ export function locationFields(answer: Answer): [string, string][] {
 
 /** Start, consent and callback: what a site's backend has to post. */
 export async function answeredLogin(
-  service: TestService,
+  service: FlowService,
   provider: ProviderName = 'yandex',
   options: ConsentOptions & {
     fields?: Readonly<Record<string, string>>
@@ -125,7 +131,7 @@ export async function answeredLogin(
 
 /** Request 2 of the guide. */
 export function finish(
-  service: TestService,
+  service: FlowService,
   fields: Fields | Readonly<Record<string, string>>,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
@@ -134,7 +140,7 @@ export function finish(
 
 /** A whole login. */
 export async function logIn(
-  service: TestService,
+  service: FlowService,
   provider: ProviderName = 'yandex',
   options: ConsentOptions = {},
 ): Promise<{ accessToken: string; refreshToken: string }> {

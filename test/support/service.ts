@@ -13,9 +13,11 @@ import { createMetrics } from '../../src/http/metrics.ts'
 import { errorForLog } from '../../src/log.ts'
 import { addSite } from '../../src/sites/manage.ts'
 import { connectRedis } from '../../src/storage/redis.ts'
+import type { SigningKeys } from '../../src/tokens/signing-keys.ts'
 import { createSigningKeys } from '../../src/tokens/signing-keys.ts'
 import type { TestDatabase } from './database.ts'
 import { testDatabase } from './database.ts'
+import { freePort } from './process.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
@@ -36,6 +38,7 @@ export interface TestService {
   /** Every line that it logged. */
   readonly log: readonly string[]
   readonly metrics: ReturnType<typeof createMetrics>
+  readonly keys: SigningKeys
   close(): Promise<void>
 }
 
@@ -49,12 +52,16 @@ export interface TestServiceOptions {
   /** In place of the doubles' own addresses: a second replica shares the first one's. */
   readonly doubles?: TestService['doubles']
   readonly site?: TestService['site']
+  /** PUBLIC_URL is the address where it listens, as clients demand that discover it. */
+  readonly reachable?: boolean
+  /** The clock under its signing keys. */
+  readonly now?: () => number
 }
 
-/** Starts a double of every provider, registered for the service's callbacks. */
-export async function startDoubles(test: Test): Promise<TestService['doubles']> {
+/** Starts a double of every provider, registered for the callbacks of a service with this PUBLIC_URL. */
+export async function startDoubles(test: Test, origin = publicUrl): Promise<TestService['doubles']> {
   const callback = (provider: string) => ({
-    redirectUris: [`${publicUrl}/api/v1/oauth/callback/${provider}`],
+    redirectUris: [`${origin}/api/v1/oauth/callback/${provider}`],
   })
   const [yandex, google, mail] = await Promise.all([
     startYandexDouble(callback('yandex')),
@@ -70,12 +77,14 @@ export const sharedSecretKeys = [randomBytes(32)]
 
 /** Starts the service; it stops when `test` ends. */
 export async function startTestService(test: Test, options: TestServiceOptions = {}): Promise<TestService> {
+  const listenAt = options.reachable === true ? await freePort() : 0
+  const origin = options.reachable === true ? `http://127.0.0.1:${listenAt}` : publicUrl
   const database = options.database ?? (await testDatabase(test))
-  const doubles = options.doubles ?? (await startDoubles(test))
+  const doubles = options.doubles ?? (await startDoubles(test, origin))
   const config = readConfig(
     {
       NODE_ENV: 'development',
-      PUBLIC_URL: publicUrl,
+      PUBLIC_URL: origin,
       ...doubles.yandex.env,
       ...doubles.google.env,
       ...doubles.mail.env,
@@ -98,10 +107,16 @@ export async function startTestService(test: Test, options: TestServiceOptions =
   )
   const redis = options.redis && (await connectRedis({ ...options.redis, onWarning: () => {} }))
   const secretKeys = options.secretKeys ?? sharedSecretKeys
-  const keys = await createSigningKeys({ ...config, database, secretKeys, log })
+  const keys = await createSigningKeys({
+    ...config,
+    database,
+    secretKeys,
+    log,
+    ...(options.now && { now: options.now }),
+  })
   const metrics = createMetrics()
   const { app } = await createApp(config, { database, keys, metrics, log, ...(redis && { redis }) })
-  await app.listen({ host: '127.0.0.1', port: 0 })
+  await app.listen({ host: '127.0.0.1', port: listenAt })
   const { port } = app.server.address() as AddressInfo
   const close = async () => {
     await app.close()
@@ -120,6 +135,7 @@ export async function startTestService(test: Test, options: TestServiceOptions =
     site,
     log: lines,
     metrics,
+    keys,
     close: closeOnce,
   }
 }
