@@ -12,10 +12,12 @@ import type { ProviderAdapter } from '../providers/provider.ts'
 import type { CallbackServices } from './callback.ts'
 import { CallbackRefusal, callback } from './callback.ts'
 import { sendErrorPage } from './error-page.ts'
+import type { FollowRequest } from './follow-request.ts'
 
 /** What the callback's routes need besides the use case's own services. */
 export interface CallbackRouteOptions {
   readonly services: CallbackServices
+  readonly follow: FollowRequest
   readonly publicUrl: string
   readonly translate: Translate
 }
@@ -48,14 +50,19 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
     errorHandler(error, request, reply) {
       refuse(error, request, reply, options)
     },
+    onRequest: closeResponse,
     preHandler: async (request, reply) => {
       if (!byForm && isPrefetch(request)) return await reply.code(204).send()
       return undefined
     },
     handler: async (request, reply) => {
       const sent: unknown = byForm ? request.body : request.query
-      const location = await withDeadline(deadlines.callback, () =>
-        callback(callbackRequest(sent), adapter, options.services),
+      const location = await options.follow(
+        { request: 'callback', provider: adapter.name, requestId: request.id },
+        (trail) =>
+          withDeadline(deadlines.callback, () =>
+            callback(callbackRequest(sent), adapter, options.services, trail),
+          ),
       )
       const { error, error_description: description } = callbackRequest(sent).parameters
       if (error !== undefined)
