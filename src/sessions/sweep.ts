@@ -64,18 +64,20 @@ interface SweptPage {
 
 /**
  * Sweeps every hour, the first time within an hour at random, so that replicas take turns. Holds no process open.
+ * @param every milliseconds
  * @returns `close()`: no new page after it, and it waits for the one that runs
  */
 export function startSweep(
   database: Pick<Database, 'prisma'>,
   log: Pick<FastifyBaseLogger, 'info' | 'error'>,
+  every = hour,
 ): { close(): Promise<void> } {
   const stop = new AbortController()
   let running: Promise<void> = Promise.resolve()
-  let timer = setTimeout(run, Math.random() * hour).unref()
+  let timer = setTimeout(run, Math.random() * every).unref()
   function run() {
     running = sweepAndSay(database, log, stop.signal)
-    timer = setTimeout(run, hour).unref()
+    timer = setTimeout(run, every).unref()
   }
   return {
     async close() {
@@ -95,6 +97,6 @@ async function sweepAndSay(
     const deleted = await sweepSessions(database, { signal })
     if (deleted !== undefined) log.info({ deleted }, 'Ended sessions were swept.')
   } catch (error) {
-    log.error({ err: error }, 'The sweep of ended sessions failed; the next is in an hour.')
+    log.error({ err: error }, 'The sweep of ended sessions failed; the next will try again.')
   }
 }

@@ -49,12 +49,12 @@ export interface SigningKeysOptions extends TokenTimes {
   readonly log: Pick<FastifyBaseLogger, 'error' | 'info'>
   /** A clock that never jumps, in milliseconds from anywhere; tests move it. */
   readonly now?: () => number
+  /** Milliseconds between polls, lengthened by up to a sixth at random. */
+  readonly pollEvery?: number
 }
 
 /** Milliseconds; with its jitter and the reading itself still within a minute. */
-const pollEvery = 48_000
-const pollJitter = 8_000
-const pollAgain = 5_000
+const usualPoll = 48_000
 
 const kinds = ['access', 'refresh'] as const
 
@@ -95,7 +95,7 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
       .then(async () => await ring.take(await read(), ({ kid, message }) => log.error({ kid }, message)))
     return reading
   }
-  const stop = poll(reload, (error) =>
+  const stop = poll(reload, options.pollEvery ?? usualPoll, (error) =>
     log.error({ err: error }, 'The signing keys could not be read; those that are loaded stay in use.'),
   )
   return {
@@ -134,10 +134,10 @@ async function makeFirstKeys(options: SigningKeysOptions, seal: KeySeal): Promis
 }
 
 /** Repeats `work`, sooner after a failure, without holding the process open. @returns what stops it */
-function poll(work: () => Promise<void>, onFailure: (error: unknown) => void): () => void {
+function poll(work: () => Promise<void>, every: number, onFailure: (error: unknown) => void): () => void {
   let timer: NodeJS.Timeout | undefined
   let stopped = false
-  const usual = () => pollEvery + Math.random() * pollJitter
+  const usual = () => every * (1 + Math.random() / 6)
   const schedule = (delay: number) => {
     if (stopped) return
     timer = setTimeout(() => {
@@ -145,7 +145,7 @@ function poll(work: () => Promise<void>, onFailure: (error: unknown) => void): (
         () => schedule(usual()),
         (error: unknown) => {
           onFailure(error)
-          schedule(pollAgain)
+          schedule(every / 10)
         },
       )
     }, delay)

@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict'
 import t from 'tap'
 import { startSweep, sweepSessions } from '../../src/sessions/sweep.ts'
 import { testDatabase } from '../support/database.ts'
+import { eventually } from '../support/process.ts'
 import { addSite, age, opened, refresh } from './test-sessions.ts'
 
 const day = 86_400
@@ -50,6 +52,26 @@ t.test('stops between pages where the service stops', async (t) => {
   await age(database, sessionId, 10 * day)
   t.equal(await sweepSessions(database, { signal: AbortSignal.abort() }), 0)
   t.equal(await database.prisma.session.count(), 1)
-  const sweep = startSweep(database, { info() {}, error() {} })
+})
+
+t.test('it comes again and again, also after a failure, until it is closed', async (t) => {
+  const database = await testDatabase(t)
+  await addSite(database)
+  const said: string[] = []
+  const log = {
+    info: (fields: object) => void said.push(JSON.stringify(fields)),
+    error: () => void said.push('failed'),
+  }
+  await database.pool.query('ALTER TABLE sessions RENAME TO away')
+  const sweep = startSweep(database, log, 20)
+  await eventually(() => assert(said.includes('failed')))
+  await database.pool.query('ALTER TABLE away RENAME TO sessions')
+  await eventually(() => assert(said.includes('{"deleted":0}')))
+  const { sessionId } = await opened(database)
+  await age(database, sessionId, 10 * day)
+  await eventually(() => assert(said.includes('{"deleted":1}')))
   await sweep.close()
+  const before = said.length
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  t.equal(said.length, before)
 })

@@ -57,7 +57,8 @@ t.test('revoking the active access key: refused after a reload, a new one signs 
     [answer.successor],
   )
   verifyAccessToken(keys, issueAccessToken(keys, subject))
-  t.match(await listKeys({ ...settings, database }), [{ kid, state: 'revoked' }, {}, {}])
+  const listed = await listKeys({ ...settings, database })
+  t.equal(listed.find((key) => key.kid === kid)?.state, 'revoked')
   const row = await database.prisma.signingKey.findUniqueOrThrow({ where: { kid } })
   t.equal(row.sealedSecret.length, 0, 'the secret is gone')
 })

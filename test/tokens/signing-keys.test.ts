@@ -1,10 +1,12 @@
+import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import t from 'tap'
 import { issueAccessToken, verifyAccessToken } from '../../src/tokens/access-token.ts'
-import { rotateKey } from '../../src/tokens/manage-keys.ts'
+import { revokeKey, rotateKey } from '../../src/tokens/manage-keys.ts'
 import { createSigningKeys, UnusableKey } from '../../src/tokens/signing-keys.ts'
 import { testDatabase } from '../support/database.ts'
+import { eventually } from '../support/process.ts'
 import { settings, testClock, testKeys } from './test-keys.ts'
 
 const subject = {
@@ -138,6 +140,21 @@ t.test(
     )
   },
 )
+
+t.test('polls take over what others rotate and revoke, also after the table was away', async (t) => {
+  const database = await testDatabase(t)
+  const said: string[] = []
+  const log = { info() {}, error: (_fields: object, text: string) => void said.push(text) }
+  const keys = await testKeys(t, { database, log, pollEvery: 50 })
+  await database.pool.query('ALTER TABLE signing_keys RENAME TO away')
+  await eventually(() => assert.match(said.join(), /could not be read/))
+  await database.pool.query('ALTER TABLE away RENAME TO signing_keys')
+  const options = { ...settings, database }
+  const { kid } = await rotateKey('access', options)
+  await eventually(() => assert(keys.find('access', kid)))
+  await revokeKey(kid, options)
+  await eventually(() => assert.equal(keys.find('access', kid), undefined))
+})
 
 t.test('a key of another kind is not found by its kid', async (t) => {
   const keys = await testKeys(t, { database: await testDatabase(t) })
