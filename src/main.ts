@@ -13,7 +13,7 @@ import { startSweep } from './sessions/sweep.ts'
 import { EmbeddedDatabaseError, openEmbedded } from './storage/embedded.ts'
 import { MigrationError, migrate, pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'
-import { openDatabase } from './storage/postgres.ts'
+import { isDatabaseUnavailable, openDatabase } from './storage/postgres.ts'
 import { connectRedis, RedisConnectError } from './storage/redis.ts'
 import { UnusableKey } from './tokens/key-material.ts'
 import type { SigningKeys } from './tokens/signing-keys.ts'
@@ -72,8 +72,7 @@ async function open(
   })
   opened.push(() => database.close())
   if (config.mode === 'development') await migrate(config.database.directUrl ?? url)
-  else if ((await pendingMigrations(database.pool)).length > 0)
-    throw new StartError('The database is not at this version: run `node src/cli.ts migrate` first.')
+  else await checkSchema(database)
 
   const redis =
     config.redis.url === undefined
@@ -117,6 +116,17 @@ function keyAges(keys: SigningKeys): Readonly<Record<string, number>> {
   return Object.fromEntries(
     Object.entries(keys.summary()).map(([kind, { ageSeconds }]) => [kind, ageSeconds]),
   )
+}
+
+/** Strict mode never changes the schema by itself: when, is an operator's decision. */
+async function checkSchema({ pool }: Database): Promise<void> {
+  const pending = await pendingMigrations(pool).catch((error: unknown) => {
+    if (!isDatabaseUnavailable(error)) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new StartError(`The database cannot be used now (${reason}): check that it runs, and DATABASE_URL.`)
+  })
+  if (pending.length > 0)
+    throw new StartError('The database is not at this version: run `node src/cli.ts migrate` first.')
 }
 
 async function listen(
