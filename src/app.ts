@@ -13,14 +13,19 @@ import { problemPages } from './http/problem-pages.ts'
 import { createRateLimits, noRateLimits } from './http/rate-limit.ts'
 import { createServer } from './http/server.ts'
 import { callbackRoute } from './login/callback-route.ts'
+import { followRequests } from './login/follow-request.ts'
 import { StoreUnavailable } from './login/login-store.ts'
+import { createMemoryLoginHistory } from './login/memory-login-history.ts'
 import { createMemoryLoginStore } from './login/memory-login-store.ts'
+import { createRedisLoginHistory } from './login/redis-login-history.ts'
 import { createRedisLoginStore } from './login/redis-login-store.ts'
 import { loginRoutes } from './login/routes.ts'
+import { siteLoginsRoute } from './login/site-logins-route.ts'
 import { createProviderRegistry } from './providers/registry.ts'
 import { providerRoutes } from './providers/routes.ts'
 import { findSessionOfLogin, openSession } from './sessions/open-session.ts'
 import { sessionRoutes } from './sessions/routes.ts'
+import { siteRoutes } from './sites/routes.ts'
 import { createSites } from './sites/site.ts'
 import type { Database } from './storage/postgres.ts'
 import { isDatabaseUnavailable, isTransient } from './storage/postgres.ts'
@@ -48,6 +53,7 @@ const document = {
     { name: 'Login', description: 'The two requests of a login, and what the browser does between them' },
     { name: 'Sessions', description: 'Refresh, introspection, logout' },
     { name: 'Users', description: 'The person behind an access token' },
+    { name: 'Sites', description: 'What the service knows of your own site, and where its logins got to' },
     { name: 'Providers', description: 'What a login button may offer' },
     { name: 'Metadata', description: 'Keys and addresses for JOSE and OAuth libraries' },
   ],
@@ -61,7 +67,14 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   const limits = config.rateLimit ? createRateLimits(redis, config.redis.prefix) : noRateLimits
   const logins =
     redis === undefined ? createMemoryLoginStore() : createRedisLoginStore(redis, config.redis.prefix)
-  const callback = { services: { logins, sites }, publicUrl, translate }
+  const history =
+    redis === undefined ? createMemoryLoginHistory() : createRedisLoginHistory(redis, config.redis.prefix)
+  const follow = followRequests({
+    history,
+    translate,
+    onStep: (provider, step, seconds) => metrics.stepDuration.observe({ provider, step }, seconds),
+  })
+  const callback = { services: { logins, sites }, follow, publicUrl, translate }
 
   const app = await createServer(config, log, translate)
   await app.register(measured, { metrics })
@@ -80,7 +93,6 @@ export async function createApp(config: Config, { database, redis, keys, metrics
       ...(config.proxy && { proxy: config.proxy }),
       onHttpRequest({ provider, endpoint, result, seconds }) {
         metrics.clientDuration.observe({ provider, endpoint, outcome: String(result) }, seconds)
-        metrics.stepDuration.observe({ provider, step: endpoint }, seconds)
       },
       onStateChange: (provider, state) => metrics.breakerState.set({ provider }, breakerValue[state]),
     })
@@ -102,9 +114,12 @@ export async function createApp(config: Config, { database, redis, keys, metrics
       issueTokens: (session) => issueTokenPair(keys, session),
     },
     callback,
+    follow,
     providerNames: providers.map(({ name }) => name),
     metrics,
   })
+  await app.register(siteRoutes, { sites, limits, keys, config })
+  await app.register(siteLoginsRoute, { sites, limits, history })
   await app.register(sessionRoutes, { database, keys, sites, limits, config, metrics })
   await app.register(userRoutes, { database, keys })
   await app.register(providerRoutes, { providers: registry })

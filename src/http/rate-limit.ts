@@ -8,11 +8,13 @@ import { Problem } from './problem.ts'
 export type Limited = 'start' | 'finish' | 'refresh'
 
 /** Requests a minute. A site's backend is one address for all of its users. */
-const limits = {
+export const limits = {
   start: 600,
   finish: 1_200,
   refresh: 1_200,
   proved: 6_000,
+  /** Each may read all that is remembered of the site's logins. */
+  siteQuestion: 120,
   wrongSecret: 30,
   failedFinish: 600,
 } as const
@@ -35,6 +37,11 @@ export interface RateLimits {
    * @throws {Problem} rate-limited
    */
   wrongSecret(siteId: string, address: string): Promise<void>
+  /**
+   * Counts what a proved site asks about itself.
+   * @throws {Problem} rate-limited
+   */
+  siteQuestion(siteId: string): Promise<void>
 }
 
 /** For benchmarks (`RATE_LIMIT=off`): every request is welcome. */
@@ -42,6 +49,7 @@ export const noRateLimits: RateLimits = {
   admit: async () => {},
   failedFinish: async () => {},
   wrongSecret: async () => {},
+  siteQuestion: async () => {},
 }
 
 /**
@@ -74,6 +82,7 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
   }
   const wrongSecrets = limiter('secret', limits.wrongSecret)
   const failedFinishes = limiter('failed', limits.failedFinish)
+  const siteQuestions = limiter('site', limits.siteQuestion)
 
   return {
     admit: (kind, siteId, address, proved) =>
@@ -89,6 +98,7 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
         'wrong-secrets',
         limits.wrongSecret,
       ),
+    siteQuestion: (siteId) => consume(siteQuestions, siteId, 'site', limits.siteQuestion),
   }
 }
 

@@ -1,10 +1,12 @@
 import { finishWithin, rememberExpired } from '../config.ts'
 import { Problem } from '../http/problem.ts'
+import type { ProblemName } from '../http/problems.ts'
 import type { ProviderAdapter } from '../providers/provider.ts'
 import type { Sites } from '../sites/site.ts'
 import type { Answer, CallbackError, Login } from './login.ts'
 import type { LoginStore } from './login-store.ts'
 import { digest, isState } from './state.ts'
+import type { Trail } from './trail.ts'
 
 /** What the provider's redirect brought (RFC 6749 §4.1.2), each parameter at most once. */
 export interface CallbackRequest {
@@ -45,6 +47,14 @@ const descriptions: Readonly<Record<CallbackError | 'login_expired', string>> = 
   login_expired: 'The login took too long; start it again.',
 }
 
+/** What finish would say of the same. */
+const problems: Readonly<Record<CallbackError | 'login_expired', ProblemName>> = {
+  access_denied: 'access-denied',
+  temporarily_unavailable: 'provider-declined',
+  server_error: 'provider-declined',
+  login_expired: 'login-expired',
+}
+
 /**
  * Takes the provider's redirect and says where the browser goes. The redirect is built only from what this
  * request carries: the same callback again gives the same redirect, and a stored code goes to nobody.
@@ -56,10 +66,12 @@ export async function callback(
   request: CallbackRequest,
   adapter: ProviderAdapter,
   services: CallbackServices,
+  trail: Trail,
 ): Promise<string> {
   const found = isState(request.state) ? await services.logins.find(request.state) : undefined
   if (found === undefined) throw new CallbackRefusal(new Problem('unknown-login'), undefined)
   const { login } = found
+  trail.follows(request.state, login)
   const refused = (problem: Problem) => new CallbackRefusal(problem, new URL(login.redirectUrl).origin)
   if (login.provider !== adapter.name) throw refused(new Problem('provider-mismatch'))
   if (request.iss !== undefined && adapter.issuer !== undefined && request.iss !== adapter.issuer)
@@ -68,8 +80,10 @@ export async function callback(
 
   const back = (parameters: Readonly<Record<string, string>>) =>
     appendQuery(login.redirectUrl, { provider: login.provider, state: request.state, ...parameters })
-  const failed = (error: CallbackError | 'login_expired') =>
-    back({ error, error_description: descriptions[error] })
+  const failed = (error: CallbackError | 'login_expired') => {
+    trail.fails(problems[error])
+    return back({ error, error_description: descriptions[error] })
+  }
   const now = Date.now()
   const by = found.answer?.kind === 'code' ? found.answer.finishBy : login.answerBy
   if (now > by) return failed('login_expired')
@@ -79,6 +93,7 @@ export async function callback(
   const outcome = await services.logins.answer(request.state, answer, (finishWithin + rememberExpired) / 1000)
   if (outcome === 'gone') throw refused(new Problem('login-completed'))
   if (outcome === 'conflict') throw refused(new Problem('code-mismatch'))
+  if (found.answer?.kind !== answer.kind) trail.mark('came_back')
   return answer.kind === 'error' ? failed(answer.error) : back({ code: request.code ?? '' })
 }
 

@@ -14,6 +14,7 @@ import type { Claim, LoginStore } from './login-store.ts'
 import { admit, checkVerifier, sameDigest } from './prove-caller.ts'
 import { refusalOf } from './provider-refusal.ts'
 import { digest, isState, loginHash } from './state.ts'
+import type { Trail } from './trail.ts'
 
 /** What the site's backend posts. */
 export interface FinishRequest {
@@ -54,8 +55,9 @@ export async function finish(
   request: FinishRequest,
   services: FinishServices,
   signal: AbortSignal,
+  trail: Trail,
 ): Promise<TokenPair> {
-  const checked = await check(request, services).catch(async (error: unknown) => {
+  const checked = await check(request, services, trail).catch(async (error: unknown) => {
     if (error instanceof Problem && error.status === 400) await services.limits.failedFinish(request.address)
     throw error
   })
@@ -65,16 +67,19 @@ export async function finish(
   const claim = await services.logins.claim(request.state)
   if (claim === undefined) throw new Problem('unknown-login')
   if (!claim.won) return await repeat(request.state, proved, claim, services)
+  trail.mark('claimed')
 
   const grant: AuthorizationGrant = {
     code: checked.code,
     kept: checked.kept,
     redirectUri: services.callbackUrl(login.provider),
     nonce: login.nonce,
+    onExchanged: () => trail.mark('exchanged'),
     ...(login.codeVerifier !== undefined && { codeVerifier: login.codeVerifier }),
   }
   const profile = await identify(grant, provider, signal)
   if (profile instanceof ProviderFailure) return await afterFailure(profile, request, login, proved, services)
+  trail.mark('profile')
   const session = await services.openSession(
     { profile, provider: login.provider, siteId: login.siteId, loginHash: loginHash(request.state) },
     signal,
@@ -83,12 +88,13 @@ export async function finish(
   if (session.kind === 'disabled') throw new Problem('user-disabled')
   // A Redis that lost the claim in a failover: the session's own row is the second barrier.
   if (session.kind === 'exists') return await repeat(request.state, proved, claim, services)
+  trail.mark('session')
   return services.issueTokens(session)
 }
 
 /** Everything that can be wrong with what the caller brings, before anything is used up. */
-async function check(request: FinishRequest, services: FinishServices) {
-  const { login, answer } = await findLogin(request.state, services.logins)
+async function check(request: FinishRequest, services: FinishServices, trail: Trail) {
+  const { login, answer } = await findLogin(request.state, services.logins, trail)
   const provider = services.providers.get(login.provider)
   const site = await services.sites.byId(login.siteId)
   if (site === undefined) throw new Problem('site-disabled')
@@ -102,10 +108,15 @@ async function check(request: FinishRequest, services: FinishServices) {
   return { login, provider, caller, code, kept, proved: bound || caller !== undefined }
 }
 
-async function findLogin(state: string, logins: LoginStore): Promise<{ login: Login; answer: Answer }> {
+async function findLogin(
+  state: string,
+  logins: LoginStore,
+  trail: Trail,
+): Promise<{ login: Login; answer: Answer }> {
   const found = isState(state) ? await logins.find(state) : undefined
   if (found === undefined) throw new Problem('unknown-login')
   const { login, answer } = found
+  trail.follows(state, login)
   const by = answer?.kind === 'code' ? answer.finishBy : login.answerBy
   if (Date.now() > by) throw new Problem('login-expired')
   if (answer === undefined) throw new Problem('login-unanswered')

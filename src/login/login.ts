@@ -21,6 +21,8 @@ export const Login = Type.Object({
   /** The caller's own binding (S256), where the start brought one. */
   codeChallenge: Type.Optional(Type.String()),
   startedAt: Type.Number(),
+  /** Of the start; absent in logins that an older version started. */
+  requestId: Type.Optional(Type.String()),
   /** The provider must have sent the person back by then. */
   answerBy: Type.Number(),
 })

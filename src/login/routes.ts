@@ -9,16 +9,18 @@ import { Problem } from '../http/problem.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
 import type { CallbackRouteOptions } from './callback-route.ts'
 import { callbackParameters, unknownCallbackRoute } from './callback-route.ts'
-import type { FinishServices } from './finish.ts'
+import type { FinishRequest, FinishServices } from './finish.ts'
 import { finish } from './finish.ts'
+import type { FollowRequest } from './follow-request.ts'
 import { loginSchemas } from './schemas.ts'
-import type { StartServices } from './start.ts'
+import type { StartRequest, StartServices } from './start.ts'
 import { start, unknownProvider } from './start.ts'
 
 /** What the login's routes stand on. */
 export interface LoginRouteOptions {
   readonly services: StartServices & FinishServices
   readonly callback: CallbackRouteOptions
+  readonly follow: FollowRequest
   /** Every provider that this version knows, configured or not. */
   readonly providerNames: readonly string[]
   readonly metrics: Pick<Metrics, 'loginsStarted' | 'loginsFinished'>
@@ -83,19 +85,17 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         throw new Problem('invalid-parameter', { values: { parameter: 'code_challenge', rule: 's256' } })
       const credentials = readBasic(request.headers.authorization)
       const loginHint = present(login_hint)
-      const started = await withDeadline(deadlines.start, () =>
-        start(
-          {
-            provider,
-            redirectUrl,
-            address: request.ip,
-            ...(credentials && { credentials }),
-            ...(code_challenge !== undefined && { codeChallenge: code_challenge }),
-            ...(loginHint !== undefined && { loginHint }),
-            ...(prompt === 'select_account' && { prompt }),
-          },
-          services,
-        ),
+      const asked: StartRequest = {
+        provider,
+        redirectUrl,
+        address: request.ip,
+        ...(credentials && { credentials }),
+        ...(code_challenge !== undefined && { codeChallenge: code_challenge }),
+        ...(loginHint !== undefined && { loginHint }),
+        ...(prompt === 'select_account' && { prompt }),
+      }
+      const started = await options.follow({ request: 'start', provider, requestId: request.id }, (trail) =>
+        withDeadline(deadlines.start, () => start(asked, services, trail)),
       )
       options.metrics.loginsStarted.inc({ provider })
       return { state: started.state, authorize_url: started.authorizeUrl }
@@ -176,22 +176,20 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       const { provider, state, code, code_verifier } = request.body
       const credentials = readBasic(request.headers.authorization)
       const given = { code: present(code), codeVerifier: present(code_verifier) }
-      const tokens = withDeadline(
-        deadlines.finish,
-        (signal) =>
-          finish(
-            {
-              provider,
-              state,
-              address: request.ip,
-              ...(given.code !== undefined && { code: given.code }),
-              ...(given.codeVerifier !== undefined && { codeVerifier: given.codeVerifier }),
-              ...(credentials && { credentials }),
-            },
-            services,
-            signal,
-          ),
-        'login-incomplete',
+      const asked: FinishRequest = {
+        provider,
+        state,
+        address: request.ip,
+        ...(given.code !== undefined && { code: given.code }),
+        ...(given.codeVerifier !== undefined && { codeVerifier: given.codeVerifier }),
+        ...(credentials && { credentials }),
+      }
+      const tokens = options.follow({ request: 'finish', provider, requestId: request.id }, (trail) =>
+        withDeadline(
+          deadlines.finish,
+          (signal) => finish(asked, services, signal, trail),
+          'login-incomplete',
+        ),
       )
       // The outcome is the problem's type: a closed set, and what the caller was told.
       return await tokens.then(

@@ -11,6 +11,7 @@ import type { Login } from './login.ts'
 import type { LoginStore } from './login-store.ts'
 import { admit } from './prove-caller.ts'
 import { digest, newState } from './state.ts'
+import type { Trail } from './trail.ts'
 
 /** What a site's backend asks for. */
 export interface StartRequest {
@@ -47,11 +48,17 @@ export interface StartedLogin {
  * @throws {Problem} unknown-provider, redirect-url-unknown, redirect-url-differs, wrong-credentials,
  *   secret-required, site-mismatch, site-disabled, provider-not-allowed, rate-limited, provider-unavailable
  */
-export async function start(request: StartRequest, services: StartServices): Promise<StartedLogin> {
+export async function start(
+  request: StartRequest,
+  services: StartServices,
+  trail: Trail,
+): Promise<StartedLogin> {
+  const site = await services.sites.byRedirectUrl(request.redirectUrl)
+  trail.concerns(site)
   const provider = services.providers.get(request.provider)
   if (provider === undefined) throw unknownProvider(services.providers)
   const caller = await authenticate(request.credentials, request.address, services)
-  const site = await services.sites.byRedirectUrl(request.redirectUrl)
+  trail.concerns(caller)
   if (site === undefined) throw await unregistered(request.redirectUrl, caller, services.sites)
   admit(site, request.provider, caller)
   await services.limits.admit('start', site.id, request.address, caller !== undefined)
@@ -74,9 +81,12 @@ export async function start(request: StartRequest, services: StartServices): Pro
     ...(adapter.pkce && { codeVerifier }),
     ...(request.codeChallenge !== undefined && { codeChallenge: request.codeChallenge }),
     startedAt: now,
+    requestId: trail.requestId,
     answerBy: now + services.loginTtl * 1000,
   }
   await services.logins.start(state, login, services.loginTtl + rememberExpired / 1000)
+  trail.follows(state, login)
+  trail.mark('started')
   const authorizeUrl = await adapter.authorizeUrl({
     state,
     redirectUri: services.callbackUrl(adapter.name),
@@ -85,6 +95,7 @@ export async function start(request: StartRequest, services: StartServices): Pro
     ...(request.loginHint !== undefined && { loginHint: request.loginHint }),
     ...(request.prompt !== undefined && { prompt: request.prompt }),
   })
+  trail.mark('sent_to_provider')
   return { state, authorizeUrl: authorizeUrl.href }
 }
 

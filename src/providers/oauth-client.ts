@@ -132,6 +132,7 @@ export function createOAuthClient({
       const problem = tokenProblem(json)
       if (problem !== undefined || typeof json.access_token !== 'string')
         throw new ProviderFailure('invalid_response', failed('token', answer.status, problem ?? ''))
+      grant.onExchanged?.()
       return { accessToken: json.access_token, answer: json }
     },
 

@@ -18,6 +18,8 @@ export interface AuthorizationGrant {
   readonly codeVerifier?: string
   /** The callback parameters named in `keeps`, as they came. */
   readonly kept: Readonly<Record<string, string>>
+  /** Hears that the code was traded for tokens. */
+  readonly onExchanged?: () => void
 }
 
 /** A person, normalised at the border: nothing of a provider's own JSON goes further. */

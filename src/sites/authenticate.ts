@@ -1,5 +1,5 @@
 import type { Credentials } from '../http/basic-auth.ts'
-import { unauthorized } from '../http/basic-auth.ts'
+import { readBasic, unauthorized } from '../http/basic-auth.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { Site, Sites } from './site.ts'
 import { secretMatches } from './site-secret.ts'
@@ -18,4 +18,20 @@ export async function authenticate(
   if (site !== undefined && secretMatches(site, credentials.secret)) return site
   await limits.wrongSecret(credentials.id, address)
   throw unauthorized('wrong-credentials')
+}
+
+/**
+ * The site that asks about itself, by HTTP Basic. A disabled one is answered too: its administrator must be able
+ * to see why its logins fail.
+ * @throws {Problem} secret-required, wrong-credentials, rate-limited
+ */
+export async function askingSite(
+  authorization: string | undefined,
+  address: string,
+  services: { readonly sites: Sites; readonly limits: RateLimits },
+): Promise<Site> {
+  const site = await authenticate(readBasic(authorization), address, services)
+  if (site === undefined) throw unauthorized('secret-required')
+  await services.limits.siteQuestion(site.id)
+  return site
 }

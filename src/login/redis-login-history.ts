@@ -1,0 +1,64 @@
+import type { Cluster, Redis } from 'ioredis'
+import { Compile } from 'typebox/compile'
+import type { LoginHistory } from './history.ts'
+import { rememberedFor, streamOf, streams } from './history.ts'
+import { LoginEntry } from './login-entry.ts'
+import { StoreUnavailable } from './login-store.ts'
+import { recentLogins } from './recent-logins.ts'
+
+const entries = Compile(LoginEntry)
+
+/** Entries that may be on their way at once: a Redis that is slow costs entries, not memory. */
+const mostUnderWay = 1_000
+
+/** Milliseconds by which Redis's clock, which numbers the entries, may differ from ours. */
+const clockSkew = 60_000
+
+/**
+ * The history in Redis 6.2 or newer, single or cluster: two capped streams a site, gone a day after their last
+ * entry. Each command names one key, and those of one moment go out together (`enableAutoPipelining`).
+ */
+export function createRedisLoginHistory(client: Redis | Cluster, prefix: string): LoginHistory {
+  const keyOf = (name: keyof typeof streams, siteId: string) => `${prefix}history:${name}:${siteId}`
+  let underWay = 0
+
+  const send = async (siteId: string, entry: LoginEntry) => {
+    const name = streamOf(entry)
+    const key = keyOf(name, siteId)
+    underWay++
+    try {
+      await Promise.all([
+        client.xadd(key, 'MAXLEN', '~', streams[name], '*', 'entry', JSON.stringify(entry)),
+        client.expire(key, rememberedFor / 1000),
+      ])
+    } catch {
+      // Redis away shows in `dependency_up` and in the logins themselves; the entry is lost.
+    } finally {
+      underWay--
+    }
+  }
+
+  return {
+    record(siteId, entry) {
+      if (underWay < mostUnderWay) void send(siteId, entry)
+    },
+    async recent(siteId, filter) {
+      const since = Math.max(Date.now() - rememberedFor, filter.since ?? 0)
+      const read = (name: keyof typeof streams) =>
+        client.xrevrange(keyOf(name, siteId), '+', Math.max(0, since - clockSkew))
+      try {
+        const [starts, logins] = await Promise.all([read('starts'), read('logins')])
+        const found = [...starts, ...logins].flatMap(([, [, json]]) => parsed(json))
+        return recentLogins(found, { ...filter, since })
+      } catch (error) {
+        throw new StoreUnavailable('Redis did not answer', { cause: error })
+      }
+    },
+  }
+}
+
+/** What another version wrote in another form is left out. */
+function parsed(json: string | undefined): [] | [LoginEntry] {
+  const entry: unknown = JSON.parse(json ?? 'null')
+  return entries.Check(entry) ? [entry] : []
+}

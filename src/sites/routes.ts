@@ -1,0 +1,72 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Config } from '../config.ts'
+import { finishWithin } from '../config.ts'
+import { failures, ref } from '../http/openapi.ts'
+import type { RateLimits } from '../http/rate-limit.ts'
+import { limits as perMinute } from '../http/rate-limit.ts'
+import type { SigningKeys } from '../tokens/signing-keys.ts'
+import { askingSite } from './authenticate.ts'
+import { OwnSite } from './schemas.ts'
+import type { Sites } from './site.ts'
+
+/** What a site's questions about itself stand on. */
+export interface SiteRouteOptions {
+  readonly sites: Sites
+  readonly limits: RateLimits
+  readonly keys: Pick<SigningKeys, 'summary'>
+  readonly config: Config
+}
+
+/** What the service knows of the site that asks. */
+export const siteRoutes: FastifyPluginAsyncTypebox<SiteRouteOptions> = async (app, options) => {
+  app.addSchema(OwnSite)
+  const { config, keys } = options
+  const lifetimes = {
+    login: config.loginTtl,
+    finish: finishWithin / 1000,
+    access_token: config.accessTokenTtl,
+    refresh_token: config.refreshTokenTtl,
+    refresh_grace: config.refreshGrace,
+    session: config.sessionMaxAge,
+  }
+
+  app.get(
+    '/api/v1/site/',
+    {
+      schema: {
+        operationId: 'getSite',
+        tags: ['Sites'],
+        summary: 'The settings and limits of your site, a disabled one too',
+        security: [{ site: [] }],
+        response: {
+          200: { description: 'Your site', content: { 'application/json': { schema: ref(OwnSite) } } },
+          ...failures('secret-required', 'wrong-credentials', 'rate-limited'),
+        },
+      },
+    },
+    async (request) => {
+      const site = await askingSite(request.headers.authorization, request.ip, options)
+      const { current, next } = keys.summary().access
+      return {
+        id: site.id,
+        name: site.name,
+        disabled: site.disabled,
+        redirect_urls: [...site.redirectUrls],
+        providers: [...site.providers],
+        require_secret: site.requireSecret,
+        live_secrets: site.secretHashes.length,
+        limits: config.rateLimit ? limits : null,
+        lifetimes,
+        signing_keys: { current, next },
+      }
+    },
+  )
+}
+
+const limits = {
+  without_secret: { start: perMinute.start, finish: perMinute.finish, refresh: perMinute.refresh },
+  with_secret: { start: perMinute.proved, finish: perMinute.proved, refresh: perMinute.proved },
+  wrong_secret: perMinute.wrongSecret,
+  failed_finish: perMinute.failedFinish,
+  site: perMinute.siteQuestion,
+}
