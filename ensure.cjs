@@ -20,7 +20,7 @@ function fail(sentence) {
 function modified(file) {
   try {
     return fs.statSync(file).mtimeMs
-  } catch (error) {
+  } catch {
     return undefined
   }
 }
@@ -67,7 +67,7 @@ function installPackages() {
 function read(file) {
   try {
     return fs.readFileSync(file, 'utf8')
-  } catch (error) {
+  } catch {
     return undefined
   }
 }

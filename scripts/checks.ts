@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { stripVTControlCharacters } from 'node:util'
 
 const checks = [
   { name: 'types', command: 'tsc', args: ['--noEmit'] },
-  { name: 'format', command: 'biome', args: ['ci', '--colors=off'] },
+  { name: 'format', command: 'biome', args: ['ci'] },
   { name: 'lint', command: 'oxlint', args: ['--type-aware'] },
 ] as const
 
@@ -12,10 +13,7 @@ export async function runChecks(): Promise<{ readonly name: string; readonly fai
   const results = []
   for (const { name, command, args } of checks) {
     const from = performance.now()
-    const child = spawn(`node_modules/.bin/${command}`, args, {
-      env: { ...process.env, NO_COLOR: '1' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const child = spawn(`node_modules/.bin/${command}`, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => (output += text))
@@ -24,7 +22,7 @@ export async function runChecks(): Promise<{ readonly name: string; readonly fai
     process.stdout.write(
       `${failed ? '✗' : '✓'} ${name} (${((performance.now() - from) / 1_000).toFixed(1)} s)\n`,
     )
-    if (failed) process.stdout.write(output)
+    if (failed) process.stdout.write(stripVTControlCharacters(output))
     results.push({ name, failed })
   }
   return results
