@@ -1,0 +1,183 @@
+import { createHash, randomUUID } from 'node:crypto'
+import type { Test } from 'tap'
+import t from 'tap'
+import type { ExpectedProblem } from '../support/expect-problem.ts'
+import { expectProblem } from '../support/expect-problem.ts'
+import { answeredLogin, basic, comeBack, finish, locationFields, post, start } from '../support/login-flow.ts'
+import { loginStores } from '../support/login-stores.ts'
+import type { TestService } from '../support/service.ts'
+import { registerSite, startTestService } from '../support/service.ts'
+
+const verifier = 'a-verifier-of-the-caller-43-characters-long'
+const bound = {
+  code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+  code_challenge_method: 'S256',
+}
+const grant = (type: ExpectedProblem['type']) => ({ status: 400, type, error: 'invalid_grant' }) as const
+const wrongCredentials = { status: 401, type: 'wrong-credentials', error: 'invalid_client' } as const
+
+type Login = Readonly<Record<'provider' | 'state' | 'code', string>>
+
+/** Nobody asked the provider, and the login is as it was: the right request succeeds, once. */
+async function isAsItWas(t: Test, service: TestService, login: Login) {
+  const { requests } = service.doubles.yandex
+  t.strictSame(requests, [], 'the provider was not asked')
+  const answer = await finish(service, login)
+  t.equal(answer.status, 200, answer.text)
+  t.equal(requests.filter(({ path }) => path === '/token').length, 1)
+  expectProblem(t, await finish(service, login), grant('login-completed'))
+}
+
+t.jobs = loginStores.length
+for (const { store, skip, options } of loginStores)
+  t.test(`logins in ${store}`, { skip, buffered: true }, async (t) => {
+    const service = await startTestService(t, await options(t))
+    const other = await registerSite(service.database, 'https://other.example/return')
+    const guardedUrl = 'https://guarded.example/return'
+    const guarded = await registerSite(service.database, guardedUrl, true)
+    const fresh = async (options: Parameters<typeof answeredLogin>[2] = {}): Promise<Login> => {
+      const login = await answeredLogin(service, 'yandex', options)
+      service.doubles.yandex.requests.length = 0
+      return login
+    }
+
+    // What is wrong with a request for a login of ours, which nobody proved to have started.
+    const table: readonly (readonly [
+      string,
+      (login: Login) => Readonly<Record<string, string>> | readonly (readonly [string, string])[],
+      Readonly<Record<string, string>>,
+      ExpectedProblem,
+    ])[] = [
+      ['another provider', (login) => ({ ...login, provider: 'google' }), {}, grant('provider-mismatch')],
+      ['another code', (login) => ({ ...login, code: `${login.code}x` }), {}, grant('code-mismatch')],
+      [
+        'a code decoded twice',
+        (login) => ({ ...login, code: decodeURIComponent(login.code) }),
+        {},
+        grant('code-mismatch'),
+      ],
+      [
+        'a code in another case',
+        (login) => ({ ...login, code: login.code.toUpperCase() }),
+        {},
+        grant('code-mismatch'),
+      ],
+      [
+        'no code',
+        ({ provider, state }) => ({ provider, state }),
+        {},
+        { status: 400, type: 'missing-parameter', error: 'invalid_request' },
+      ],
+      [
+        'an empty code',
+        (login) => ({ ...login, code: '' }),
+        {},
+        { status: 400, type: 'missing-parameter', error: 'invalid_request' },
+      ],
+      [
+        'the code twice',
+        (login) => [...Object.entries(login), ['code', login.code]],
+        {},
+        { status: 400, type: 'repeated-parameter', error: 'invalid_request' },
+      ],
+      [
+        'no provider',
+        ({ state, code }) => ({ state, code }),
+        {},
+        { status: 400, type: 'missing-parameter', error: 'invalid_request' },
+      ],
+      [
+        'a verifier where no challenge was',
+        (login) => ({ ...login, code_verifier: verifier }),
+        {},
+        grant('verifier-unexpected'),
+      ],
+      ['the state cut', (login) => ({ ...login, state: login.state.slice(1) }), {}, grant('unknown-login')],
+      [
+        'a wrong secret',
+        (login) => login,
+        basic({ ...service.site, secret: other.secret }),
+        wrongCredentials,
+      ],
+      ['an unknown site', (login) => login, basic({ id: 'nobody', secret: other.secret }), wrongCredentials],
+      ['credentials that cannot be read', (login) => login, { authorization: 'Basic ???' }, wrongCredentials],
+      ["another site's secret", (login) => login, basic(other), grant('site-mismatch')],
+    ]
+    for (const [name, change, headers, expected] of table)
+      t.test(`nothing is used up by ${name}`, async (t) => {
+        const login = await fresh({ code: `a%2Bb${randomUUID()}` })
+        const refusal = await finish(service, change(login), headers)
+        expectProblem(t, refusal, expected)
+        t.notMatch(refusal.text, login.code)
+        t.notMatch(refusal.text, login.state)
+        await isAsItWas(t, service, login)
+      })
+
+    t.test('a login bound by a challenge', async (t) => {
+      const login = await fresh({ fields: bound })
+      const wrong: readonly (readonly [string, Record<string, string>, ExpectedProblem])[] = [
+        ['no verifier', {}, grant('verifier-missing')],
+        ['an empty verifier', { code_verifier: '' }, grant('verifier-missing')],
+        ['another verifier', { code_verifier: verifier.replace('a', 'b') }, grant('verifier-mismatch')],
+        ['the challenge itself', { code_verifier: bound.code_challenge }, grant('verifier-mismatch')],
+        ['a verifier of 512 characters', { code_verifier: 'v'.repeat(512) }, grant('verifier-mismatch')],
+      ]
+      for (const [name, fields, expected] of wrong)
+        expectProblem(t, await finish(service, { ...login, ...fields }), expected, name)
+      t.strictSame(service.doubles.yandex.requests, [])
+      const proved = await finish(service, { ...login, ...wrong[0]?.[1] }, basic(service.site))
+      expectProblem(t, proved, grant('verifier-missing'), 'the secret does not stand in for the verifier')
+      const answer = await finish(service, { ...login, code_verifier: verifier })
+      t.equal(answer.status, 200, answer.text)
+    })
+
+    t.test('a site that requires its secret', async (t) => {
+      const fields = { client_redirect_url: guardedUrl }
+      const login = await fresh({ fields, headers: basic(guarded) })
+      const required = { status: 401, type: 'secret-required', error: 'invalid_client' } as const
+      expectProblem(t, await finish(service, login), required)
+      expectProblem(t, await finish(service, login, basic({ ...guarded, secret: '' })), required, 'empty')
+      expectProblem(t, await finish(service, login, basic({ ...guarded, secret: 'no' })), wrongCredentials)
+      expectProblem(t, await finish(service, login, basic(service.site)), grant('site-mismatch'))
+      t.strictSame(service.doubles.yandex.requests, [])
+      const answer = await finish(service, login, basic(guarded))
+      t.equal(answer.status, 200, answer.text)
+      t.strictSame(Object.keys(answer.json).toSorted(), [
+        'access_token',
+        'expires_in',
+        'refresh_token',
+        'token_type',
+      ])
+    })
+
+    t.test('a finish before the callback, and after a refusal', async (t) => {
+      const { state, authorizeUrl } = await start(service)
+      const callbackUrl = await service.doubles.yandex.consent(authorizeUrl)
+      const code = new URL(callbackUrl).searchParams.get('code') ?? ''
+      const login = { provider: 'yandex', state, code }
+      expectProblem(t, await finish(service, login), grant('login-unanswered'))
+      const denial = await comeBack(service, await service.doubles.yandex.refuse(authorizeUrl))
+      const denied = { status: 400, type: 'access-denied', error: 'access_denied' } as const
+      expectProblem(t, await finish(service, locationFields(denial)), denied, 'posted as it came')
+      expectProblem(t, await finish(service, login), denied, 'with a code that never came back')
+      t.equal((await comeBack(service, callbackUrl)).status, 303)
+      service.doubles.yandex.requests.length = 0
+      await isAsItWas(t, service, login)
+    })
+
+    t.test('JSON gets a 415 that says how', async (t) => {
+      const login = await fresh()
+      const answer = await post(service, '/api/v1/oauth/authorize/', login, { encoding: 'json' })
+      expectProblem(t, answer, { status: 415, type: 'unsupported-media-type', error: 'invalid_request' })
+      t.match(answer.json.detail, /application\/x-www-form-urlencoded.*multipart\/form-data/)
+      await isAsItWas(t, service, login)
+    })
+
+    t.test('the query string does not count', async (t) => {
+      const login = await fresh()
+      const path = `/api/v1/oauth/authorize/?${new URLSearchParams(login).toString()}`
+      const expected = { status: 400, type: 'missing-parameter', error: 'invalid_request' } as const
+      expectProblem(t, await post(service, path, {}), expected)
+      await isAsItWas(t, service, login)
+    })
+  })
