@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
@@ -68,7 +68,10 @@ export async function startPostgres(
     if (!halting) process.kill(child.pid, signal)
   }
   // Its backends end by themselves when it is gone.
-  const atExit = () => child.kill('SIGKILL')
+  const atExit = () => {
+    child.kill('SIGKILL')
+    rmSync(home, { recursive: true, force: true })
+  }
   process.once('exit', atExit)
   await untilServing(url)
   return {

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -39,7 +40,10 @@ export async function startRedisServer(args: readonly string[] = []): Promise<Re
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
     if (child !== undefined) await end(child, signal)
   }
-  const atExit = () => kill('SIGKILL')
+  const atExit = () => {
+    kill('SIGKILL')
+    rmSync(directory, { recursive: true, force: true })
+  }
   process.once('exit', atExit)
   const remove = async () => {
     process.removeListener('exit', atExit)
