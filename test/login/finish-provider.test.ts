@@ -1,0 +1,149 @@
+import type { Test } from 'tap'
+import t from 'tap'
+import type { Fault } from '../../sandbox/faults.ts'
+import { startGoogleDouble } from '../../sandbox/google.ts'
+import type { IdTokenSpoiling } from '../../sandbox/google-id-token.ts'
+import type { ExpectedProblem } from '../support/expect-problem.ts'
+import { expectProblem } from '../support/expect-problem.ts'
+import type { ProviderName } from '../support/login-flow.ts'
+import { answeredLogin, basic, finish } from '../support/login-flow.ts'
+import { publicUrl, startDoubles, startTestService } from '../support/service.ts'
+
+const service = await startTestService(t)
+const { yandex, mail } = service.doubles
+
+const count = (provider: ProviderName, path: string) =>
+  service.doubles[provider].requests.filter((request) => request.path === path).length
+const completed = { status: 400, type: 'login-completed', error: 'invalid_grant' } as const
+const bad = (type: ExpectedProblem['type'], status = 502) =>
+  ({ status, type, error: 'server_error' }) as const
+
+/** One token request in all, whatever is posted afterwards: the login is spent. */
+async function isSpent(t: Test, provider: ProviderName, expected: ExpectedProblem, prepare: () => void) {
+  const login = await answeredLogin(service, provider)
+  service.doubles[provider].requests.length = 0
+  prepare()
+  expectProblem(t, await finish(service, login), expected)
+  expectProblem(t, await finish(service, login), completed, 'unproved')
+  const proved = await finish(service, login, basic(service.site))
+  const inProgress = { status: 409, type: 'login-in-progress', error: 'temporarily_unavailable' } as const
+  expectProblem(t, proved, { ...inProgress, retryAfter: [1, 1] }, 'its claim is younger than 10 s')
+  t.equal(count(provider, '/token'), 1, 'the token request is never repeated')
+  const fine = await finish(service, await answeredLogin(service, provider))
+  t.equal(fine.status, 200, `and the next login succeeds: ${fine.text}`)
+}
+
+const atToken: readonly (readonly [Fault, ExpectedProblem])[] = [
+  ['500-json', bad('provider-error')],
+  ['503-html', bad('provider-error')],
+  ['reset', bad('provider-error')],
+  ['reset-midway', bad('provider-error')],
+  ['200-html', bad('provider-invalid-response')],
+  ['200-empty', bad('provider-invalid-response')],
+  ['json-null', bad('provider-invalid-response')],
+  ['json-array', bad('provider-invalid-response')],
+  ['truncated-json', bad('provider-invalid-response')],
+  ['gzip-bomb', bad('provider-invalid-response')],
+  ['login-redirect', bad('provider-invalid-response')],
+]
+for (const [fault, expected] of atToken)
+  t.test(`spent by the token endpoint: ${fault}`, (t) =>
+    isSpent(t, 'yandex', expected, () => yandex.fault('token', fault, 1)),
+  )
+
+const said = (body: object, status: number) => ({
+  status,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+})
+const refusals: readonly (readonly [string, ReturnType<typeof said>, ExpectedProblem])[] = [
+  ['invalid_client', said({ error: 'invalid_client' }, 401), bad('provider-misconfigured')],
+  ['unauthorized_client', said({ error: 'unauthorized_client' }, 400), bad('provider-misconfigured')],
+  [
+    'invalid_grant',
+    said({ error: 'invalid_grant' }, 400),
+    { status: 400, type: 'code-rejected', error: 'invalid_grant' },
+  ],
+  [
+    'invalid_grant with a 200',
+    said({ error: 'invalid_grant' }, 200),
+    { status: 400, type: 'code-rejected', error: 'invalid_grant' },
+  ],
+  ['an error of its own', said({ error: 'strange' }, 400), bad('provider-invalid-response')],
+  ['no access_token', said({ token_type: 'bearer' }, 200), bad('provider-invalid-response')],
+  ['a MAC token', said({ access_token: 'x', token_type: 'mac' }, 200), bad('provider-invalid-response')],
+]
+for (const [name, answer, expected] of refusals)
+  t.test(`spent by the provider's refusal: ${name}`, async (t) => {
+    const login = await answeredLogin(service)
+    yandex.requests.length = 0
+    yandex.answer('token', answer, 1)
+    expectProblem(t, await finish(service, login), expected)
+    expectProblem(t, await finish(service, login), completed)
+    t.equal(count('yandex', '/token'), 1)
+  })
+
+t.test('a code that has run out at the provider; a secret that was changed there', async (t) => {
+  t.teardown(() => Object.assign(mail.switches, { codeLifetime: 600, forgetClient: false }))
+  const [late, misconfigured] = [await answeredLogin(service, 'mail'), await answeredLogin(service, 'mail')]
+  mail.switches.codeLifetime = 0
+  const rejected = { status: 400, type: 'code-rejected', error: 'invalid_grant' } as const
+  expectProblem(t, await finish(service, late), rejected)
+  mail.switches.codeLifetime = 600
+  mail.switches.forgetClient = true
+  expectProblem(t, await finish(service, misconfigured), bad('provider-misconfigured'))
+  t.match(
+    await service.metrics.registry.metrics(),
+    /logins_finished_total\{provider="mail",outcome="provider-misconfigured"\} 1\b/,
+    'a metric to alert on',
+  )
+})
+
+t.test('the profile is asked for once more, and the login succeeds', async (t) => {
+  for (const fault of ['503-html', 'reset'] as const) {
+    const login = await answeredLogin(service)
+    yandex.requests.length = 0
+    yandex.fault('userinfo', fault, 1)
+    t.equal((await finish(service, login)).status, 200, fault)
+    t.equal(count('yandex', '/info'), 2)
+    t.equal(count('yandex', '/token'), 1)
+  }
+})
+
+t.test('spent by a profile that fails twice, or cannot be one', async (t) => {
+  await isSpent(t, 'yandex', bad('provider-error'), () => yandex.fault('userinfo', '503-html', 2))
+  await isSpent(t, 'yandex', bad('provider-invalid-response'), () => yandex.fault('userinfo', '200-html', 1))
+  const noId = said({ login: 'x', client_id: yandex.env.YANDEX_CLIENT_ID }, 200)
+  await isSpent(t, 'yandex', bad('provider-invalid-response'), () => yandex.answer('userinfo', noId, 1))
+  const foreign = said({ id: '1', client_id: 'another application' }, 200)
+  await isSpent(t, 'yandex', bad('provider-invalid-response'), () => yandex.answer('userinfo', foreign, 1))
+})
+
+t.test('a bad ID token opens no session and leaves no user', async (t) => {
+  const google = await startGoogleDouble({ redirectUris: [`${publicUrl}/api/v1/oauth/callback/google`] })
+  t.teardown(() => google.close())
+  const doubles = { ...(await startDoubles(t)), google }
+  const strict = await startTestService(t, { doubles })
+  const spoilings: readonly IdTokenSpoiling[] = [
+    'absent',
+    'wrong-nonce',
+    'no-nonce',
+    'wrong-aud',
+    'wrong-iss',
+    'wrong-azp',
+    'expired',
+    'bad-signature',
+    'alg-none',
+    'alg-hs256',
+    'other-sub',
+  ]
+  for (const spoiling of spoilings) {
+    const login = await answeredLogin(strict, 'google')
+    google.switches.idToken = spoiling
+    expectProblem(t, await finish(strict, login), bad('provider-invalid-response'), spoiling)
+    google.switches.idToken = undefined
+    expectProblem(t, await finish(strict, login), completed, spoiling)
+  }
+  t.equal(await strict.database.prisma.user.count(), 0)
+  t.equal((await finish(strict, await answeredLogin(strict, 'google'))).status, 200)
+})

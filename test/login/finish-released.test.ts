@@ -1,0 +1,86 @@
+import { createServer } from 'node:http'
+import t from 'tap'
+import type { ExpectedProblem } from '../support/expect-problem.ts'
+import { expectProblem } from '../support/expect-problem.ts'
+import { answeredLogin, finish, post, start } from '../support/login-flow.ts'
+import { redirectUrl, startDoubles, startTestService } from '../support/service.ts'
+import { startTcpProxy } from '../support/tcp-proxy.ts'
+
+// The provider cannot have used the code: the login is given back.
+const service = await startTestService(t)
+const { mail } = service.doubles
+const unavailable = (seconds: readonly [number, number]): ExpectedProblem => ({
+  status: 503,
+  type: 'provider-unavailable',
+  error: 'temporarily_unavailable',
+  retryAfter: seconds,
+})
+const tokenRequests = () => mail.requests.filter(({ path }) => path === '/token').length
+
+t.test(
+  '429 at the token endpoint: the login is given back, and waits as long as the provider says',
+  async (t) => {
+    const { database, doubles, site } = service
+    const own = await startTestService(t, { database, doubles, site })
+    const tooMany = (seconds: string) => ({ status: 429, headers: { 'retry-after': seconds }, body: '{}' })
+    const [login, waiting] = [await answeredLogin(own, 'mail'), await answeredLogin(own, 'mail')]
+    mail.requests.length = 0
+    mail.answer('token', tooMany('1'), 1)
+    expectProblem(t, await finish(own, login), unavailable([1, 1]))
+    const body = { provider: 'mail', client_redirect_url: redirectUrl }
+    expectProblem(t, await post(own, '/api/v1/oauth/authorize-url/', body), unavailable([1, 1]), 'at start')
+    expectProblem(t, await finish(own, waiting), unavailable([1, 1]), 'nor is the provider asked meanwhile')
+    t.equal(tokenRequests(), 1)
+    t.ok((await start(own, 'yandex')).state, 'other providers go on')
+    await new Promise((resolve) => setTimeout(resolve, 1_050))
+    t.equal((await finish(own, login)).status, 200)
+    t.equal((await finish(own, waiting)).status, 200)
+    t.equal(tokenRequests(), 3)
+    const last = await answeredLogin(own, 'mail')
+    mail.answer('token', tooMany('3600'), 1)
+    expectProblem(t, await finish(own, last), unavailable([59, 60]), 'an hour becomes a minute')
+  },
+)
+
+t.test('no connection: the login is given back each time', async (t) => {
+  const plain = createServer((_request, response) => response.end('{}'))
+  await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => plain.close())
+  const address = plain.address()
+  const port = typeof address === 'object' ? address?.port : 0
+  const { database, doubles, site } = service
+  for (const tokenUrl of [
+    'http://127.0.0.1:1/token',
+    `https://127.0.0.1:${port}/token`,
+    'https://nobody.invalid/token',
+  ]) {
+    const env = { YANDEX_TOKEN_URL: tokenUrl }
+    const cutOff = await startTestService(t, { database, doubles, site, env })
+    const login = await answeredLogin(cutOff)
+    for (const attempt of ['first', 'second', 'third'])
+      expectProblem(t, await finish(cutOff, login), unavailable([1, 1]), `${tokenUrl} ${attempt}`)
+  }
+})
+
+t.test('the cap refuses rather than queues, and what it refused can be finished', async (t) => {
+  const doubles = await startDoubles(t)
+  const proxy = await startTcpProxy(t, {
+    host: '127.0.0.1',
+    port: Number(new URL(doubles.yandex.origin).port),
+  })
+  const env = { YANDEX_TOKEN_URL: proxy.through(doubles.yandex.env.YANDEX_TOKEN_URL ?? '') }
+  const busy = await startTestService(t, { doubles, env })
+  const logins = await Promise.all(Array.from({ length: 105 }, () => answeredLogin(busy)))
+  proxy.delay(1_000)
+  const answers = await Promise.all(logins.map((login) => finish(busy, login)))
+  const refused = answers.flatMap((answer, n) =>
+    answer.status === 200 ? [] : [[answer, logins[n]] as const],
+  )
+  t.equal(answers.filter(({ status }) => status === 200).length, 100)
+  t.equal(refused.length, 5)
+  proxy.delay(0)
+  for (const [answer, login] of refused) {
+    expectProblem(t, answer, unavailable([1, 1]))
+    t.equal((await finish(busy, login ?? {})).status, 200)
+  }
+})
