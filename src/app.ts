@@ -81,7 +81,8 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   await app.register(forms)
   await app.register(openapi, document)
   app.addSchema(TokenPair)
-  if (redis !== undefined) await app.register(fastifyRedis, { client: redis, closeClient: true })
+  // Not closed with the app: QUIT fails while Redis is away, and with it the stop. Who opened it disconnects.
+  if (redis !== undefined) await app.register(fastifyRedis, { client: redis })
 
   for (const { name, plugin } of providers) {
     const settings = config.providers.get(name)
