@@ -18,10 +18,23 @@ export interface ProblemText {
 export type RedirectDifference = 'scheme' | 'port' | 'case' | 'trailing-slash' | 'path' | 'query'
 
 /** Which rule a parameter broke. */
-export type ParameterRule = 'string' | 'not-empty' | 'too-long' | 's256' | 'format' | 'select_account'
+export type ParameterRule =
+  | 'string'
+  | 'not-empty'
+  | 'too-long'
+  | 's256'
+  | 'format'
+  | 'select_account'
+  | 'unknown'
 
 /** Whose requests a rate limit counted. */
-export type LimitedCaller = 'site-and-address' | 'site' | 'address' | 'unknown-states' | 'wrong-secrets'
+export type LimitedCaller =
+  | 'site-and-address'
+  | 'site'
+  | 'address'
+  | 'unknown-states'
+  | 'wrong-secrets'
+  | 'wrong-admin-tokens'
 
 /** The values that a placeholder names by a code, in the words of one language; other values stand as they are. */
 export interface ProblemWords {

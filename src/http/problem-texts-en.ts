@@ -18,6 +18,7 @@ export const wordsEn: ProblemWords = {
     s256: 'code_challenge must be 43 base64url characters and code_challenge_method must be S256',
     format: 'it does not have the form given in the API reference',
     select_account: 'the only value allowed is select_account',
+    unknown: 'there is no parameter of this name here',
   },
   who: {
     'site-and-address': 'requests for this site from this address without its secret',
@@ -25,6 +26,7 @@ export const wordsEn: ProblemWords = {
     address: 'requests from this address',
     'unknown-states': 'requests from this address with a state that does not exist',
     'wrong-secrets': 'requests from this address with a wrong secret of this site',
+    'wrong-admin-tokens': 'requests from this address without a valid admin token',
   },
 }
 
@@ -498,5 +500,44 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
       'The parameter grant_type has another value, such as authorization_code or password. Logins are finished at /api/v1/oauth/authorize/, which takes no grant_type.',
     remedy:
       'Send grant_type=refresh_token or leave it out, and send the request again: nothing has been used up.',
+  },
+
+  // The admin API
+  'admin-token-required': {
+    title: 'A valid admin token is needed',
+    detail:
+      'This part of the service answers only to a valid admin token. Send it in the Authorization header after the word Bearer and one blank.',
+    cause:
+      'No token came, or one that is not in ADMIN_TOKENS; the id and secret of a site do not count here. Until the token is right, nothing is said about whether the address exists.',
+    remedy:
+      'Make a token by the command admin-token NAME, put the entry that it prints into ADMIN_TOKENS, and restart the service. Send the token itself, not its digest.',
+  },
+  'site-invalid': {
+    title: 'The site cannot be stored like this',
+    detail: 'Nothing was changed[: {reason}]. Correct it and send the request again.',
+    cause:
+      'The name, a redirect URL, a provider or the document breaks one of the rules for sites; the answer names the first that it met. A change is made as a whole or not at all.',
+    remedy:
+      'Correct what the answer names, then send the whole request again. For a document that stands at sites/2, say, count from sites/0. Use dry_run=true to see what a document would change.',
+  },
+  'site-conflict': {
+    title: 'Another site has this name or URL',
+    detail: 'Nothing was changed[: {reason}]. Take another, or change that site first.',
+    cause: 'Names and redirect URLs belong to one site at a time: by its URL a login finds its site.',
+    remedy:
+      'Look the other site up by GET /api/v1/admin/sites/. Either take the name or URL from it first, or move it by one document that names both sites.',
+  },
+  'site-not-found': {
+    title: 'There is no such site',
+    detail: 'There is no site with this id. Take it from GET /api/v1/admin/sites/.',
+    cause: 'The id is misspelt, or the site has been removed.',
+    remedy: 'Correct the id. If you wanted to remove the site, nothing is left to do.',
+  },
+  'user-not-found': {
+    title: 'There is no such user',
+    detail: 'There is no user with this id. Look the person up by POST /api/v1/admin/users/search/.',
+    cause: 'The id is misspelt, or the person has been deleted; a new login makes a new user with a new id.',
+    remedy:
+      'Correct the id. If you wanted to delete the person, look into GET /api/v1/admin/deletions/: the journal has a line for each deletion.',
   },
 }

@@ -20,7 +20,7 @@ const problemWords: Readonly<Record<Language, ProblemWords>> = { en: wordsEn, ru
  * The texts of a problem, the detail filled in.
  * @param values for the placeholders of the detail. `difference`, `rule` and `who` take a code (RedirectDifference,
  *   ParameterRule, LimitedCaller); any other value is shown as it is, save for characters that
- *   `error_description` may not hold (RFC 6749 §5.2). What is missing is left out and the sentence stays whole.
+ *   `error_description` may not hold (RFC 6749 §5.2), and for `reason`, which no OAuth endpoint has. What is missing is left out and the sentence stays whole.
  */
 export function problemText(
   name: ProblemName,
@@ -51,6 +51,8 @@ function inWords(
   const words: Readonly<Record<string, Readonly<Record<string, string>>>> = { ...problemWords[language] }
   const dictionary = own(words, placeholder)
   if (dictionary !== undefined) return own(dictionary, value)
+  // A sentence of ours that may name a site, in any letters; no OAuth endpoint has it, so no error_description.
+  if (placeholder === 'reason') return value.replace(/\p{C}/gu, '?')
   return value.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
 }
 

@@ -74,6 +74,13 @@ export const problems = {
   'session-ended': row(400, 'invalid_grant'),
   'session-not-found': row(404, 'invalid_request'),
   'unsupported-grant-type': row(400, 'unsupported_grant_type'),
+
+  // The admin API
+  'admin-token-required': row(401, 'invalid_token'),
+  'site-invalid': row(400, 'invalid_request'),
+  'site-conflict': row(409, 'invalid_request'),
+  'site-not-found': row(404, 'invalid_request'),
+  'user-not-found': row(404, 'invalid_request'),
 } as const satisfies Record<string, ProblemRow>
 
 /** The last part of a problem's type. */

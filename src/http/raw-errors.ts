@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import type { FastifyReply } from 'fastify'
 import { Problem } from './problem.ts'
 import { problemBody } from './problem-reply.ts'
 import type { ProblemName } from './problems.ts'
@@ -45,6 +46,16 @@ export function answerExpectation(
       'content-length': Buffer.byteLength(body),
     })
     response.end(body)
+  }
+}
+
+/** For Fastify's `frameworkErrors`: a URL that cannot be read; the request has none of our decorations yet. */
+export function answerBadUrl(
+  publicUrl: string,
+): (error: unknown, request: unknown, reply: FastifyReply) => void {
+  return (_error, _request, reply) => {
+    const { status, body } = rawProblem('malformed-request', publicUrl)
+    void reply.code(status).header('cache-control', 'no-store').type('application/problem+json').send(body)
   }
 }
 

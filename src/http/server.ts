@@ -8,9 +8,7 @@ import type { Translate } from './error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
 import { bodyLimit } from './forms.ts'
 import { headers } from './headers.ts'
-import { Problem } from './problem.ts'
-import { sendProblem } from './problem-reply.ts'
-import { answerClientError, answerExpectation } from './raw-errors.ts'
+import { answerBadUrl, answerClientError, answerExpectation } from './raw-errors.ts'
 
 /** A Fastify instance whose route schemas give the handlers their types. */
 export type Server = Awaited<ReturnType<typeof createServer>>
@@ -40,8 +38,7 @@ export async function createServer(config: Config, log: FastifyBaseLogger, trans
     },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
     clientErrorHandler: answerClientError(publicUrl),
-    frameworkErrors: (_error, request, reply) =>
-      void sendProblem(request, reply, new Problem('malformed-request'), publicUrl),
+    frameworkErrors: answerBadUrl(publicUrl),
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.server.on('checkExpectation', answerExpectation(publicUrl))
   handleErrors(app, { publicUrl, translate })

@@ -23,11 +23,13 @@ const documented: Partial<Record<ProblemName, readonly string[]>> = {
   'provider-timeout': ['provider'],
   'provider-invalid-response': ['provider'],
   'provider-misconfigured': ['provider'],
+  'site-invalid': ['reason'],
+  'site-conflict': ['reason'],
 }
 const codes = {
   difference: ['scheme', 'port', 'case', 'trailing-slash', 'path', 'query'],
-  rule: ['string', 'not-empty', 'too-long', 's256', 'format', 'select_account'],
-  who: ['site-and-address', 'site', 'address', 'unknown-states', 'wrong-secrets'],
+  rule: ['string', 'not-empty', 'too-long', 's256', 'format', 'select_account', 'unknown'],
+  who: ['site-and-address', 'site', 'address', 'unknown-states', 'wrong-secrets', 'wrong-admin-tokens'],
 }
 const carrier = {
   difference: 'redirect-url-differs',
@@ -104,6 +106,7 @@ await t.test('with all values, with none and with each one missing, the detail i
     difference: 'port',
     registered: 'https://site.example/return',
     error: 'server_error',
+    reason: 'The name is taken',
   }
   for (const language of languages)
     for (const name of names) {

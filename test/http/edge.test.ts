@@ -1,0 +1,174 @@
+import { connect } from 'node:net'
+import t from 'tap'
+import { answered, get, post, start } from '../support/login-flow.ts'
+import { redirectUrl, startTestService } from '../support/service.ts'
+
+const service = await startTestService(t)
+const path = '/api/v1/oauth/authorize-url/'
+const good = { provider: 'yandex', client_redirect_url: redirectUrl }
+
+/** A multipart body as a client library would write it, part by part. */
+function multipart(parts: readonly { name: string; value: string; file?: string }[]) {
+  const body = parts.map(({ name, value, file }) => {
+    const head = `Content-Disposition: form-data; name="${name}"${file === undefined ? '' : `; filename="${file}"\r\nContent-Type: image/png`}`
+    return `--b\r\n${head}\r\n\r\n${value}\r\n`
+  })
+  return { body: `${body.join('')}--b--\r\n`, type: 'multipart/form-data; boundary=b' }
+}
+
+const send = async (body: string, type: string, headers: Record<string, string> = {}) =>
+  answered(
+    await fetch(service.url + path, { method: 'POST', headers: { 'content-type': type, ...headers }, body }),
+  )
+
+const parts = Object.entries(good).map(([name, value]) => ({ name, value }))
+
+t.test('file parts are ignored like unknown parameters', async (t) => {
+  const { body, type } = multipart([...parts, { name: 'avatar', value: 'x'.repeat(3000), file: 'a.png' }])
+  t.equal((await send(body, type)).status, 200)
+})
+
+t.test('an unknown parameter may repeat, a known one may not, in both encodings', async (t) => {
+  const unknown = [
+    { name: 'utm', value: '1' },
+    { name: 'utm', value: '2' },
+    { name: 'utm', value: '3' },
+  ]
+  const known = [{ name: 'provider', value: 'google' }]
+  for (const [extra, status] of [
+    [unknown, 200],
+    [known, 400],
+  ] as const) {
+    const form = multipart([...parts, ...extra])
+    t.equal((await send(form.body, form.type)).status, status, 'multipart')
+    const fields = [...parts, ...extra].map(({ name, value }) => [name, value] as const)
+    const answer = await post(service, path, fields)
+    t.equal(answer.status, status, 'urlencoded')
+    if (status === 400)
+      t.match(answer.json, { type: 'urn:auth-movies:problem:repeated-parameter', detail: /provider/ })
+  }
+})
+
+t.test('16 kB of body in every encoding, and not a byte more', async (t) => {
+  const fill = (size: number) => 'x'.repeat(size)
+  const urlencoded = (size: number) => {
+    const known = new URLSearchParams(good).toString()
+    return { body: `${known}&x=${fill(size - known.length - 3)}`, type: 'application/x-www-form-urlencoded' }
+  }
+  const json = (size: number) => {
+    const empty = JSON.stringify({ ...good, x: '' })
+    return { body: JSON.stringify({ ...good, x: fill(size - empty.length) }), type: 'application/json' }
+  }
+  const form = (size: number) => {
+    const empty = multipart([...parts, { name: 'x', value: '' }]).body.length
+    return multipart([...parts, { name: 'x', value: fill(size - empty) }])
+  }
+  for (const make of [urlencoded, json, form]) {
+    const [fits, exceeds] = [make(16_384), make(16_385)]
+    t.equal(fits.body.length, 16_384)
+    t.equal((await send(fits.body, fits.type)).status, 200, fits.type)
+    t.match(
+      (await send(exceeds.body, exceeds.type)).json,
+      { status: 413, type: /body-too-large/ },
+      exceeds.type,
+    )
+  }
+})
+
+t.test('a body of another type, or encoded, is told what is taken', async (t) => {
+  for (const type of ['text/plain', 'application/xml', 'application/json; charset=utf-8, text/html'])
+    t.ok([400, 415].includes((await send('provider=yandex', type)).status), type)
+  const answer = await send('x', 'text/plain')
+  t.match(answer.json, { status: 415, detail: /application\/x-www-form-urlencoded, multipart\/form-data/ })
+  t.match(await send('x', 'application/json', { 'content-encoding': 'gzip' }), { status: 415 })
+})
+
+t.test('a known path by another method: 405 with Allow, and why', async (t) => {
+  for (const [method, url, allow] of [
+    ['GET', path, 'POST'],
+    ['GET', '/api/v1/oauth/authorize', 'POST'],
+    ['PUT', '/api/v1/me/', 'GET, HEAD'],
+    ['POST', '/api/v1/me/sessions/abc', 'DELETE'],
+    ['POST', '/api/v1/oauth/callback/yandex', 'GET'],
+  ] as const) {
+    const answer = await answered(await fetch(service.url + url, { method }))
+    t.equal(answer.status, 405, `${method} ${url}`)
+    t.strictSame(answer.headers.get('allow')?.split(', ').toSorted(), allow.split(', ').toSorted())
+    t.match(answer.json.detail, /redirect/, 'a redirect may have turned POST into GET')
+  }
+  t.equal((await get(service, '/api/v1/nothing')).status, 404)
+  t.equal((await get(service, '/API/v1/me')).status, 404, 'paths are told apart by case')
+})
+
+t.test('every answer has a request id, ours where the given one is odd', async (t) => {
+  const given = await get(service, '/api/v1/oauth/providers/', { 'x-request-id': 'abc-123_X' })
+  t.equal(given.headers.get('x-request-id'), 'abc-123_X')
+  for (const odd of ['a b', 'x'.repeat(65), 'é', '"; drop']) {
+    const answer = await get(service, '/nowhere', {
+      'x-request-id': encodeURIComponent(odd) === odd ? odd : encodeURI(odd),
+    })
+    t.match(answer.headers.get('x-request-id'), /^[0-9a-f-]{36}$/)
+    t.equal(answer.json.request_id, answer.headers.get('x-request-id'))
+  }
+})
+
+t.test('no CORS, no sniffing, nothing cached by default', async (t) => {
+  const answer = await post(service, path, good, { headers: { origin: 'https://evil.example' } })
+  t.equal(answer.headers.get('access-control-allow-origin'), null)
+  t.equal(answer.headers.get('x-content-type-options'), 'nosniff')
+  t.equal(answer.headers.get('cache-control'), 'no-store')
+  t.match((await get(service, '/.well-known/jwks.json')).headers.get('cache-control'), /max-age=300/)
+})
+
+t.test('titles and details by Accept-Language; headers and error_description stay English', async (t) => {
+  const headers = { 'accept-language': 'ru-RU,ru;q=0.9,en;q=0.8' }
+  const answer = await post(service, path, { provider: 'yandex' }, { headers })
+  t.match(answer.json, { title: /[а-я]/i, detail: /[а-я]/i, error_description: /^[\x20-\x7e]+$/ })
+  const english = await post(
+    service,
+    path,
+    { provider: 'yandex' },
+    { headers: { 'accept-language': 'de, fr' } },
+  )
+  t.match(english.json, { title: /^[\x20-\x7e]+$/ })
+})
+
+t.test('32 kB of headers in all, 16 kB in one field', async (t) => {
+  const many = Object.fromEntries(Array.from({ length: 3 }, (_, index) => [`x-${index}`, 'h'.repeat(9_000)]))
+  t.equal((await get(service, '/api/v1/oauth/providers/', many)).status, 200)
+  t.equal((await get(service, '/api/v1/oauth/providers/', { 'x-one': 'h'.repeat(17_000) })).status, 431)
+  t.equal(
+    (await get(service, '/api/v1/oauth/providers/', { ...many, 'x-more': 'h'.repeat(9_000) })).status,
+    431,
+  )
+})
+
+/** Bytes that no HTTP client would send; what comes back until the server closes. */
+function raw(bytes: string): Promise<string> {
+  const { hostname, port } = new URL(service.url)
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => socket.write(bytes))
+    let received = ''
+    socket.setEncoding('utf8').on('data', (chunk) => (received += String(chunk)))
+    socket.once('error', reject).once('close', () => resolve(received))
+  })
+}
+
+t.test("Node's own refusals are problem+json too", async (t) => {
+  for (const [bytes, status] of [
+    ['NONSENSE\r\n\r\n', 400],
+    ['GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n', 400],
+    [`GET /?${'q'.repeat(33_000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 431],
+    ['POST / HTTP/1.1\r\nHost: a\r\nExpect: magic\r\nContent-Length: 0\r\nConnection: close\r\n\r\n', 417],
+    ['GET /%zz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 400],
+  ] as const) {
+    const answer = await raw(bytes)
+    t.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), bytes.slice(0, 30))
+    t.match(answer, /content-type: application\/problem\+json/i)
+    t.match(JSON.parse(answer.slice(answer.indexOf('{'))), { status, type: /^urn:auth-movies:problem:/ })
+  }
+})
+
+t.test('after all of it, a login still starts', async (t) => {
+  t.ok((await start(service)).state)
+})

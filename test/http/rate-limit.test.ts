@@ -1,0 +1,127 @@
+import t from 'tap'
+import { network } from '../../src/http/rate-limit.ts'
+import { newState } from '../../src/login/state.ts'
+import { answeredLogin, basic, finish, logIn, post } from '../support/login-flow.ts'
+import { eventually } from '../support/process.ts'
+import { startRedis, withoutRedis } from '../support/redis.ts'
+import type { TestService } from '../support/service.ts'
+import { redirectUrl, startTestService } from '../support/service.ts'
+
+const from = (address: string) => ({ 'x-forwarded-for': address })
+const body = { provider: 'yandex', client_redirect_url: redirectUrl }
+const starts = (service: TestService, headers: Record<string, string>) =>
+  post(service, '/api/v1/oauth/authorize-url/', body, { headers })
+
+/** So many requests, fifty at a time; the count of each status. */
+async function many(count: number, request: (index: number) => Promise<{ status: number }>) {
+  const statuses: Record<number, number> = {}
+  for (let done = 0; done < count; done += 50) {
+    const answers = await Promise.all(
+      Array.from({ length: Math.min(50, count - done) }, (_, index) => request(done + index)),
+    )
+    for (const { status } of answers) statuses[status] = (statuses[status] ?? 0) + 1
+  }
+  return statuses
+}
+
+const sent = 10_000
+
+t.test('nobody can lock a site out', { skip: withoutRedis, timeout: 120_000 }, async (t) => {
+  const redis = await startRedis(t)
+  const service = await startTestService(t, {
+    redis: { url: redis.url, prefix: 'p:' },
+    env: { TRUST_PROXY: '1' },
+  })
+  const site = '198.51.100.1'
+
+  await t.test('one client sends 10,000 starts with the site’s URL: the site itself goes on', async (t) => {
+    const statuses = await many(sent, () => starts(service, from('203.0.113.9')))
+    t.equal(statuses[200], 600)
+    t.equal(statuses[429], sent - 600)
+    const refused = await starts(service, from('203.0.113.9'))
+    t.match(refused.json, { type: 'urn:auth-movies:problem:rate-limited', status: 429, detail: /600/ })
+    t.ok(Number(refused.headers.get('retry-after')) >= 1 && Number(refused.headers.get('retry-after')) <= 60)
+    t.equal((await starts(service, from(site))).status, 200, 'from its own address')
+    t.equal(
+      (await starts(service, { ...from('203.0.113.9'), ...basic(service.site) })).status,
+      200,
+      'or by its secret',
+    )
+  })
+
+  await t.test(
+    '10,000 junk states through the site’s own return address: its logins go through',
+    async (t) => {
+      const login = await answeredLogin(service, 'yandex', { headers: from(site) })
+      const statuses = await many(sent, () =>
+        finish(service, { provider: 'yandex', state: newState(), code: 'x' }, from(site)),
+      )
+      t.equal(statuses[400], 600)
+      t.equal(statuses[429], sent - 600)
+      t.equal((await finish(service, login, from(site))).status, 200)
+    },
+  )
+
+  await t.test('wrong secrets are limited, the right one never', async (t) => {
+    const wrong = { ...from('203.0.113.7'), ...basic({ id: service.site.id, secret: 'guess' }) }
+    const statuses = await many(100, () => starts(service, wrong))
+    t.strictSame(statuses, { 401: 30, 429: 70 })
+    t.equal((await starts(service, { ...from('203.0.113.7'), ...basic(service.site) })).status, 200)
+  })
+
+  await t.test('an untrusted X-Forwarded-For evades nothing', async (t) => {
+    const direct = await startTestService(t, {
+      database: service.database,
+      doubles: service.doubles,
+      site: service.site,
+      redis: { url: redis.url, prefix: 'q:' },
+    })
+    const statuses = await many(700, (index) => starts(direct, from(`192.0.2.${index % 250}`)))
+    t.strictSame(statuses, { 200: 600, 429: 100 })
+  })
+
+  await t.test('Redis down: local buckets, no outage of what needs no Redis', async (t) => {
+    const { refreshToken } = await logIn(service)
+    await redis.stop('SIGKILL')
+    const answer = await post(
+      service,
+      '/api/v1/oauth/refresh/',
+      { refresh_token: refreshToken },
+      { headers: from(site) },
+    )
+    t.equal(answer.status, 200, answer.text)
+    const statuses = await many(40, () =>
+      post(
+        service,
+        '/api/v1/oauth/introspect/',
+        { token: 'x' },
+        { headers: { ...from('203.0.113.5'), ...basic({ id: service.site.id, secret: 'guess' }) } },
+      ),
+    )
+    t.strictSame(statuses, { 401: 30, 429: 10 }, 'still limited')
+    await redis.start()
+    await eventually(async () => {
+      const { status } = await starts(service, from('198.51.100.77'))
+      if (status !== 200) throw new Error(`not back: ${status}`)
+    }, 5_000)
+  })
+})
+
+t.test('RATE_LIMIT=off limits nothing, and is logged', async (t) => {
+  const service = await startTestService(t, { env: { RATE_LIMIT: 'off' } })
+  t.strictSame(await many(700, () => starts(service, {})), { 200: 700 })
+  t.match(service.config.warnings.join(), /RATE_LIMIT=off/)
+})
+
+t.test('whoever has an IPv6 address has its /64', async (t) => {
+  for (const [address, key] of [
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:0db8:0001:0002::1', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['192.0.2.1', '192.0.2.1'],
+  ] as const)
+    t.equal(network(address), key, address)
+})
