@@ -1,0 +1,52 @@
+import t from 'tap'
+import { codeBlocks, filesUnder, links, readText, tableRows } from './markdown.ts'
+
+// Russian and English are the same tree twice: same files, same code, same tables.
+
+const pages = (await filesUnder('docs/en')).map((path) => path.slice('docs/en/'.length))
+
+/** Drawings may hold words of the language; everything that is run or posted may not. */
+const runnable = (markdown: string) => codeBlocks(markdown).filter(({ text }) => !/[▶◀]/.test(text))
+/** Comments, and what the service itself answers in the language of the caller, are told in the page's own. */
+const comparable = (code: string) =>
+  code.replaceAll(/\/\/.*$/gm, '//').replaceAll(/^(\s*"(?:title|detail)": )".*"/gm, '$1""')
+
+const headings = (markdown: string) =>
+  Array.from(markdown.matchAll(/^(#+) /gm), ([, level = '']) => level.length)
+const twins = [
+  ...pages.map((page) => [`docs/en/${page}`, `docs/ru/${page}`] as const),
+  ['README.md', 'README.ru.md'] as const,
+]
+
+await t.test('both trees have the same pages', async (t) => {
+  t.strictSame(
+    (await filesUnder('docs/ru')).map((path) => path.slice('docs/ru/'.length)),
+    pages,
+  )
+})
+
+for (const [english, russian] of twins) {
+  await t.test(`${english} and ${russian}`, async (t) => {
+    const [en, ru] = [await readText(english), await readText(russian)]
+    const withoutComments = (markdown: string) =>
+      runnable(markdown).map(({ info, text }) => ({ info, text: comparable(text) }))
+    t.strictSame(withoutComments(ru), withoutComments(en), 'the same code')
+    t.strictSame(headings(ru), headings(en), 'the same headings, by level')
+    t.strictSame(
+      tableRows(ru).map((row) => row.length),
+      tableRows(en).map((row) => row.length),
+      'the same tables',
+    )
+    t.equal(links(ru).length, links(en).length, 'as many links')
+    t.match(ru, /[а-яё]{3}/i, 'Russian')
+    t.notMatch(en, /[а-яё]{3}/i, 'English')
+  })
+}
+
+await t.test('README has the same commands as its twin', async (t) => {
+  const commands = async (path: string) =>
+    codeBlocks(await readText(path)).flatMap(({ info, text }) => (info === 'sh' ? [text] : []))
+  t.strictSame(await commands('README.ru.md'), await commands('README.md'))
+  t.ok((await commands('README.md')).includes('npm start\n'))
+  t.ok((await commands('README.md')).includes('npm test\n'))
+})

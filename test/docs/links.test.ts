@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import t from 'tap'
+import { anchors, filesUnder, links, readText, root } from './markdown.ts'
+
+const files = await filesUnder('.')
+const documents = files.filter((path) => path.endsWith('.md'))
+
+await t.test('every relative link leads to a file, and to a heading of it', async (t) => {
+  t.ok(documents.length > 20, `${documents.length} documents`)
+  for (const document of documents) {
+    for (const link of links(await readText(document))) {
+      if (/^(https?|mailto):/.test(link)) continue
+      const [path = '', anchor] = link.split('#', 2)
+      const target = path === '' ? document : normalize(join(dirname(document), path))
+      if (!t.ok(existsSync(join(root, target)), `${document}: ${link}`) || anchor === undefined) continue
+      t.ok(
+        anchors(await readText(target)).has(decodeURIComponent(anchor)),
+        `${document}: ${link}, the heading`,
+      )
+    }
+  }
+})
+
+await t.test('links elsewhere are https', async (t) => {
+  for (const document of documents)
+    for (const link of links(await readText(document))) t.notMatch(link, /^http:/, `${document}: ${link}`)
+})
+
+await t.test('every decision that is named anywhere exists, and the index has all', async (t) => {
+  const named = /docs\/decisions\/[\w.-]+\.md/g
+  let count = 0
+  for (const file of files.filter((path) =>
+    /\.(ts|cjs|js|json|ya?ml|md|prisma|sql|sh)$|Dockerfile$/.test(path),
+  ))
+    for (const [path] of (await readText(file)).matchAll(named)) {
+      count += 1
+      t.ok(existsSync(join(root, path)), `${file} names ${path}`)
+    }
+  t.ok(count > 2, 'comments do name some')
+  const listed = links(await readText('docs/decisions/README.md')).filter((link) => /^\d/.test(link))
+  const there = files.filter((path) => /^docs\/decisions\/\d{4}-[\w-]+\.md$/.test(path))
+  t.strictSame(
+    listed.toSorted(),
+    there.map((path) => path.slice('docs/decisions/'.length)),
+  )
+})
+
+await t.test('a decision is a question, a choice and what it costs, under its own number', async (t) => {
+  for (const path of documents.filter((document) => /^docs\/decisions\/\d/.test(document))) {
+    const text = await readText(path)
+    t.match(text, new RegExp(`^# ${Number(path.slice('docs/decisions/'.length).slice(0, 4))}\\. `), path)
+    for (const part of ['**Question.**', '**Choice.**', '**Cost.**'])
+      t.ok(text.includes(part), `${path}: ${part}`)
+    t.ok(text.split('\n').length <= 40, `${path} is short`)
+  }
+})
+
+await t.test('the folders that README maps exist', async (t) => {
+  for (const document of ['README.md', 'README.ru.md']) {
+    const rows = Array.from(
+      (await readText(document)).matchAll(/^\| (`[^|]*`) \|/gm),
+      ([, cell = '']) => cell,
+    )
+    for (const [, path = ''] of rows.join(' ').matchAll(/`([\w./-]+\/[\w./-]*)`/g))
+      t.ok(existsSync(join(root, path)), `${document}: ${path}`)
+  }
+})

@@ -1,0 +1,85 @@
+import t from 'tap'
+import { providers } from '../../plugins/index.ts'
+import { runCommand } from '../../src/command-line/run.ts'
+import { createMetrics } from '../../src/http/metrics.ts'
+import { readText, tableRows } from './markdown.ts'
+import type { DocumentedVariable } from './variables.ts'
+import { commonSuffixes, commonVariables, providerVariables } from './variables.ts'
+
+// The operators' pages against the code: variables, commands, metrics and providers, in both languages.
+
+/** First cell without its backticks, and the last one: name and default. */
+const variableRows = (markdown: string) =>
+  tableRows(markdown).flatMap((row) => {
+    const name = /^`([A-Z][A-Z0-9_]*)`$/.exec(row[0] ?? '')?.[1]
+    return name === undefined ? [] : [{ name, cells: row }]
+  })
+
+const byName = (one: { readonly name: string }, other: { readonly name: string }) =>
+  one.name < other.name ? -1 : 1
+
+const named = (variables: readonly DocumentedVariable[]) =>
+  variables.map(({ name }) => ({ name })).toSorted(byName)
+
+for (const language of ['en', 'ru']) {
+  const guide = await readText(`docs/${language}/operators.md`)
+
+  await t.test(`${language}: the guide lists every common variable, its default and bounds`, async (t) => {
+    const rows = variableRows(guide)
+    t.strictSame(rows.map(({ name }) => ({ name })).toSorted(byName), named(commonVariables()))
+    for (const { name, fallback, bounds } of commonVariables()) {
+      const [, meaning = '', given = ''] = rows.find((row) => row.name === name)?.cells ?? []
+      // HOST has two defaults, by mode, and none in the schema.
+      if (name !== 'HOST') t.equal(given, fallback === undefined ? '' : `\`${fallback}\``, `${name}: default`)
+      for (const bound of bounds) t.ok(meaning.replaceAll('–', ' to ').includes(bound), `${name}: ${bound}`)
+    }
+  })
+
+  await t.test(`${language}: the guide lists the suffixes that every provider has`, async (t) => {
+    const suffixes = tableRows(guide).flatMap(([cell = '']) => /^`_([A-Z_]+)`$/.exec(cell)?.[1] ?? [])
+    t.strictSame(suffixes, commonSuffixes)
+  })
+
+  for (const provider of providers) {
+    await t.test(`${language}: ${provider.name} has its page, with its variables and callback`, async (t) => {
+      const page = await readText(`docs/${language}/providers/${provider.name}.md`)
+      const rows = variableRows(page).map(({ name, cells: [, given = ''] }) => ({ name, given }))
+      const expected = providerVariables(provider).map(({ name, fallback }) => ({
+        name,
+        given: fallback === undefined ? '' : `\`${fallback}\``,
+      }))
+      t.strictSame(rows.toSorted(byName), expected.toSorted(byName))
+      t.ok(page.includes(`PUBLIC_URL/api/v1/oauth/callback/${provider.name}\n`), 'its callback URL')
+      t.ok(guide.includes(`(providers/${provider.name}.md)`), 'the guide leads to it')
+    })
+  }
+
+  await t.test(`${language}: the guide lists every metric with its labels`, async (t) => {
+    const { registry, ...own } = createMetrics()
+    t.ok(registry.getMetricsAsArray().length > Object.keys(own).length, 'beside the default ones')
+    const rows = tableRows(guide)
+    for (const metric of Object.values(own)) {
+      const described = await metric.get()
+      const row = rows.find(([cell]) => cell === `\`${described.name}\``)
+      const labels = Array.from((row?.[1] ?? '').matchAll(/`(\w+)`/g), ([, label]) => label)
+      t.strictSame(labels, Reflect.get(metric, 'labelNames'), described.name)
+    }
+  })
+
+  await t.test(`${language}: the guide lists every command`, async (t) => {
+    let usage = ''
+    const ignore = () => {}
+    await runCommand(['--help'], { env: {}, providers, out: (text) => (usage += text), error: ignore })
+    const commands = Array.from(
+      usage.matchAll(/^ {2}((?:site|keys) [a-z-]+|migrate|admin-token)\b/gm),
+      ([, command = '']) => command,
+    )
+    t.ok(commands.length >= 12, commands.join(', '))
+    for (const command of commands)
+      t.ok(
+        tableRows(guide).some(([cell = '']) => cell.startsWith(`\`node src/cli.ts ${command}`)),
+        command,
+      )
+    for (const [, option = ''] of usage.matchAll(/(--[a-z-]+)/g)) t.ok(guide.includes(option), option)
+  })
+}
