@@ -45,7 +45,7 @@ export function createRedisLoginHistory(client: Redis | Cluster, prefix: string)
     async recent(siteId, filter) {
       const since = Math.max(Date.now() - rememberedFor, filter.since ?? 0)
       const read = (name: keyof typeof streams) =>
-        client.xrevrange(keyOf(name, siteId), '+', Math.max(0, since - clockSkew))
+        client.xrange(keyOf(name, siteId), Math.max(0, since - clockSkew), '+')
       try {
         const [starts, logins] = await Promise.all([read('starts'), read('logins')])
         const found = [...starts, ...logins].flatMap(([, [, json]]) => parsed(json))
@@ -59,6 +59,10 @@ export function createRedisLoginHistory(client: Redis | Cluster, prefix: string)
 
 /** What another version wrote in another form is left out. */
 function parsed(json: string | undefined): [] | [LoginEntry] {
-  const entry: unknown = JSON.parse(json ?? 'null')
-  return entries.Check(entry) ? [entry] : []
+  try {
+    const entry: unknown = JSON.parse(json ?? '')
+    return entries.Check(entry) ? [entry] : []
+  } catch {
+    return []
+  }
 }
