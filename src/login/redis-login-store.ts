@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Cluster, Redis, Result } from 'ioredis'
-import type { Static, TSchema } from 'typebox'
-import { Value } from 'typebox/value'
+import { Compile } from 'typebox/compile'
 import { Answer, Login } from './login.ts'
 import type { LoginStore } from './login-store.ts'
 import { StoreUnavailable } from './login-store.ts'
@@ -45,6 +44,9 @@ const scripts = {
     return 1`,
 }
 
+const compiledLogin = Compile(Login)
+const compiledAnswer = Compile(Answer)
+
 /** Seconds that a claimed record is kept: as long as a repeat may be told that the login is completed. */
 const claimedTtl = 120
 
@@ -77,8 +79,8 @@ export function createRedisLoginStore(client: Redis | Cluster, prefix: string): 
       answered(async () => {
         const { key, seal } = record(state)
         const [sealedLogin, sealedAnswer] = await client.hmgetBuffer(key, 'login', 'answer')
-        const login = opened(Login, seal, 'login', sealedLogin)
-        const answer = opened(Answer, seal, 'answer', sealedAnswer)
+        const login = opened(compiledLogin, seal, 'login', sealedLogin)
+        const answer = opened(compiledAnswer, seal, 'answer', sealedAnswer)
         return login && { login, ...(answer && { answer }) }
       }),
     answer: (state, answer, codeTtlSeconds) =>
@@ -123,13 +125,13 @@ async function answered<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 /** What was sealed by another version, or spoiled, is as good as nothing. */
-function opened<T extends TSchema>(
-  schema: T,
+function opened<T>(
+  schema: { Check(value: unknown): value is T },
   seal: LoginSeal,
   purpose: SealPurpose,
   sealed: Buffer | null | undefined,
-): Static<T> | undefined {
+): T | undefined {
   if (sealed === null || sealed === undefined) return undefined
   const value = seal.open(purpose, sealed)
-  return Value.Check(schema, value) ? value : undefined
+  return schema.Check(value) ? value : undefined
 }
