@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto'
+import { Redis } from 'ioredis'
+import type { Test } from 'tap'
+import t from 'tap'
+import { expectProblem } from '../support/expect-problem.ts'
+import {
+  answeredLogin,
+  basic,
+  comeBack,
+  finish,
+  get,
+  locationFields,
+  start,
+  text,
+} from '../support/login-flow.ts'
+import { loginStores } from '../support/login-stores.ts'
+import { testRedis, withoutRedis } from '../support/redis.ts'
+import type { TestService } from '../support/service.ts'
+import { startTestService } from '../support/service.ts'
+
+const completed = { status: 400, type: 'login-completed', error: 'invalid_grant' } as const
+const times = <T>(n: number, work: (n: number) => Promise<T>) =>
+  Promise.all(Array.from({ length: n }, (_, i) => work(i)))
+const tokenRequests = (service: TestService) =>
+  service.doubles.yandex.requests.filter(({ path }) => path === '/token').length
+const profileOf = async (service: TestService, accessToken: string) =>
+  (await get(service, '/api/v1/me/', { authorization: `Bearer ${accessToken}` })).json
+
+for (const { store, skip, options } of loginStores)
+  t.test(`logins in ${store}`, { skip }, async (t) => {
+    const service = await startTestService(t, await options(t))
+    const { prisma } = service.database
+
+    t.test('50 finishes at once: one session, one token request', async (t) => {
+      const login = await answeredLogin(service)
+      const [sessions] = [await prisma.session.count()]
+      service.doubles.yandex.requests.length = 0
+      const answers = await times(50, () => finish(service, login))
+      t.equal(answers.filter(({ status }) => status === 200).length, 1)
+      for (const answer of answers.filter(({ status }) => status !== 200)) expectProblem(t, answer, completed)
+      t.equal(tokenRequests(service), 1)
+      t.equal(await prisma.session.count(), sessions + 1)
+    })
+
+    t.test('50 proved ones: the winner’s session, or a wait', async (t) => {
+      const login = await answeredLogin(service)
+      service.doubles.yandex.requests.length = 0
+      const answers = await times(50, () => finish(service, login, basic(service.site)))
+      t.ok(answers.some(({ status }) => status === 200))
+      const waiting = { status: 409, type: 'login-in-progress', error: 'temporarily_unavailable' } as const
+      for (const answer of answers)
+        if (answer.status !== 200) expectProblem(t, answer, { ...waiting, retryAfter: [1, 1] })
+      t.equal(tokenRequests(service), 1)
+      const loginHash = createHash('sha256').update(login.state).digest()
+      t.equal(await prisma.session.count({ where: { loginHash } }), 1)
+    })
+
+    t.test('50 first logins of one person at once: 50 sessions, one user', async (t) => {
+      const person = { id: '77', email: 'first@mail.example' }
+      const logins = await times(50, () => answeredLogin(service, 'yandex', { person }))
+      const answers = await times(50, (n) => finish(service, logins[n] ?? {}))
+      for (const answer of answers) t.equal(answer.status, 200, answer.text)
+      const people = await prisma.user.findMany({
+        where: { email: person.email },
+        include: { sessions: true },
+      })
+      t.equal(people.length, 1)
+      t.equal(people[0]?.sessions.length, 50)
+    })
+
+    t.test('callbacks and finishes of one login mixed: the code that came first, or nobody', async (t) => {
+      const { authorizeUrl } = await start(service)
+      const urls = await times(10, (n) => service.doubles.yandex.consent(authorizeUrl, { code: `code-${n}` }))
+      const backs = await times(10, (n) => comeBack(service, urls[n] ?? ''))
+      const redirected = backs.filter(({ status }) => status === 303)
+      t.equal(redirected.length, 1)
+      for (const answer of backs.filter(({ status }) => status !== 303))
+        expectProblem(t, answer, { status: 400, type: 'code-mismatch', error: 'invalid_grant' })
+      const [back] = redirected
+      t.equal(back && (await finish(service, locationFields(back))).status, 200)
+    })
+  })
+
+t.test('who a person is', async (t) => {
+  const service = await startTestService(t)
+  const enter = async (provider: 'yandex' | 'google' | 'mail', person: object) => {
+    const answer = await finish(service, await answeredLogin(service, provider, { person }))
+    return profileOf(service, text(answer, 'access_token'))
+  }
+  const email = 'same@mail.example'
+  const [yandex, google, mail] = [
+    await enter('yandex', { id: '1', email, name: 'Anna One' }),
+    await enter('google', { id: '1', email, emailVerified: true }),
+    await enter('mail', { id: '1', email }),
+  ]
+  t.strictSame([yandex.email, google.email, mail.email], [email, email, email])
+  t.equal(new Set([yandex.id, google.id, mail.id]).size, 3, 'never linked by email, nor by a bare id')
+  const renamed = await enter('yandex', { id: '1', email: 'new@mail.example', name: 'Anna Two' })
+  t.match(renamed, { id: yandex.id, name: 'Anna Two', email: 'new@mail.example' })
+  const withdrawn = await enter('yandex', { id: '1', email: null, name: 'Anna Two' })
+  t.match(withdrawn, { id: yandex.id, email: null }, 'what was withdrawn at the provider is not kept')
+  t.not((await enter('yandex', { id: '10' })).id, yandex.id)
+})
+
+t.test('two replicas over one Redis and one database', { skip: withoutRedis }, async (t) => {
+  const redis = await testRedis(t)
+  const one = await startTestService(t, { redis })
+  const { database, doubles, site } = one
+  const two = await startTestService(t, { redis, database, doubles, site })
+
+  t.test('start at one, callback at the other, finish at both: one session', async (t) => {
+    for (let round = 0; round < 20; round++) {
+      const { authorizeUrl } = await start(one)
+      const back = await comeBack(two, await doubles.yandex.consent(authorizeUrl))
+      doubles.yandex.requests.length = 0
+      const answers = await times(6, (n) => finish(n % 2 === 0 ? one : two, locationFields(back)))
+      t.equal(answers.filter(({ status }) => status === 200).length, 1)
+      for (const answer of answers.filter(({ status }) => status !== 200)) expectProblem(t, answer, completed)
+      t.equal(tokenRequests(one), 1)
+    }
+  })
+
+  t.test('a failover brings a finished login back as new: its session stays the only one', async (t) => {
+    const client = new Redis(redis.url)
+    t.teardown(() => client.disconnect())
+    const broughtBack = async (t: Test) => {
+      const login = await answeredLogin(one)
+      const key = `${redis.prefix}login:${createHash('sha256').update(login.state).digest('base64url')}`
+      const before = await client.dumpBuffer(key)
+      t.equal((await finish(one, login)).status, 200)
+      return { login, again: () => client.restore(key, 600_000, before, 'REPLACE') }
+    }
+    const loginHash = (state: string) => createHash('sha256').update(state).digest()
+    const sessions = (state: string) =>
+      database.prisma.session.count({ where: { loginHash: loginHash(state) } })
+    // The provider's own single use is one barrier; where it does not hold, the session's row is the other.
+    for (const forgetful of [false, true]) {
+      const { login, again } = await broughtBack(t)
+      const asked = async () => {
+        await again()
+        if (!forgetful) return
+        const { authorizeUrl } = await start(one)
+        const url = new URL(authorizeUrl)
+        // The same code lives again, under any challenge: the double is told to ask for none.
+        url.searchParams.delete('code_challenge')
+        url.searchParams.delete('code_challenge_method')
+        await doubles.yandex.consent(url.href, { code: login.code })
+      }
+      await asked()
+      const rejected = { status: 400, type: 'code-rejected', error: 'invalid_grant' } as const
+      expectProblem(t, await finish(two, login), forgetful ? completed : rejected)
+      await asked()
+      const proved = await finish(two, login, basic(site))
+      t.equal(proved.status, 200, proved.text)
+      t.equal(await sessions(login.state), 1)
+    }
+  })
+})

@@ -1,0 +1,141 @@
+import t from 'tap'
+import { openDatabase } from '../../src/storage/postgres.ts'
+import type { ExpectedProblem } from '../support/expect-problem.ts'
+import { expectProblem } from '../support/expect-problem.ts'
+import { answeredLogin, basic, finish, post, start } from '../support/login-flow.ts'
+import { redirectUrl, startTestService } from '../support/service.ts'
+
+// Whatever takes its whole time, all of it at once: each test has a service and doubles of its own.
+t.jobs = 9
+const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+const timedOut = { status: 504, type: 'provider-timeout', error: 'server_error' } as const
+const unavailable: ExpectedProblem = {
+  status: 503,
+  type: 'provider-unavailable',
+  error: 'temporarily_unavailable',
+  retryAfter: [1, 10],
+}
+const inProgress: ExpectedProblem = {
+  status: 409,
+  type: 'login-in-progress',
+  error: 'temporarily_unavailable',
+  retryAfter: [1, 1],
+}
+const grant = (type: ExpectedProblem['type']) => ({ status: 400, type, error: 'invalid_grant' }) as const
+async function timed<T>(work: Promise<T>): Promise<readonly [T, number]> {
+  const before = performance.now()
+  return [await work, (performance.now() - before) / 1000]
+}
+
+for (const fault of ['hang', 'slow-headers', 'slow-body'] as const)
+  t.test(`the token endpoint: ${fault}`, { buffered: true }, async (t) => {
+    const service = await startTestService(t)
+    const { yandex } = service.doubles
+    const login = await answeredLogin(service)
+    yandex.requests.length = 0
+    yandex.fault('token', fault, 1)
+    const [answer, seconds] = await timed(finish(service, login))
+    expectProblem(t, answer, timedOut)
+    t.ok(seconds > 4.5 && seconds < 6.5, `after ${seconds} s`)
+    expectProblem(t, await finish(service, login), grant('login-completed'))
+    t.equal(yandex.requests.filter(({ path }) => path === '/token').length, 1, 'never repeated')
+  })
+
+t.test(
+  'a profile that never comes: the second attempt ends at the deadline',
+  { buffered: true },
+  async (t) => {
+    const service = await startTestService(t)
+    const login = await answeredLogin(service)
+    service.doubles.yandex.fault('userinfo', 'hang')
+    const [answer, seconds] = await timed(finish(service, login))
+    expectProblem(t, answer, timedOut)
+    t.ok(seconds > 9 && seconds < 10.5, `after ${seconds} s`)
+    expectProblem(t, await finish(service, login), grant('login-completed'))
+  },
+)
+
+t.test(
+  'a finish that broke off: 409 while its claim is young, then 400, and no session',
+  { buffered: true },
+  async (t) => {
+    const service = await startTestService(t)
+    const login = await answeredLogin(service)
+    service.doubles.yandex.fault('token', 'reset', 1)
+    expectProblem(t, await finish(service, login), {
+      status: 502,
+      type: 'provider-error',
+      error: 'server_error',
+    })
+    expectProblem(t, await finish(service, login, basic(service.site)), inProgress)
+    await sleep(9_000)
+    expectProblem(t, await finish(service, login, basic(service.site)), inProgress, 'after 9 s')
+    await sleep(1_050)
+    expectProblem(t, await finish(service, login, basic(service.site)), grant('login-lost'))
+    expectProblem(t, await finish(service, login), grant('login-completed'), 'unproved')
+    t.equal(await service.database.prisma.session.count(), 0)
+  },
+)
+
+t.test('a database that does not take the session until the deadline', { buffered: true }, async (t) => {
+  const service = await startTestService(t)
+  const [lost, other] = [await answeredLogin(service), await answeredLogin(service)]
+  const locker = openDatabase({ url: service.database.url, poolMax: 1 })
+  t.teardown(() => locker.close())
+  const lock = await locker.pool.connect()
+  await lock.query('SET idle_in_transaction_session_timeout = 0')
+  await lock.query('BEGIN')
+  await lock.query('LOCK TABLE users IN ACCESS EXCLUSIVE MODE')
+  // The other one has luck: the lock goes before its time is over.
+  const lucky = sleep(6_500).then(() => timed(finish(service, other)))
+  const [answer, seconds] = await timed(finish(service, lost))
+  const incomplete = { status: 503, type: 'login-incomplete', error: 'temporarily_unavailable' } as const
+  expectProblem(t, answer, { ...incomplete, retryAfter: [1, 1] })
+  t.ok(seconds > 9 && seconds < 10.5, `after ${seconds} s`)
+  expectProblem(t, await finish(service, lost), grant('login-completed'), 'spent')
+  await sleep(2_000)
+  await lock.query('ROLLBACK')
+  lock.release()
+  const [late, waited] = await lucky
+  t.equal(late.status, 200, late.text)
+  t.ok(waited > 4, `it waited for ${waited} s`)
+  expectProblem(t, await finish(service, lost, basic(service.site)), grant('login-lost'))
+  t.equal(await service.database.prisma.session.count(), 1)
+})
+
+t.test(
+  'five faults open the circuit: start refuses, a finish is given back, ten seconds later all is well',
+  { buffered: true },
+  async (t) => {
+    const service = await startTestService(t)
+    const { yandex } = service.doubles
+    const waiting = await answeredLogin(service)
+    yandex.fault('token', 'reset', 5)
+    for (let n = 0; n < 5; n++) {
+      const answer = await finish(service, await answeredLogin(service))
+      t.equal(answer.status, 502, answer.text)
+    }
+    yandex.requests.length = 0
+    const body = { provider: 'yandex', client_redirect_url: redirectUrl }
+    expectProblem(t, await post(service, '/api/v1/oauth/authorize-url/', body), unavailable)
+    expectProblem(t, await finish(service, waiting), unavailable)
+    expectProblem(t, await finish(service, waiting), unavailable, 'given back')
+    t.strictSame(yandex.requests, [], 'the provider is left alone')
+    t.match(await service.metrics.registry.metrics(), /provider_breaker_state\{provider="yandex"\} 2\b/)
+    t.equal((await finish(service, await answeredLogin(service, 'google'))).status, 200, 'others go on')
+    await sleep(10_050)
+    t.ok((await start(service)).state, 'one start a pause is let through')
+    expectProblem(t, await post(service, '/api/v1/oauth/authorize-url/', body), unavailable, 'and only one')
+    t.equal((await finish(service, waiting)).status, 200, 'a finish tries the provider out')
+    t.ok((await start(service)).state)
+  },
+)
+
+t.test('junk codes open no circuit', { buffered: true }, async (t) => {
+  const service = await startTestService(t)
+  service.doubles.yandex.switches.codeLifetime = 0
+  for (let n = 0; n < 12; n++)
+    expectProblem(t, await finish(service, await answeredLogin(service)), grant('code-rejected'))
+  service.doubles.yandex.switches.codeLifetime = 600
+  t.equal((await finish(service, await answeredLogin(service))).status, 200)
+})
