@@ -1,0 +1,109 @@
+import { isIP } from 'node:net'
+import type { Config } from './config.ts'
+import { isLoopback } from './providers/settings.ts'
+import { checkDatabaseUrl } from './storage/database-url.ts'
+import type { Variables } from './variables.ts'
+
+// What the form of a variable alone does not tell. Each takes the variables and adds to `problems` a sentence for
+// whatever is wrong with its own.
+
+/** The origin of every address that we give out. */
+export function publicUrl(variables: Variables, loopback: boolean, problems: string[]): string {
+  const value = variables.PUBLIC_URL
+  if (value === undefined) return `http://127.0.0.1:${variables.PORT}`
+  const url = URL.parse(value)
+  if (url === null || url.origin !== value.replace(/\/$/, '') || !/^https?:$/.test(url.protocol))
+    problems.push('PUBLIC_URL must be an origin such as https://login.example, without a path.')
+  else if (url.protocol !== 'https:' && !(loopback && isLoopback(url.hostname)))
+    problems.push('PUBLIC_URL must be https (plain http only to loopback, in development).')
+  return url?.origin ?? value
+}
+
+/** PostgreSQL's addresses; only the one that leads through a pooler is held against it. */
+export function database(variables: Variables, problems: string[]): Config['database'] {
+  for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const) {
+    const value = variables[name]
+    const pooler = name === 'DATABASE_URL' ? variables.DATABASE_POOLER : undefined
+    const flaw = value === undefined ? undefined : checkDatabaseUrl(value, pooler)
+    if (flaw !== undefined) problems.push(`${name} ${flaw}`)
+  }
+  const url = variables.DATABASE_URL
+  const directUrl = variables.DATABASE_DIRECT_URL ?? url
+  return {
+    ...(url !== undefined && { url }),
+    ...(directUrl !== undefined && { directUrl }),
+    poolMax: variables.DATABASE_POOL_MAX,
+    ...(variables.DATABASE_POOLER !== undefined && { pooler: variables.DATABASE_POOLER }),
+  }
+}
+
+/** Single, cluster or by sentinels. */
+export function redis(variables: Variables, problems: string[]): Config['redis'] {
+  const url = variables.REDIS_URL
+  if (
+    url !== undefined &&
+    !/^(rediss?:\/\/[^,]+(,rediss?:\/\/[^,]+)*|rediss?\+sentinel:\/\/[^/]+\/.+)$/.test(url)
+  )
+    problems.push(
+      'REDIS_URL must be redis://HOST:PORT (several comma-separated for Redis Cluster) or redis+sentinel://HOST:PORT,HOST:PORT/NAME.',
+    )
+  return { prefix: variables.REDIS_PREFIX, ...(url !== undefined && { url }) }
+}
+
+/** 32 random bytes each. */
+export function secretKeys(value: string | undefined, problems: string[]): Buffer[] {
+  const keys = (value ?? '')
+    .split(',')
+    .flatMap((part) => (part.trim() === '' ? [] : [Buffer.from(part.trim(), 'base64')]))
+  if (keys.some((key) => key.length !== 32 || new Set(key).size < 8))
+    problems.push(
+      'SECRET_KEYS must hold base64 of 32 random bytes each, comma-separated (openssl rand -base64 32).',
+    )
+  return keys
+}
+
+/** The token's name by the digest of the token. */
+export function adminTokens(value: string | undefined, problems: string[]): Map<string, string> {
+  const tokens = new Map<string, string>()
+  for (const entry of (value ?? '').split(',').filter((part) => part.trim() !== '')) {
+    const match = /^([\w.-]{1,64}):([0-9a-f]{64})$/i.exec(entry.trim())
+    if (match?.[1] === undefined || match[2] === undefined)
+      problems.push(
+        'ADMIN_TOKENS must be NAME:SHA-256-OF-TOKEN in hex, comma-separated (made by `admin-token NAME`).',
+      )
+    else tokens.set(match[2].toLowerCase(), match[1])
+  }
+  return tokens
+}
+
+/** A number of hops or address ranges: never everybody. */
+export function trustProxy(value: string | undefined, problems: string[]): Config['trustProxy'] {
+  if (value === undefined) return false
+  if (/^[1-9]\d?$/.test(value)) return Number(value)
+  const ranges = value.split(',').map((range) => range.trim())
+  const valid = (range: string) => {
+    const [address = '', bits, ...rest] = range.split('/')
+    const family = isIP(address)
+    return (
+      family > 0 &&
+      rest.length === 0 &&
+      (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
+    )
+  }
+  if (!ranges.every(valid))
+    problems.push(
+      'TRUST_PROXY must be a number of hops (1 to 99) or addresses and CIDR ranges; never "true".',
+    )
+  return ranges
+}
+
+/** The proxy for requests to providers. */
+export function proxy(
+  { HTTPS_PROXY: https, NO_PROXY: none }: Variables,
+  problems: string[],
+): Config['proxy'] {
+  if (https === undefined) return undefined
+  if (!/^https?:$/.test(URL.parse(https)?.protocol ?? ''))
+    problems.push('HTTPS_PROXY must be an address such as http://proxy.example:3128.')
+  return { https, ...(none !== undefined && { none }) }
+}

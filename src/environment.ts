@@ -1,0 +1,55 @@
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import type { ProviderDeclaration } from './providers/settings.ts'
+import { Variables } from './variables.ts'
+
+/** An environment as the process has it. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * The environment without blanks around its values, and without empty ones. Trimming is worth a warning only where
+ * the variable is ours: a line end is what a mounted secret often brings along.
+ */
+export function trimmed(env: Environment, declarations: readonly ProviderDeclaration[]) {
+  const values: Record<string, string> = {}
+  const warnings: string[] = []
+  const ours = (name: string) =>
+    name in Variables.properties ||
+    declarations.some((provider) => name.startsWith(`${provider.name.toUpperCase()}_`))
+  for (const [name, raw] of Object.entries(env)) {
+    const value = raw?.trim()
+    if (value === undefined || value === '') continue
+    if (value !== raw && ours(name))
+      warnings.push(`${name}: blanks or line ends around the value were removed.`)
+    values[name] = value
+  }
+  return { values, warnings }
+}
+
+/**
+ * Defaults, then strings to numbers. What fits nothing is named in `problems`, without its value (it may be a
+ * secret), and its default is used to find what else is wrong.
+ */
+export function convert(values: Environment, problems: string[]): Variables {
+  const candidate = Object.fromEntries(
+    Object.entries(Variables.properties).flatMap(([name, schema]) => {
+      const value = values[name]
+      if (value === undefined) return []
+      // Digits alone: "0x10" and "1e3" are numbers to JavaScript, and slips of the pen to an operator.
+      const converted = Type.IsInteger(schema) && /^\d+$/.test(value) ? Number(value) : value
+      if (Value.Check(schema, converted)) return [[name, converted]]
+      problems.push(`${name} must be ${expectation(schema)}.`)
+      return []
+    }),
+  )
+  return Value.Parse(Variables, Value.Default(Variables, candidate))
+}
+
+function expectation(schema: object): string {
+  if ('minimum' in schema && 'maximum' in schema)
+    return `a whole number from ${String(schema.minimum)} to ${String(schema.maximum)}`
+  if ('anyOf' in schema && Array.isArray(schema.anyOf))
+    return `one of ${schema.anyOf.map((option: { const: string }) => option.const).join(', ')}`
+  if ('const' in schema) return `"${String(schema.const)}", or left out`
+  return 'of the documented form'
+}
