@@ -1,8 +1,32 @@
 import { isIP } from 'node:net'
-import type { Config } from './config.ts'
 import { isLoopback } from './providers/settings.ts'
 import { checkDatabaseUrl } from './storage/database-url.ts'
 import type { Variables } from './variables.ts'
+
+/** How PostgreSQL is reached. */
+export interface DatabaseSettings {
+  /** Absent in development: the embedded database. */
+  readonly url?: string
+  /** For migrations and session locks. */
+  readonly directUrl?: string
+  readonly poolMax: number
+  readonly pooler?: 'transaction'
+}
+
+/** How Redis is reached; no address in development: logins live in memory then. */
+export interface RedisSettings {
+  readonly url?: string
+  readonly prefix: string
+}
+
+/** Whose X-Forwarded-For counts: nobody's, so many hops, or these addresses and ranges. */
+export type TrustedProxies = false | number | readonly string[]
+
+/** How providers are reached. */
+export interface ProxySettings {
+  readonly https: string
+  readonly none?: string
+}
 
 // What the form of a variable alone does not tell. Each takes the variables and adds to `problems` a sentence for
 // whatever is wrong with its own.
@@ -20,7 +44,7 @@ export function publicUrl(variables: Variables, loopback: boolean, problems: str
 }
 
 /** PostgreSQL's addresses; only the one that leads through a pooler is held against it. */
-export function database(variables: Variables, problems: string[]): Config['database'] {
+export function database(variables: Variables, problems: string[]): DatabaseSettings {
   for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const) {
     const value = variables[name]
     const pooler = name === 'DATABASE_URL' ? variables.DATABASE_POOLER : undefined
@@ -38,7 +62,7 @@ export function database(variables: Variables, problems: string[]): Config['data
 }
 
 /** Single, cluster or by sentinels. */
-export function redis(variables: Variables, problems: string[]): Config['redis'] {
+export function redis(variables: Variables, problems: string[]): RedisSettings {
   const url = variables.REDIS_URL
   if (
     url !== undefined &&
@@ -77,7 +101,7 @@ export function adminTokens(value: string | undefined, problems: string[]): Map<
 }
 
 /** A number of hops or address ranges: never everybody. */
-export function trustProxy(value: string | undefined, problems: string[]): Config['trustProxy'] {
+export function trustProxy(value: string | undefined, problems: string[]): TrustedProxies {
   if (value === undefined) return false
   if (/^[1-9]\d?$/.test(value)) return Number(value)
   const ranges = value.split(',').map((range) => range.trim())
@@ -101,7 +125,7 @@ export function trustProxy(value: string | undefined, problems: string[]): Confi
 export function proxy(
   { HTTPS_PROXY: https, NO_PROXY: none }: Variables,
   problems: string[],
-): Config['proxy'] {
+): ProxySettings | undefined {
   if (https === undefined) return undefined
   if (!/^https?:$/.test(URL.parse(https)?.protocol ?? ''))
     problems.push('HTTPS_PROXY must be an address such as http://proxy.example:3128.')

@@ -1,3 +1,4 @@
+import type { DatabaseSettings, ProxySettings, RedisSettings, TrustedProxies } from './config-values.ts'
 import { adminTokens, database, proxy, publicUrl, redis, secretKeys, trustProxy } from './config-values.ts'
 import type { Environment } from './environment.ts'
 import { convert, trimmed } from './environment.ts'
@@ -13,20 +14,13 @@ export interface Config {
   readonly sandboxPort: number
   /** An origin: no path, no trailing slash. */
   readonly publicUrl: string
-  readonly database: {
-    /** Absent in development: the embedded database. */
-    readonly url?: string
-    /** For migrations and session locks. */
-    readonly directUrl?: string
-    readonly poolMax: number
-    readonly pooler?: 'transaction'
-  }
-  readonly redis: { readonly url?: string; readonly prefix: string }
+  readonly database: DatabaseSettings
+  readonly redis: RedisSettings
   /** 32 bytes each, newest first; empty in development until `.data/secret-keys` is made. */
   readonly secretKeys: readonly Buffer[]
   /** Name by SHA-256 of the token, lower-case hex. */
   readonly adminTokens: ReadonlyMap<string, string>
-  readonly trustProxy: false | number | readonly string[]
+  readonly trustProxy: TrustedProxies
   readonly logLevel: string
   readonly loginTtl: number
   readonly accessTokenTtl: number
@@ -36,7 +30,7 @@ export interface Config {
   readonly drainDelay: number
   readonly tokenAlg: 'EdDSA' | 'ES256'
   readonly rateLimit: boolean
-  readonly proxy: { readonly https: string; readonly none?: string } | undefined
+  readonly proxy: ProxySettings | undefined
   readonly providers: ReadonlyMap<string, ProviderSettings>
   /** Loosened settings and mended values, for the log. */
   readonly warnings: readonly string[]
