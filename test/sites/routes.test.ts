@@ -1,0 +1,115 @@
+import t from 'tap'
+import { limits } from '../../src/http/rate-limit.ts'
+import { rotateSecret, updateSite } from '../../src/sites/manage.ts'
+import { hashSecret } from '../../src/sites/site-secret.ts'
+import { basic, get, post, start } from '../support/login-flow.ts'
+import { redirectUrl, registerSite, startTestService } from '../support/service.ts'
+import { rules } from './support.ts'
+
+const paths = ['/api/v1/site/', '/api/v1/site/logins/'] as const
+const service = await startTestService(t)
+
+t.test('a site is shown what the service knows of it', async (t) => {
+  const { status, json, headers } = await get(service, '/api/v1/site/', basic(service.site))
+  t.equal(status, 200)
+  t.equal(headers.get('cache-control'), 'no-store')
+  const kid = service.keys.jwks().keys[0]?.kid
+  const { name, ...rest } = json
+  t.match(name, /^site /)
+  t.strictSame(rest, {
+    id: service.site.id,
+    disabled: false,
+    redirect_urls: [redirectUrl],
+    providers: ['yandex', 'google', 'mail'],
+    require_secret: false,
+    live_secrets: 1,
+    limits: {
+      without_secret: { start: 600, finish: 1_200, refresh: 1_200 },
+      with_secret: { start: 6_000, finish: 6_000, refresh: 6_000 },
+      wrong_secret: 30,
+      failed_finish: 600,
+      site: 120,
+    },
+    lifetimes: {
+      login: 600,
+      finish: 600,
+      access_token: 900,
+      refresh_token: 2_592_000,
+      refresh_grace: 10,
+      session: 15_552_000,
+    },
+    signing_keys: { current: kid, next: null },
+  })
+})
+
+t.test('never a secret, nor what is kept of it', async (t) => {
+  const { text } = await get(service, '/api/v1/site/', basic(service.site))
+  const hash = hashSecret(service.site.secret)
+  for (const secret of [service.site.secret, hash.toString('hex'), hash.toString('base64')])
+    t.notOk(text.includes(secret))
+})
+
+t.test('the lifetimes are those of the deployment; without limits there are none to show', async (t) => {
+  const other = await startTestService(t, {
+    database: service.database,
+    doubles: service.doubles,
+    site: service.site,
+    env: { LOGIN_TTL: '61', ACCESS_TOKEN_TTL: '62', RATE_LIMIT: 'off' },
+  })
+  const { json } = await get(other, '/api/v1/site/', basic(service.site))
+  t.match(json, { limits: null, lifetimes: { login: 61, access_token: 62 } })
+})
+
+for (const path of paths) {
+  t.test(`${path} is for the site alone`, async (t) => {
+    const wrong = [
+      { name: 'no credentials', headers: {}, type: 'secret-required' },
+      { name: 'no secret', headers: basic({ ...service.site, secret: '' }), type: 'secret-required' },
+      { name: 'a wrong secret', headers: basic({ ...service.site, secret: 'x' }), type: 'wrong-credentials' },
+      { name: 'an unknown site', headers: basic({ id: 'nobody', secret: 'x' }), type: 'wrong-credentials' },
+      { name: 'an access token', headers: { authorization: 'Bearer x' }, type: 'secret-required' },
+    ]
+    for (const { name, headers, type } of wrong) {
+      const answer = await get(service, path, headers)
+      t.equal(answer.status, 401, name)
+      t.equal(answer.json.type, `urn:auth-movies:problem:${type}`, name)
+      t.match(answer.headers.get('www-authenticate'), /^Basic /, name)
+    }
+    t.equal((await get(service, path.replace(/\/$/, ''), basic(service.site))).status, 200, 'no slash')
+    t.equal((await get(service, `${path}?utm_source=x&utm_source=y`, basic(service.site))).status, 200)
+    const posted = await post(service, path, {}, { headers: basic(service.site) })
+    t.equal(posted.status, 405)
+    t.equal(posted.headers.get('allow')?.includes('GET'), true)
+  })
+}
+
+t.test('a disabled site is answered too, and told so; both secrets of a rotation serve', async (t) => {
+  const url = 'https://disabled.example/return'
+  const site = await registerSite(service.database, url)
+  const second = await rotateSecret(service.database, site.id)
+  await updateSite(service.database, site.id, { disabled: true, requireSecret: true }, rules)
+  await t.rejects(start(service, 'yandex', { client_redirect_url: url }, basic(site)), /site-disabled/)
+  for (const credentials of [site, second])
+    t.match((await get(service, '/api/v1/site/', basic(credentials))).json, {
+      disabled: true,
+      require_secret: true,
+      live_secrets: 2,
+    })
+  const { json } = await get(service, '/api/v1/site/logins/', basic(site))
+  t.match(json, { logins: [{ outcome: 'failed', problem: 'urn:auth-movies:problem:site-disabled' }] })
+})
+
+t.test('a site that asks all the time is told when to come back; its logins go on', async (t) => {
+  const url = 'https://asking.example/return'
+  const site = await registerSite(service.database, url)
+  for (let asked = 0; asked < limits.siteQuestion; asked++) {
+    const { status } = await get(service, paths[asked % 2] ?? paths[0], basic(site))
+    if (status !== 200) t.fail(`refused after ${asked}`)
+  }
+  const answer = await get(service, '/api/v1/site/logins/', basic(site))
+  t.equal(answer.status, 429)
+  t.equal(answer.json.type, 'urn:auth-movies:problem:rate-limited')
+  t.ok(Number(answer.headers.get('retry-after')) >= 1)
+  await start(service, 'yandex', { client_redirect_url: url }, basic(site))
+  t.equal((await get(service, '/api/v1/site/', basic(service.site))).status, 200, 'nor does another site pay')
+})
