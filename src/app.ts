@@ -127,7 +127,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   await app.register(tokenRoutes, { keys, publicUrl })
   await app.register(problemPages, { publicUrl })
   await app.register(docs)
-  return { app, providers: registry }
+  return { app, providers: registry, sites, history }
 }
 
 const breakerValue = { closed: 0, 'half-open': 1, open: 2 } as const
@@ -138,7 +138,7 @@ function incomplete(error: unknown): never {
 }
 
 /** A dependency that does not answer is 503 with a time to come back, wherever it is noticed. */
-function translate(error: unknown): Problem | undefined {
+export function translate(error: unknown): Problem | undefined {
   const away = error instanceof StoreUnavailable || isDatabaseUnavailable(error)
   return away ? new Problem('dependency-unavailable', { retryAfter: 1, cause: error }) : undefined
 }

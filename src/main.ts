@@ -4,10 +4,9 @@ import { createApp, providers } from './app.ts'
 import type { Config, Environment } from './config.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { dataDirectory, developmentSecretKeys } from './development.ts'
-import { management } from './http/management.ts'
 import { createMetrics } from './http/metrics.ts'
-import { createServer } from './http/server.ts'
 import { createLog } from './log.ts'
+import { createManagement } from './management.ts'
 import { createHealth } from './service-health.ts'
 import { startSweep } from './sessions/sweep.ts'
 import { EmbeddedDatabaseError, openEmbedded } from './storage/embedded.ts'
@@ -86,10 +85,9 @@ async function open(
 
   const metrics = createMetrics(() => keyAges(keys))
   const resources = { database, keys, metrics, log, ...(redis && { redis }) }
-  const { app, providers: registry } = await createApp(config, resources)
-  const health = createHealth({ ...resources, registry })
-  const manager = await createServer(config, log, () => undefined)
-  await manager.register(management, { health, metrics })
+  const { app, ...managed } = await createApp(config, resources)
+  const health = createHealth({ ...resources, registry: managed.providers })
+  const manager = await createManagement(config, { ...resources, ...managed, health })
   const sweep = startSweep(database, log)
   opened.push(() => sweep.close())
   // Closed in reverse: the public port first, then health and metrics, then what runs behind them.

@@ -37,7 +37,10 @@ export function asProblem(error: unknown, request: FastifyRequest, translate: Tr
   if (error.validation !== undefined) return invalidParameter(error, request)
   const name = fastifyErrors[error.code]
   if (name !== undefined)
-    return new Problem(name, { values: { limit: '16384', accepted: accepted(request) }, cause: error })
+    return new Problem(name, {
+      values: { limit: String(request.routeOptions.bodyLimit), accepted: accepted(request) },
+      cause: error,
+    })
   const status = error.statusCode ?? 500
   return new Problem(status >= 400 && status < 500 ? 'malformed-request' : 'internal-error', { cause: error })
 }
@@ -54,7 +57,7 @@ function isFastifyError(error: unknown): error is FastifyError {
 function invalidParameter(error: FastifyError, request: FastifyRequest): Problem {
   const failure = error.validation?.[0]
   const parameter = parameterOf(failure)
-  const source: unknown = error.validationContext === 'querystring' ? request.query : request.body
+  const source = sourceOf(error, request)
   if (failure?.keyword === 'required') {
     const misnamed = misnamings.find(({ right, given }) => right === parameter && has(source, given))
     if (misnamed !== undefined) return new Problem('misnamed-parameter', { values: { ...misnamed } })
@@ -63,9 +66,12 @@ function invalidParameter(error: FastifyError, request: FastifyRequest): Problem
   if (source === undefined || source === null) return new Problem('malformed-request')
   if (failure?.keyword === 'type' && Array.isArray(valueOf(source, parameter)))
     return new Problem('repeated-parameter', { values: { parameter } })
-  return new Problem('invalid-parameter', {
-    values: { parameter, rule: rules[failure?.keyword ?? ''] ?? 'format' },
-  })
+  return new Problem('invalid-parameter', { values: { parameter, rule: ruleOf(failure) } })
+}
+
+function sourceOf({ validationContext }: FastifyError, request: FastifyRequest): unknown {
+  if (validationContext === 'querystring') return request.query
+  return validationContext === 'params' ? request.params : request.body
 }
 
 /** Words that are easily confused: the published guide itself says `client_redirect_uri` in one place. */
@@ -75,6 +81,12 @@ const rules: Readonly<Record<string, string>> = {
   type: 'string',
   minLength: 'not-empty',
   maxLength: 'too-long',
+  additionalProperties: 'unknown',
+}
+
+function ruleOf(failure: Failure | undefined): string {
+  const otherType = failure?.keyword === 'type' && failure.params.type !== 'string'
+  return (otherType ? undefined : rules[failure?.keyword ?? '']) ?? 'format'
 }
 
 type Failure = NonNullable<FastifyError['validation']>[number]
@@ -83,6 +95,8 @@ function parameterOf(failure: Failure | undefined): string {
   const missing: unknown = failure?.params.missingProperty ?? failure?.params.requiredProperties
   if (Array.isArray(missing)) return String(missing[0])
   if (typeof missing === 'string') return missing
+  const surplus: unknown = failure?.params.additionalProperty
+  if (typeof surplus === 'string') return surplus.slice(0, 64)
   return failure?.instancePath.split('/')[1] ?? 'body'
 }
 

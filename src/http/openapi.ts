@@ -86,6 +86,22 @@ export interface Document {
   readonly title: string
   readonly description: string
   readonly tags: readonly { readonly name: string; readonly description: string }[]
+  /** Where it is reached, and by what; the public service without them. */
+  readonly server?: { readonly url: string; readonly description: string }
+  readonly securitySchemes?: Readonly<Record<string, HttpScheme>>
+}
+
+interface HttpScheme {
+  readonly type: 'http'
+  readonly scheme: string
+  readonly description?: string
+  readonly bearerFormat?: string
+}
+
+const publicServer = { url: exampleOrigin, description: 'Where your operator runs the service' }
+const publicSchemes: Readonly<Record<string, HttpScheme>> = {
+  accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+  site: { type: 'http', scheme: 'basic', description: "The site's id and secret" },
 }
 
 const version = '1.0.0'
@@ -102,14 +118,9 @@ export const openapi = fp(async (app: FastifyInstance, document: Document) => {
         description: document.description,
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      servers: [{ url: exampleOrigin, description: 'Where your operator runs the service' }],
+      servers: [{ ...(document.server ?? publicServer) }],
       tags: document.tags.map((tag) => ({ ...tag })),
-      components: {
-        securitySchemes: {
-          accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
-          site: { type: 'http', scheme: 'basic', description: "The site's id and secret" },
-        },
-      },
+      components: { securitySchemes: { ...(document.securitySchemes ?? publicSchemes) } },
       security: [],
     },
     refResolver: {

@@ -1,3 +1,4 @@
+import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { steps } from './login-entry.ts'
 import { outcomes } from './recent-logins.ts'
@@ -20,10 +21,50 @@ export const SiteLoginsQuery = Type.Object({
   ),
 })
 
+export type SiteLoginsQuery = Static<typeof SiteLoginsQuery>
+
 const time = (description: string) => Type.String({ format: 'date-time', description })
 const problem = Type.Union([Type.String({ pattern: '^urn:auth-movies:problem:[a-z-]+$' }), Type.Null()], {
   description: 'The type of the problem; null where there is none',
 })
+
+export const loginExample = {
+  id: '5d41402abc4b2a76b971',
+  provider: 'one',
+  started_at: '2026-03-01T09:30:00.000Z',
+  outcome: 'failed',
+  problem: 'urn:auth-movies:problem:provider-timeout',
+  duration_ms: 17420,
+  steps: [
+    { step: 'started', at: '2026-03-01T09:30:00.004Z' },
+    { step: 'sent_to_provider', at: '2026-03-01T09:30:00.005Z' },
+    { step: 'came_back', at: '2026-03-01T09:30:12.210Z' },
+    { step: 'claimed', at: '2026-03-01T09:30:12.415Z' },
+  ],
+  requests: [
+    {
+      request: 'start',
+      request_id: '01936f0e-7b3c-7c4e-9d52-0c3c5f1e2a11',
+      at: '2026-03-01T09:30:00.000Z',
+      duration_ms: 5,
+      problem: null,
+    },
+    {
+      request: 'callback',
+      request_id: '01936f0e-ab04-7c4e-9d52-0c3c5f1e2a12',
+      at: '2026-03-01T09:30:12.207Z',
+      duration_ms: 3,
+      problem: null,
+    },
+    {
+      request: 'finish',
+      request_id: '01936f0e-abcd-7c4e-9d52-0c3c5f1e2a13',
+      at: '2026-03-01T09:30:12.412Z',
+      duration_ms: 5008,
+      problem: 'urn:auth-movies:problem:provider-timeout',
+    },
+  ],
+}
 
 /** The site's logins of the last 24 hours. */
 export const SiteLogins = Type.Object(
@@ -69,45 +110,7 @@ export const SiteLogins = Type.Object(
     $id: 'SiteLogins',
     examples: [
       {
-        logins: [
-          {
-            id: '5d41402abc4b2a76b971',
-            provider: 'one',
-            started_at: '2026-03-01T09:30:00.000Z',
-            outcome: 'failed',
-            problem: 'urn:auth-movies:problem:provider-timeout',
-            duration_ms: 17420,
-            steps: [
-              { step: 'started', at: '2026-03-01T09:30:00.004Z' },
-              { step: 'sent_to_provider', at: '2026-03-01T09:30:00.005Z' },
-              { step: 'came_back', at: '2026-03-01T09:30:12.210Z' },
-              { step: 'claimed', at: '2026-03-01T09:30:12.415Z' },
-            ],
-            requests: [
-              {
-                request: 'start',
-                request_id: '01936f0e-7b3c-7c4e-9d52-0c3c5f1e2a11',
-                at: '2026-03-01T09:30:00.000Z',
-                duration_ms: 5,
-                problem: null,
-              },
-              {
-                request: 'callback',
-                request_id: '01936f0e-ab04-7c4e-9d52-0c3c5f1e2a12',
-                at: '2026-03-01T09:30:12.207Z',
-                duration_ms: 3,
-                problem: null,
-              },
-              {
-                request: 'finish',
-                request_id: '01936f0e-abcd-7c4e-9d52-0c3c5f1e2a13',
-                at: '2026-03-01T09:30:12.412Z',
-                duration_ms: 5008,
-                problem: 'urn:auth-movies:problem:provider-timeout',
-              },
-            ],
-          },
-        ],
+        logins: [loginExample],
       },
     ],
   },

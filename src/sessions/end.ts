@@ -1,4 +1,5 @@
 import type { Database } from '../storage/postgres.ts'
+import { isUuid } from '../storage/uuid.ts'
 import type { Asker } from './session.ts'
 
 /** A living session of one person at one site, as its owner sees it. */
@@ -76,8 +77,4 @@ async function end(
     )
     SELECT (SELECT count(*) FROM asker)::int AS askers, (SELECT count(*) FROM ended)::int AS ended`
   return row ?? { askers: 0, ended: 0 }
-}
-
-function isUuid(value: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)
 }

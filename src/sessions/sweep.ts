@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Database } from '../storage/postgres.ts'
+import { sweepDeletions } from '../users/deletions.ts'
 
 /** How the sweep works; seconds and rows. */
 export interface SweepOptions {
@@ -95,7 +96,9 @@ async function sweepAndSay(
 ): Promise<void> {
   try {
     const deleted = await sweepSessions(database, { signal })
-    if (deleted !== undefined) log.info({ deleted }, 'Ended sessions were swept.')
+    if (deleted === undefined) return
+    const lines = await sweepDeletions(database)
+    log.info({ deleted, lines }, "Ended sessions and old lines of the deletions' journal were swept.")
   } catch (error) {
     log.error({ err: error }, 'The sweep of ended sessions failed; the next will try again.')
   }

@@ -56,17 +56,27 @@ export async function listSites(database: Database): Promise<readonly SiteRecord
 }
 
 /**
+ * The site as it is.
+ * @throws {SiteError} not-found
+ */
+export function getSite({ prisma }: Database, id: string): Promise<SiteRecord> {
+  return known(prisma, id)
+}
+
+/**
  * Changes what is given and leaves the rest; a list replaces the list. Holds on every replica after 2 s.
+ * @param change the fields, or what makes them of the site as it is: nobody else changes it meanwhile
  * @throws {SiteError} invalid; not-found; conflict as for addSite
  */
 export function updateSite(
   database: Database,
   id: string,
-  changes: Partial<SiteFields>,
+  change: Partial<SiteFields> | ((before: SiteRecord) => Partial<SiteFields>),
   rules: SiteRules,
 ): Promise<SiteRecord> {
   return changeSites(database, async (transaction) => {
     const before = await known(transaction, id)
+    const changes = typeof change === 'function' ? change(before) : change
     checkFields(changes, rules)
     await refuseConflicts(transaction, [{ ...changes, id }])
     return changeSite(transaction, before, changes)
@@ -111,7 +121,7 @@ export async function removeSite(database: Database, id: string): Promise<void> 
   await changeSites(database, (transaction) => transaction.site.deleteMany({ where: { id } }))
 }
 
-async function known(transaction: Prisma.TransactionClient, id: string): Promise<SiteRecord> {
+async function known(transaction: Pick<Prisma.TransactionClient, 'site'>, id: string): Promise<SiteRecord> {
   const row = siteId.test(id)
     ? await transaction.site.findUnique({ where: { id }, include: recordIncludes })
     : null

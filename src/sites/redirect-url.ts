@@ -123,18 +123,32 @@ export function redirectUrlDifference(
   given: string,
   registered: readonly string[],
 ): RedirectUrlDifference | undefined {
+  return nearestRedirectUrl(given, registered)?.kind
+}
+
+/** A registered URL that was probably meant, and what tells it apart. For operators: it says what is registered. */
+export interface NearestRedirectUrl {
+  readonly url: string
+  readonly kind: RedirectUrlDifference
+}
+
+/** The nearest URL that redirectUrlDifference speaks of; undefined as there. */
+export function nearestRedirectUrl(
+  given: string,
+  registered: readonly string[],
+): NearestRedirectUrl | undefined {
   const host = hostOf(given)
   if (host === undefined || registered.includes(given)) return undefined
-  let nearest: { readonly kind: RedirectUrlDifference; readonly distance: number } | undefined
+  let nearest: (NearestRedirectUrl & { readonly distance: number }) | undefined
   for (const url of registered) {
     if (hostOf(url) !== host) continue
     const differing = differences(split(given), split(url))
     const [first] = differing
     if (first === undefined) continue
     const distance = differing.reduce((sum, [, weight]) => sum + weight, 0)
-    if (nearest === undefined || distance < nearest.distance) nearest = { kind: first[0], distance }
+    if (nearest === undefined || distance < nearest.distance) nearest = { url, kind: first[0], distance }
   }
-  return nearest?.kind
+  return nearest
 }
 
 function differences(given: Parts, registered: Parts): (typeof weights)[number][] {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import type { FastifyBaseLogger } from 'fastify'
 import { pino } from 'pino'
 import type t from 'tap'
 import type { ProviderDouble } from '../../sandbox/double.ts'
@@ -39,6 +40,8 @@ export interface TestService {
   readonly log: readonly string[]
   readonly metrics: ReturnType<typeof createMetrics>
   readonly keys: SigningKeys
+  /** What a management server is made of. */
+  readonly managed: Omit<Awaited<ReturnType<typeof createApp>>, 'app'> & { readonly log: FastifyBaseLogger }
   close(): Promise<void>
 }
 
@@ -115,7 +118,13 @@ export async function startTestService(test: Test, options: TestServiceOptions =
     ...(options.now && { now: options.now }),
   })
   const metrics = createMetrics()
-  const { app } = await createApp(config, { database, keys, metrics, log, ...(redis && { redis }) })
+  const { app, ...managed } = await createApp(config, {
+    database,
+    keys,
+    metrics,
+    log,
+    ...(redis && { redis }),
+  })
   await app.listen({ host: '127.0.0.1', port: listenAt })
   const { port } = app.server.address() as AddressInfo
   const close = async () => {
@@ -136,6 +145,7 @@ export async function startTestService(test: Test, options: TestServiceOptions =
     log: lines,
     metrics,
     keys,
+    managed: { ...managed, log },
     close: closeOnce,
   }
 }

@@ -1,0 +1,39 @@
+import { Type } from 'typebox'
+
+/** Printable text: PostgreSQL takes no NUL, and nothing that is stored has a control character. */
+export const searchText = (maxLength: number, description: string) =>
+  Type.String({ minLength: 1, maxLength, pattern: '^[^\\p{Cc}\\p{Cs}]+$', description })
+
+/** Part of a list, as a query asks for it: text, as a query holds nothing else. */
+export const pageQuery = {
+  limit: Type.Optional(
+    Type.String({ pattern: '^([1-9]\\d?|1\\d\\d|200)$', description: '1 to 200; 50 without it' }),
+  ),
+  after: Type.Optional(Type.String({ format: 'uuid', description: '`next` of the page before' })),
+}
+
+/** `next` of a page. */
+export const Next = Type.Union([Type.String({ format: 'uuid' }), Type.Null()], {
+  description: 'For `after`, to get the next page; null where this one is the last',
+})
+
+/** Entries of a page that does not say how long it is to be. */
+export const usualLimit = 50
+
+/** The page that a query asks for. */
+export function pageOf({ limit, after }: { readonly limit?: string; readonly after?: string }) {
+  return { limit: limit === undefined ? usualLimit : Number(limit), ...(after !== undefined && { after }) }
+}
+
+/**
+ * Reads one entry more than is asked for, which tells whether there is a further page.
+ * @param read by page, newest first
+ */
+export async function readPage<Entry extends { readonly id: string }>(
+  page: { readonly limit: number; readonly after?: string },
+  read: (page: { readonly limit: number; readonly after?: string }) => Promise<readonly Entry[]>,
+): Promise<{ readonly entries: readonly Entry[]; readonly next: string | null }> {
+  const found = await read({ ...page, limit: page.limit + 1 })
+  const entries = found.slice(0, page.limit)
+  return { entries, next: found.length > page.limit ? (entries.at(-1)?.id ?? null) : null }
+}

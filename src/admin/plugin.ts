@@ -1,0 +1,71 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { docs } from '../http/docs.ts'
+import type { Translate } from '../http/error-handler.ts'
+import { handleErrors, handleUnknownRoutes } from '../http/error-handler.ts'
+import { openapi } from '../http/openapi.ts'
+import { applyRoute } from './apply-route.ts'
+import type { AdminTokens } from './authorize.ts'
+import { authorizer } from './authorize.ts'
+import { checkRoutes } from './check-routes.ts'
+import { adminTranslate } from './failures.ts'
+import { adminLoginRoute } from './login-route.ts'
+import { personalDataRoutes } from './personal-data-routes.ts'
+import type { AdminServices } from './services.ts'
+import { adminSessionRoutes } from './session-routes.ts'
+import { sitePartRoutes } from './site-part-routes.ts'
+import { siteRoutes } from './site-routes.ts'
+import { adminUserRoutes } from './user-routes.ts'
+
+const document = {
+  title: 'Auth-movies: admin API',
+  description: 'What operators do with sites, people and sessions. On the management port alone.',
+  server: { url: 'http://127.0.0.1:9464', description: 'The management port, never routed from outside' },
+  securitySchemes: {
+    adminToken: { type: 'http', scheme: 'bearer', description: 'Made by `admin-token NAME`' },
+  },
+  tags: [
+    { name: 'Sites', description: 'Sites, their redirect URLs, secrets and providers' },
+    { name: 'Users', description: 'People: find, disable, export, delete' },
+    { name: 'Sessions', description: 'Sessions of anybody' },
+    { name: 'Logins', description: 'Where logins got to' },
+    { name: 'Checks', description: 'Answers without a user' },
+  ],
+} as const
+
+/** What the admin API is made of. */
+export interface AdminOptions {
+  readonly services: AdminServices
+  readonly access: AdminTokens
+  readonly publicUrl: string
+  readonly translate: Translate
+}
+
+/** The admin API under /api/v1/admin/, its OpenAPI document and reference: for the management server. */
+export const adminApi = fp(async (app: FastifyInstance, options: AdminOptions) => {
+  const { services, access, publicUrl } = options
+  await app.register(openapi, document)
+  app.decorateRequest('adminName', '')
+  await app.register(
+    async (scope) => {
+      const authorize = authorizer(access)
+      // Before the body is read, and for addresses that are not there as well.
+      scope.addHook('onRequest', async (request) => {
+        request.adminName = await authorize(request)
+      })
+      scope.removeContentTypeParser('text/plain')
+      handleErrors(scope, { publicUrl, translate: adminTranslate(options.translate) })
+      handleUnknownRoutes(scope, publicUrl)
+      await scope.register(siteRoutes, services)
+      await scope.register(sitePartRoutes, services)
+      await scope.register(applyRoute, services)
+      await scope.register(adminUserRoutes, services)
+      await scope.register(personalDataRoutes, services)
+      await scope.register(adminSessionRoutes, services)
+      await scope.register(adminLoginRoute, services)
+      await scope.register(checkRoutes, services)
+    },
+    { prefix: '/api/v1/admin' },
+  )
+  await app.register(docs)
+})

@@ -1,0 +1,37 @@
+import { adminApi } from './admin/plugin.ts'
+import type { Resources } from './app.ts'
+import { providers, translate } from './app.ts'
+import type { Config } from './config.ts'
+import type { Health } from './http/management.ts'
+import { management } from './http/management.ts'
+import { createServer } from './http/server.ts'
+import type { LoginHistory } from './login/history.ts'
+import type { ProviderRegistry } from './providers/registry.ts'
+import type { Sites } from './sites/site.ts'
+
+/** What the management server shows of the public service. */
+export interface Managed extends Pick<Resources, 'database' | 'metrics' | 'log'> {
+  readonly health: Health
+  readonly sites: Sites
+  readonly providers: ProviderRegistry
+  readonly history: LoginHistory
+}
+
+/** The management server: health and metrics, open to whoever reaches its port, and the admin API behind its tokens. */
+export async function createManagement(config: Config, managed: Managed) {
+  const { publicUrl, adminTokens: tokens, rateLimit } = config
+  const { health, metrics, log, ...services } = managed
+  const manager = await createServer(config, log, translate)
+  await manager.register(management, { health, metrics })
+  await manager.register(adminApi, {
+    services: {
+      ...services,
+      rules: { loopback: config.mode === 'development', providers: providers.map(({ name }) => name) },
+      callbackUrl: (provider) => `${publicUrl}/api/v1/oauth/callback/${provider}`,
+    },
+    access: { tokens, rateLimit },
+    publicUrl,
+    translate,
+  })
+  return manager
+}
