@@ -66,10 +66,10 @@ t.test('it comes again and again, also after a failure, until it is closed', asy
   const sweep = startSweep(database, log, 20)
   await eventually(() => assert(said.includes('failed')))
   await database.pool.query('ALTER TABLE away RENAME TO sessions')
-  await eventually(() => assert(said.includes('{"deleted":0}')))
+  await eventually(() => assert(said.includes('{"deleted":0,"lines":0}')))
   const { sessionId } = await opened(database)
   await age(database, sessionId, 10 * day)
-  await eventually(() => assert(said.includes('{"deleted":1}')))
+  await eventually(() => assert(said.includes('{"deleted":1,"lines":0}')))
   await sweep.close()
   const before = said.length
   await new Promise((resolve) => setTimeout(resolve, 100))
