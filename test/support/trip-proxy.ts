@@ -5,22 +5,35 @@ import type t from 'tap'
 
 type Test = Pick<typeof t, 'teardown'>
 
+/** Round trips; `background`: those that no caller waits for. */
+export interface Trips {
+  readonly awaited: number
+  readonly background: number
+}
+
 /** Stands before a server and counts how often it is asked. */
 export interface TripProxy {
   /** `url` with this proxy in place of its host and port. */
   through(url: string): string
   /**
    * Round trips since the last call, over all connections: each begins with the first byte from the client after
-   * an answer. What is sent together is one trip; a statement and the COMMIT after it are two. An entry of the
-   * history that goes out alone is none: nobody waits for it.
+   * an answer. What is sent together is one trip; a statement and the COMMIT after it are two. Waits until
+   * nothing is under way.
    */
-  take(): number
+  take(): Promise<Trips>
 }
 
-/** Starts a proxy on a free port of loopback; closed when `test` ends. */
-export async function startTripProxy(test: Test, target: string): Promise<TripProxy> {
+/** Milliseconds without a byte. */
+const quiet = 30
+
+/**
+ * Starts a proxy on a free port of loopback; closed when `test` ends.
+ * @param background matches the first bytes of trips that are counted apart
+ */
+export async function startTripProxy(test: Test, target: string, background?: RegExp): Promise<TripProxy> {
   const { hostname, port } = new URL(target)
-  let trips = 0
+  let trips: Trips = { awaited: 0, background: 0 }
+  let lastByte = 0
   const server = createServer((client) => {
     const upstream = connect(Number(port), hostname)
     const end = () => {
@@ -30,8 +43,12 @@ export async function startTripProxy(test: Test, target: string): Promise<TripPr
     for (const socket of [client, upstream]) socket.on('error', end).on('close', end).setNoDelay(true)
     let asking = false
     client.on('data', (chunk) => {
-      if (!asking && !isHistory(chunk)) trips += 1
+      if (!asking) {
+        const kind = background?.test(chunk.toString('latin1')) === true ? 'background' : 'awaited'
+        trips = { ...trips, [kind]: trips[kind] + 1 }
+      }
       asking = true
+      lastByte = performance.now()
       upstream.write(chunk)
     })
     upstream.on('data', (chunk) => {
@@ -60,9 +77,4 @@ export async function startTripProxy(test: Test, target: string): Promise<TripPr
       return taken
     },
   }
-}
-
-/** The first command of what is sent, in Redis's protocol. */
-function isHistory(chunk: Buffer): boolean {
-  return /^\*\d+\r\n\$4\r\nxadd\r\n/.test(chunk.subarray(0, 24).toString('latin1'))
 }
