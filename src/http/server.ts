@@ -36,7 +36,8 @@ export async function createServer(config: Config, log: FastifyBaseLogger, trans
     ajv: {
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false },
     },
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    // As long as any address may be: a refusal by the router would tell strangers which addresses there are.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 32_768 },
     clientErrorHandler: answerClientError(publicUrl),
     frameworkErrors: answerBadUrl(publicUrl),
   }).withTypeProvider<TypeBoxTypeProvider>()

@@ -26,9 +26,9 @@ export interface TestManagement {
   /** The token named `tester`. */
   readonly token: string
   /** Asks the admin API: `admin('POST', 'sites/', { body })`. */
-  admin(method: string, path: string, request?: AdminRequest): Promise<Answer>
+  readonly admin: (method: string, path: string, request?: AdminRequest) => Promise<Answer>
   /** The audit lines since the last time that somebody asked. */
-  audited(): Readonly<Record<string, unknown>>[]
+  readonly audited: () => Readonly<Record<string, unknown>>[]
 }
 
 /** A token and its entry for ADMIN_TOKENS. */
