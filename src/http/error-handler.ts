@@ -24,6 +24,8 @@ export function handleErrors(
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = asProblem(error, request, options.translate)
     if (problem.status >= 500) request.log.error({ err: error, problem: problem.type }, 'request failed')
+    else if (problem.options.log)
+      request.log.info({ ...problem.options.log, problem: problem.type }, 'refused')
     return sendProblem(request, reply, problem, options.publicUrl)
   })
 }

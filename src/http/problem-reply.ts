@@ -32,13 +32,16 @@ export function problemBody(
   }
 }
 
+/** Where standard OAuth clients come by themselves. */
+const standardEndpoints = /^\/api\/v1\/oauth\/(refresh|revoke|introspect)\/?(\?|$)/
+
 /**
  * RFC 6749 §5.2 answers in application/json, and OAuth clients that ask for it alone refuse any other name of
  * the same body; everybody else gets RFC 9457's.
  */
-function mediaTypeOf(request: FastifyRequest, oauth: boolean): string {
+function mediaTypeOf(request: FastifyRequest): string {
   const accepts = request.accepts()
-  const plain = oauth && accepts.type(['application/problem+json']) === false
+  const plain = standardEndpoints.test(request.url) && accepts.type(['application/problem+json']) === false
   return plain && accepts.type(['application/json']) !== false
     ? 'application/json'
     : 'application/problem+json'
@@ -58,7 +61,7 @@ export function sendProblem(
     requestId: request.id,
     oauth,
   })
-  return problemHeaders(reply, problem).type(mediaTypeOf(request, oauth)).send(JSON.stringify(body))
+  return problemHeaders(reply, problem).type(mediaTypeOf(request)).send(JSON.stringify(body))
 }
 
 /** Status and headers alone, for an answer whose body is a page. */

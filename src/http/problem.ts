@@ -10,6 +10,8 @@ export interface ProblemOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** In place of the row's OAuth error, where a row serves several. */
   readonly error?: string
+  /** For the log alone: what an operator is told beyond what the caller is. */
+  readonly log?: Readonly<Record<string, string>>
   /** For the log alone. */
   readonly cause?: unknown
 }

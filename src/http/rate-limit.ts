@@ -16,7 +16,7 @@ export const limits = {
   /** Each may read all that is remembered of the site's logins. */
   siteQuestion: 120,
   wrongSecret: 30,
-  failedFinish: 600,
+  unknownState: 600,
 } as const
 
 /** The buckets that a request may fall into; each refusal says who is limited and when to come back. */
@@ -28,10 +28,10 @@ export interface RateLimits {
    */
   admit(kind: Limited, siteId: string, address: string, proved: boolean): Promise<void>
   /**
-   * Counts a finish that failed its checks, by address; a good one is never refused by this bucket.
+   * Counts a finish whose state is unknown, by address; one whose state lives is never refused by this bucket.
    * @throws {Problem} rate-limited
    */
-  failedFinish(address: string): Promise<void>
+  unknownState(address: string): Promise<void>
   /**
    * Counts wrong credentials; the right ones are never refused by this bucket.
    * @throws {Problem} rate-limited
@@ -47,7 +47,7 @@ export interface RateLimits {
 /** For benchmarks (`RATE_LIMIT=off`): every request is welcome. */
 export const noRateLimits: RateLimits = {
   admit: async () => {},
-  failedFinish: async () => {},
+  unknownState: async () => {},
   wrongSecret: async () => {},
   siteQuestion: async () => {},
 }
@@ -81,7 +81,7 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
     refresh: limiter('refresh-address', limits.refresh),
   }
   const wrongSecrets = limiter('secret', limits.wrongSecret)
-  const failedFinishes = limiter('failed', limits.failedFinish)
+  const unknownStates = limiter('unknown-state', limits.unknownState)
   const siteQuestions = limiter('site', limits.siteQuestion)
 
   return {
@@ -89,8 +89,8 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
       proved
         ? consume(bySite[kind], siteId, 'site', limits.proved)
         : consume(byAddress[kind], `${siteId}:${network(address)}`, 'site-and-address', limits[kind]),
-    failedFinish: (address) =>
-      consume(failedFinishes, network(address), 'unknown-states', limits.failedFinish),
+    unknownState: (address) =>
+      consume(unknownStates, network(address), 'unknown-states', limits.unknownState),
     wrongSecret: (siteId, address) =>
       consume(
         wrongSecrets,

@@ -57,10 +57,7 @@ export async function finish(
   signal: AbortSignal,
   trail: Trail,
 ): Promise<TokenPair> {
-  const checked = await check(request, services, trail).catch(async (error: unknown) => {
-    if (error instanceof Problem && error.status === 400) await services.limits.failedFinish(request.address)
-    throw error
-  })
+  const checked = await check(request, services, trail)
   const { login, provider, proved } = checked
   await services.limits.admit('finish', login.siteId, request.address, checked.caller !== undefined)
 
@@ -94,7 +91,7 @@ export async function finish(
 
 /** Everything that can be wrong with what the caller brings, before anything is used up. */
 async function check(request: FinishRequest, services: FinishServices, trail: Trail) {
-  const { login, answer } = await findLogin(request.state, services.logins, trail)
+  const { login, answer } = await findLogin(request, services, trail)
   const provider = services.providers.get(login.provider)
   const site = await services.sites.byId(login.siteId)
   if (site === undefined) throw new Problem('site-disabled')
@@ -109,12 +106,15 @@ async function check(request: FinishRequest, services: FinishServices, trail: Tr
 }
 
 async function findLogin(
-  state: string,
-  logins: LoginStore,
+  { state, address }: FinishRequest,
+  { logins, limits }: FinishServices,
   trail: Trail,
 ): Promise<{ login: Login; answer: Answer }> {
   const found = isState(state) ? await logins.find(state) : undefined
-  if (found === undefined) throw new Problem('unknown-login')
+  if (found === undefined) {
+    await limits.unknownState(address)
+    throw new Problem('unknown-login')
+  }
   const { login, answer } = found
   trail.follows(state, login)
   const by = answer?.kind === 'code' ? answer.finishBy : login.answerBy

@@ -107,12 +107,16 @@ export function unknownProvider(providers: ProviderRegistry): Problem {
 
 /**
  * Says how an unregistered URL differs from a registered one of the same host, and no more: nobody learns our
- * list of customers by asking. Only a caller with that site's secret is told the registered URL.
+ * list of customers by asking. Only a caller with that site's secret is told the registered URL; the log is too.
  */
 async function unregistered(url: string, caller: Site | undefined, sites: Sites): Promise<Problem> {
   const host = hostOf(url)
-  const difference = host === undefined ? undefined : redirectUrlDifference(url, await sites.urlsOfHost(host))
+  const urls = host === undefined ? [] : await sites.urlsOfHost(host)
+  const difference = redirectUrlDifference(url, urls)
   if (difference === undefined) return new Problem('redirect-url-unknown')
   const registered = caller?.redirectUrls.filter((one) => hostOf(one) === host).join(' ')
-  return new Problem('redirect-url-differs', { values: { difference, ...(registered && { registered }) } })
+  return new Problem('redirect-url-differs', {
+    values: { difference, ...(registered && { registered }) },
+    log: { difference, registered: urls.slice(0, 5).join(' ') },
+  })
 }

@@ -125,7 +125,8 @@ export function createOAuthClient({
       const answer = await http.send({ endpoint: 'token', method: 'POST', url, headers, body }, signal)
       const json = read('token', answer)
       if (isRefusal(json) || answer.status >= 400) {
-        const words = describeRefusal(json, [grant.code, grant.codeVerifier, settings.clientSecret])
+        const basic = headers.authorization?.replace('Basic ', '')
+        const words = describeRefusal(json, [grant.code, grant.codeVerifier, settings.clientSecret, basic])
         const kind = refusalKind(json, answer.status, refusals)
         throw new ProviderFailure(kind, failed('token', answer.status, words))
       }

@@ -67,6 +67,6 @@ const limits = {
   without_secret: { start: perMinute.start, finish: perMinute.finish, refresh: perMinute.refresh },
   with_secret: { start: perMinute.proved, finish: perMinute.proved, refresh: perMinute.proved },
   wrong_secret: perMinute.wrongSecret,
-  failed_finish: perMinute.failedFinish,
+  unknown_state: perMinute.unknownState,
   site: perMinute.siteQuestion,
 }

@@ -22,7 +22,7 @@ export const OwnSite = Type.Object(
           without_secret: Type.Object(kinds, { description: 'For the site, from one address' }),
           with_secret: Type.Object(kinds, { description: 'For the site, from anywhere' }),
           wrong_secret: count('For the site, from one address'),
-          failed_finish: count('From one address; a good finish is never refused by it'),
+          unknown_state: count('From one address; a good finish is never refused by it'),
           site: count('Questions of the site about itself'),
         }),
         Type.Null(),
@@ -65,7 +65,7 @@ export const OwnSite = Type.Object(
           without_secret: { start: 600, finish: 1200, refresh: 1200 },
           with_secret: { start: 6000, finish: 6000, refresh: 6000 },
           wrong_secret: 30,
-          failed_finish: 600,
+          unknown_state: 600,
           site: 120,
         },
         lifetimes: {
