@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { startService } from '../../../src/main.ts'
+import { startService } from '../../../src/service.ts'
 import { testDatabase } from '../../support/database.ts'
 import { eventually, freePort } from '../../support/process.ts'
 import { addSite, age, opened } from '../test-sessions.ts'

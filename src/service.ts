@@ -1,0 +1,144 @@
+import type { FastifyBaseLogger } from 'fastify'
+import { createApp, providers } from './app.ts'
+import type { Config, Environment } from './config.ts'
+import { readConfig } from './config.ts'
+import { dataDirectory, developmentSecretKeys } from './development.ts'
+import { createMetrics } from './http/metrics.ts'
+import { createLog } from './log.ts'
+import { createManagement } from './management.ts'
+import { createHealth } from './service-health.ts'
+import { startSweep } from './sessions/sweep.ts'
+import { openEmbedded } from './storage/embedded.ts'
+import { migrate, pendingMigrations } from './storage/migrate.ts'
+import type { Database } from './storage/postgres.ts'
+import { isDatabaseUnavailable, openDatabase } from './storage/postgres.ts'
+import { connectRedis } from './storage/redis.ts'
+import type { SigningKeys } from './tokens/signing-keys.ts'
+import { createSigningKeys } from './tokens/signing-keys.ts'
+
+/** A service that is up. */
+export interface Service {
+  readonly config: Config
+  readonly database: Database
+  readonly log: FastifyBaseLogger
+  /** Stops taking work, finishes what runs, closes what was opened. */
+  close(): Promise<void>
+}
+
+/** Why the process cannot start, in one sentence for its operator. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+}
+
+/**
+ * Configuration → storage → keys → app → listen.
+ * @throws {ConfigError | StartError | EmbeddedDatabaseError | RedisConnectError | MigrationError | UnusableKey} whose
+ *   messages are for the operator; whatever was opened before is closed again
+ */
+export async function startService(env: Environment): Promise<Service> {
+  const config = readConfig(env, providers)
+  const log = createLog(config.logLevel)
+  for (const warning of config.warnings) log.warn(warning)
+  const opened: (() => Promise<unknown>)[] = []
+  const close = async () => {
+    for (const one of opened.splice(0).toReversed()) await one()
+  }
+  try {
+    return await open(config, log, opened, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function open(
+  config: Config,
+  log: FastifyBaseLogger,
+  opened: (() => Promise<unknown>)[],
+  close: () => Promise<void>,
+): Promise<Service> {
+  const embedded =
+    config.database.url === undefined ? await openEmbedded(dataDirectory, 'service') : undefined
+  if (embedded !== undefined) opened.push(() => embedded.close())
+  const url = config.database.url ?? embedded?.url ?? ''
+  const database = openDatabase({
+    url,
+    poolMax: config.database.poolMax,
+    embedded: embedded !== undefined,
+    ...(config.database.pooler && { pooler: config.database.pooler }),
+  })
+  opened.push(() => database.close())
+  if (config.mode === 'development') await migrate(config.database.directUrl ?? url)
+  else await checkSchema(database)
+
+  const redis =
+    config.redis.url === undefined
+      ? undefined
+      : await connectRedis({ ...config.redis, url: config.redis.url, onWarning: (text) => log.warn(text) })
+  if (redis !== undefined) opened.push(async () => redis.disconnect())
+  const secretKeys =
+    config.secretKeys.length > 0 ? config.secretKeys : await developmentSecretKeys(dataDirectory)
+  const keys = await createSigningKeys({ ...config, database, secretKeys, log })
+  opened.push(() => keys.close())
+
+  const metrics = createMetrics(() => keyAges(keys))
+  const resources = { database, keys, metrics, log, ...(redis && { redis }) }
+  const { app, ...managed } = await createApp(config, resources)
+  const health = createHealth({ ...resources, registry: managed.providers })
+  const manager = await createManagement(config, { ...resources, ...managed, health })
+  const sweep = startSweep(database, log)
+  opened.push(() => sweep.close())
+  // Closed in reverse: the public port first, then health and metrics, then what runs behind them.
+  opened.push(() => manager.close())
+  opened.push(() => app.close())
+  await listen(manager, config.host, config.managementPort, 'MANAGEMENT_PORT')
+  await listen(app, config.host, config.port, 'PORT')
+  log.info({ port: config.port, managementPort: config.managementPort }, 'listening')
+  return {
+    config,
+    database,
+    log,
+    async close() {
+      health.drain()
+      await new Promise((resolve) => setTimeout(resolve, config.drainDelay * 1000))
+      await close()
+    },
+  }
+}
+
+/** Seconds; nothing where no key is loaded: readiness tells that, and a scrape must not fail over it. */
+function keyAges(keys: SigningKeys): Readonly<Record<string, number>> {
+  if (!keys.loaded()) return {}
+  return Object.fromEntries(
+    Object.entries(keys.summary()).map(([kind, { ageSeconds }]) => [kind, ageSeconds]),
+  )
+}
+
+/** Strict mode never changes the schema by itself: when, is an operator's decision. */
+async function checkSchema({ pool }: Database): Promise<void> {
+  const pending = await pendingMigrations(pool).catch((error: unknown) => {
+    if (!isDatabaseUnavailable(error)) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new StartError(`The database cannot be used now (${reason}): check that it runs, and DATABASE_URL.`)
+  })
+  if (pending.length > 0)
+    throw new StartError('The database is not at this version: run `node src/cli.ts migrate` first.')
+}
+
+async function listen(
+  server: { listen(options: { host: string; port: number }): Promise<string> },
+  host: string,
+  port: number,
+  variable: string,
+): Promise<void> {
+  try {
+    await server.listen({ host, port })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    if (error.code === 'EADDRINUSE')
+      throw new StartError(`Port ${port} is taken: stop what listens there, or set ${variable} to another.`)
+    throw new StartError(
+      `${host}:${port} cannot be listened on (${String(error.code)}): check HOST and ${variable}.`,
+    )
+  }
+}
