@@ -130,10 +130,10 @@ t.test('logins and deletions of one person at once leave nothing half done', asy
     const answer = await finish(service, await answeredLogin(service, 'yandex', { person: planted }))
     t.equal(answer.status, 200, answer.text)
   })
-  let running = true
+  const allIn = new AbortController()
   const lines: string[] = []
   const deleting = async () => {
-    while (running) {
+    while (!allIn.signal.aborted) {
       for (const { id } of await prisma.user.findMany({ select: { id: true } })) {
         const answer = await admin('POST', `users/${id}/delete/`, { body: { reason: 'other' } })
         t.ok(answer.status === 200 || answer.status === 404, answer.text)
@@ -143,7 +143,7 @@ t.test('logins and deletions of one person at once leave nothing half done', asy
   }
   const deletions = [deleting(), deleting()]
   await Promise.all(logins)
-  running = false
+  allIn.abort()
   await Promise.all(deletions)
   t.ok(lines.length > 1, `${lines.length} deletions`)
   const journal = await prisma.deletion.findMany({ orderBy: { id: 'asc' } })
