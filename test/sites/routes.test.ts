@@ -27,7 +27,7 @@ t.test('a site is shown what the service knows of it', async (t) => {
       without_secret: { start: 600, finish: 1_200, refresh: 1_200 },
       with_secret: { start: 6_000, finish: 6_000, refresh: 6_000 },
       wrong_secret: 30,
-      failed_finish: 600,
+      unknown_state: 600,
       site: 120,
     },
     lifetimes: {
