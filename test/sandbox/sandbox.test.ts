@@ -22,7 +22,7 @@ function authorizeUrl({ env }: Sandbox, name: (typeof providers)[number], extra 
     state: 'the+state/=%',
     ...(name === 'google' && { scope: 'openid email profile' }),
   })
-  return `${env[`${prefix}_AUTHORIZE_URL`]}?${query}${extra}`
+  return `${env[`${prefix}_AUTHORIZE_URL`]}?${query.toString()}${extra}`
 }
 
 const post = (url: string, fields: Record<string, string>) =>

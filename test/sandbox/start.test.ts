@@ -78,7 +78,7 @@ for (const [name, mistake] of Object.entries(mistakes))
     const folder = await emptyFolder(t)
     const ports = await freePorts()
     const undo = 'prepare' in mistake ? await mistake.prepare(ports, folder) : () => {}
-    t.teardown(() => void undo())
+    t.teardown(undo)
     const env = { NODE_ENV: 'development', ...('env' in mistake && mistake.env) }
     const started = run(t, 'sandbox/start.ts', { folder, ports, env })
     t.equal(await started.ended, 1)
