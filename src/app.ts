@@ -48,6 +48,7 @@ export interface Resources {
 
 const document = {
   title: 'Auth-movies',
+  server: 'Where your operator runs the service',
   description: 'Logs people in to client sites through OAuth providers.',
   tags: [
     { name: 'Login', description: 'The two requests of a login, and what the browser does between them' },
@@ -126,7 +127,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   await app.register(providerRoutes, { providers: registry })
   await app.register(tokenRoutes, { keys, publicUrl })
   await app.register(problemPages, { publicUrl })
-  await app.register(docs)
+  await app.register(docs, { title: document.title })
   return { app, providers: registry, sites, history }
 }
 

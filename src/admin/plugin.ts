@@ -20,7 +20,7 @@ import { adminUserRoutes } from './user-routes.ts'
 const document = {
   title: 'Auth-movies: admin API',
   description: 'What operators do with sites, people and sessions. On the management port alone.',
-  server: { url: 'http://127.0.0.1:9464', description: 'The management port, never routed from outside' },
+  server: 'The management port, never routed from outside',
   securitySchemes: {
     adminToken: { type: 'http', scheme: 'bearer', description: 'Made by `admin-token NAME`' },
   },
@@ -67,5 +67,5 @@ export const adminApi = fp(async (app: FastifyInstance, options: AdminOptions) =
     },
     { prefix: '/api/v1/admin' },
   )
-  await app.register(docs)
+  await app.register(docs, { title: document.title })
 })

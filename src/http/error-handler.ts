@@ -65,7 +65,9 @@ function invalidParameter(error: FastifyError, request: FastifyRequest): Problem
     if (misnamed !== undefined) return new Problem('misnamed-parameter', { values: { ...misnamed } })
     return new Problem('missing-parameter', { values: { parameter } })
   }
-  if (source === undefined || source === null) return new Problem('malformed-request')
+  // No body at all: as a rule the parameters stand in the address, which the text of this problem speaks of.
+  if (source === undefined) return new Problem('missing-parameter')
+  if (source === null) return new Problem('malformed-request')
   if (failure?.keyword === 'type' && Array.isArray(valueOf(source, parameter)))
     return new Problem('repeated-parameter', { values: { parameter } })
   return new Problem('invalid-parameter', { values: { parameter, rule: ruleOf(failure) } })
@@ -77,7 +79,10 @@ function sourceOf({ validationContext }: FastifyError, request: FastifyRequest):
 }
 
 /** Words that are easily confused: the published guide itself says `client_redirect_uri` in one place. */
-const misnamings = [{ right: 'client_redirect_url', given: 'client_redirect_uri' }] as const
+const misnamings = ['client_redirect_uri', 'redirect_uri', 'redirect_url'].map((given) => ({
+  right: 'client_redirect_url',
+  given,
+}))
 
 const rules: Readonly<Record<string, string>> = {
   type: 'string',

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import { Type } from 'typebox'
+import manifest from '../../package.json' with { type: 'json' }
 import { Problem } from './problem.ts'
 import { problemBody } from './problem-reply.ts'
 import { ProblemSchema } from './problem-schema.ts'
@@ -86,8 +87,9 @@ export interface Document {
   readonly title: string
   readonly description: string
   readonly tags: readonly { readonly name: string; readonly description: string }[]
-  /** Where it is reached, and by what; the public service without them. */
-  readonly server?: { readonly url: string; readonly description: string }
+  /** Where it is reached, in words. */
+  readonly server: string
+  /** By what; the public service's own without it. */
   readonly securitySchemes?: Readonly<Record<string, HttpScheme>>
 }
 
@@ -98,13 +100,10 @@ interface HttpScheme {
   readonly bearerFormat?: string
 }
 
-const publicServer = { url: exampleOrigin, description: 'Where your operator runs the service' }
 const publicSchemes: Readonly<Record<string, HttpScheme>> = {
   accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
   site: { type: 'http', scheme: 'basic', description: "The site's id and secret" },
 }
-
-const version = '1.0.0'
 
 /** Collects the routes that are registered after it into an OpenAPI 3.1 document: `app.swagger()`. */
 export const openapi = fp(async (app: FastifyInstance, document: Document) => {
@@ -114,11 +113,12 @@ export const openapi = fp(async (app: FastifyInstance, document: Document) => {
       openapi: '3.1.0',
       info: {
         title: document.title,
-        version,
+        version: manifest.version,
         description: document.description,
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      servers: [{ ...(document.server ?? publicServer) }],
+      // Relative to the document itself: the same everywhere, and the reference's own requests go to the right place.
+      servers: [{ url: '/', description: document.server }],
       tags: document.tags.map((tag) => ({ ...tag })),
       components: { securitySchemes: { ...(document.securitySchemes ?? publicSchemes) } },
       security: [],

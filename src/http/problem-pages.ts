@@ -21,7 +21,8 @@ export const problemPages: FastifyPluginAsyncTypebox<{ publicUrl: string }> = as
   app.get('/problems/', { schema: { hide: true, querystring: languages } }, async (request, reply) => {
     const language = request.query.lang ?? languageOf(request)
     const rows = Object.entries(problemTexts[language]).map(
-      ([name, text]) => `<li><a href="/problems/${name}">${name}</a>: ${escapeHtml(text.title)}</li>`,
+      ([name, text]) =>
+        `<li><a href="/problems/${name}?lang=${language}">${name}</a>: ${escapeHtml(text.title)}</li>`,
     )
     return sendPage(reply, { language, title: words[language].list, body: `<ul>${rows.join('')}</ul>` })
   })
@@ -48,7 +49,7 @@ export const problemPages: FastifyPluginAsyncTypebox<{ publicUrl: string }> = as
           `<p><code>urn:auth-movies:problem:${name}</code></p>` +
           `<h2>${cause}</h2><p>${escapeHtml(text.cause)}</p><h2>${remedy}</h2><p>${escapeHtml(text.remedy)}</p>` +
           `<h2>${sample}</h2><pre>HTTP ${problems[name].status}\n${escapeHtml(JSON.stringify(example, null, 2))}</pre>` +
-          `<p><a href="/problems/">${index}</a> · <a href="?lang=ru">Русский</a> · <a href="?lang=en">English</a></p>`,
+          `<p><a href="/problems/?lang=${language}">${index}</a> · <a href="?lang=ru">Русский</a> · <a href="?lang=en">English</a></p>`,
       })
     },
   )

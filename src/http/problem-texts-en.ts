@@ -167,7 +167,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'secret-required': {
     title: 'The secret of the site is required',
     detail:
-      'This site is set to require its secret, and the request has none. Send the id and secret of the site by HTTP Basic.',
+      'This request takes the secret of the site, and it has none. Send the id and secret of the site by HTTP Basic.',
     cause:
       'The operator has set the site so that start, finish, refresh and revoke work only with its secret; introspection and the pages about the site always need it. An empty secret counts as none.',
     remedy:
@@ -304,7 +304,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'site-mismatch': {
     title: 'This belongs to another site',
     detail:
-      'The id and secret sent are right, but the login or token belongs to another site. Use the credentials of the site that started the login.',
+      'The id and secret sent are right, but the return URL, login or token belongs to another site. Use the credentials of that site.',
     cause:
       'Your server serves several sites or environments and has mixed up their settings, or somebody brought the parameters of one site to another.',
     remedy:

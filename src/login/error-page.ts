@@ -5,13 +5,25 @@ import { languageOf, problemHeaders } from '../http/problem-reply.ts'
 import { problemText } from '../http/problem-texts.ts'
 
 const words = {
-  en: { back: 'Back to', id: 'Request', help: 'If it happens again, tell the site this number:' },
-  ru: { back: 'Вернуться на', id: 'Запрос', help: 'Если это повторится, сообщите сайту этот номер:' },
+  en: {
+    title: 'The login did not succeed',
+    again: 'Go back to the site and log in once more.',
+    completed: 'This login is already completed: as a rule you are logged in. Go back to the site.',
+    back: 'Back to',
+    help: 'If it happens again, tell the site this number:',
+  },
+  ru: {
+    title: 'Войти не получилось',
+    again: 'Вернитесь на сайт и войдите ещё раз.',
+    completed: 'Этот вход уже завершён: скорее всего, вы вошли. Вернитесь на сайт.',
+    back: 'Вернуться на',
+    help: 'Если это повторится, сообщите сайту этот номер:',
+  },
 } as const
 
 /**
- * What a person sees at the callback instead of a redirect: what happened in plain words, the way back to the
- * site where the login is known, and the request's number.
+ * What a person sees at the callback instead of a redirect: what to do in plain words, the way back to the site
+ * where the login is known, and in small print the request's number and what a developer wants to read.
  * @param siteOrigin an origin of a registered URL; its path is not shown, as it may want parameters
  */
 export function sendErrorPage(
@@ -22,14 +34,14 @@ export function sendErrorPage(
 ): FastifyReply {
   const language = languageOf(request)
   const text = problemText(problem.type, language, problem.options.values)
-  const { back, help } = words[language]
+  const { back, help, title, again, completed } = words[language]
   const link =
     siteOrigin === undefined
       ? ''
       : `<p><a href="${escapeHtml(siteOrigin)}">${back} ${escapeHtml(new URL(siteOrigin).host)}</a></p>`
   return sendPage(problemHeaders(reply, problem), {
     language,
-    title: text.title,
-    body: `<p>${escapeHtml(text.detail)}</p>${link}<p><small>${help} <code>${escapeHtml(request.id)}</code></small></p>`,
+    title,
+    body: `<p>${problem.type === 'login-completed' ? completed : again}</p>${link}<p><small>${help} <code>${escapeHtml(request.id)}</code><br>${escapeHtml(`${text.title}. ${text.detail}`)}</small></p>`,
   })
 }

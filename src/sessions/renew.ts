@@ -31,7 +31,6 @@ export interface RenewServices {
 /** What a site's backend posts, and whence. */
 export interface RenewRequest {
   readonly refreshToken: string
-  readonly grantType?: string
   readonly credentials?: Credentials
   readonly address: string
 }
@@ -39,7 +38,7 @@ export interface RenewRequest {
 /**
  * Trades a refresh token for a new pair (RFC 6749 §6): by its signature first, which costs us little, then by
  * one statement on its session.
- * @throws {Problem} unsupported-grant-type, wrong-credentials, refresh-token-invalid, refresh-token-reused,
+ * @throws {Problem} wrong-credentials, refresh-token-invalid, refresh-token-reused,
  *   session-ended, user-disabled, site-disabled, secret-required, rate-limited
  */
 export async function renew(
@@ -48,8 +47,6 @@ export async function renew(
   log: FastifyBaseLogger,
   signal: AbortSignal,
 ): Promise<TokenPair> {
-  if (request.grantType !== undefined && request.grantType !== 'refresh_token')
-    throw new Problem('unsupported-grant-type')
   const token = readToken(request.refreshToken, services)
   const caller = await authenticate(request.credentials, request.address, services)
   await services.limits.admit('refresh', token.client_id, request.address, caller !== undefined)

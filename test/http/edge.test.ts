@@ -83,6 +83,26 @@ t.test('a body of another type, or encoded, is told what is taken', async (t) =>
   t.match(await send('x', 'application/json', { 'content-encoding': 'gzip' }), { status: 415 })
 })
 
+t.test('parameters in the address and no body: told where they belong', async (t) => {
+  const answer = await answered(await fetch(`${service.url}${path}?provider=yandex`, { method: 'POST' }))
+  t.match(answer.json, { status: 400, type: 'urn:auth-movies:problem:missing-parameter', detail: /address/ })
+})
+
+t.test('names that are easily confused are told the right one', async (t) => {
+  for (const name of ['client_redirect_uri', 'redirect_uri', 'redirect_url']) {
+    const answer = await post(service, path, { provider: 'yandex', [name]: redirectUrl })
+    t.match(answer.json, {
+      type: 'urn:auth-movies:problem:misnamed-parameter',
+      detail: /client_redirect_url/,
+    })
+  }
+})
+
+t.test('the root leads a person to the reference', async (t) => {
+  const answer = await get(service, '/')
+  t.match([answer.status, answer.headers.get('location')], [302, '/docs/'])
+})
+
 t.test('a known path by another method: 405 with Allow, and why', async (t) => {
   for (const [method, url, allow] of [
     ['GET', path, 'POST'],

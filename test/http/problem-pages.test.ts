@@ -19,7 +19,7 @@ t.test('table, texts and pages agree, in both languages', async (t) => {
       t.match(page.headers.get('content-security-policy'), /default-src 'none'/)
     }
     const index = await get(service, `/problems/?lang=${language}`)
-    for (const name of names) t.match(index.text, `href="/problems/${name}"`)
+    for (const name of names) t.match(index.text, `href="/problems/${name}?lang=${language}"`)
   }
 })
 
