@@ -76,10 +76,10 @@ export function redis(variables: Variables, problems: string[]): RedisSettings {
 
 /** 32 random bytes each. */
 export function secretKeys(value: string | undefined, problems: string[]): Buffer[] {
-  const keys = (value ?? '')
-    .split(',')
-    .flatMap((part) => (part.trim() === '' ? [] : [Buffer.from(part.trim(), 'base64')]))
-  if (keys.some((key) => key.length !== 32 || new Set(key).size < 8))
+  const parts = value === undefined ? [] : value.split(',').map((part) => part.trim())
+  // 32 bytes in standard base64; as good as no random key has fewer than 16 different bytes.
+  const keys = parts.map((part) => Buffer.from(/^[A-Za-z0-9+/]{43}=$/.test(part) ? part : '', 'base64'))
+  if (keys.some((key) => new Set(key).size < 16))
     problems.push(
       'SECRET_KEYS must hold base64 of 32 random bytes each, comma-separated (openssl rand -base64 32).',
     )
@@ -111,7 +111,7 @@ export function trustProxy(value: string | undefined, problems: string[]): Trust
     return (
       family > 0 &&
       rest.length === 0 &&
-      (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
+      (bits === undefined || (/^[1-9]\d*$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
     )
   }
   if (!ranges.every(valid))

@@ -26,9 +26,11 @@ export async function runUntilStopped(start: () => Promise<Service>) {
   try {
     const service = await start()
     const inFlight = service.config.mode === 'development' ? 1_500 : 15_000
-    closeWithGrace({ delay: service.config.drainDelay * 1000 + inFlight, logger: false }, () =>
-      service.close(),
-    )
+    closeWithGrace({ delay: service.config.drainDelay * 1000 + inFlight, logger: false }, ({ err }) => {
+      // Nothing throws past its handler; if something does, the process ends, and says over what.
+      if (err !== undefined) service.log.fatal({ err }, 'the process fails')
+      return service.close()
+    })
   } catch (error) {
     const told = error instanceof Error && operatorErrors.some((type) => error instanceof type)
     console.error(told ? error.message : error)

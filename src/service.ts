@@ -76,8 +76,8 @@ async function open(
       ? undefined
       : await connectRedis({ ...config.redis, url: config.redis.url, onWarning: (text) => log.warn(text) })
   if (redis !== undefined) opened.push(async () => redis.disconnect())
-  const secretKeys =
-    config.secretKeys.length > 0 ? config.secretKeys : await developmentSecretKeys(dataDirectory)
+  const own = config.mode === 'development' && config.secretKeys.length === 0
+  const secretKeys = own ? await developmentSecretKeys(dataDirectory) : config.secretKeys
   const keys = await createSigningKeys({ ...config, database, secretKeys, log })
   opened.push(() => keys.close())
 

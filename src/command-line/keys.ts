@@ -42,8 +42,8 @@ function withKeys<Result>(
   return withDatabase(
     context,
     async (database, config) => {
-      const secretKeys =
-        config.secretKeys.length > 0 ? config.secretKeys : await developmentSecretKeys(dataDirectory)
+      const own = config.mode === 'development' && config.secretKeys.length === 0
+      const secretKeys = own ? await developmentSecretKeys(dataDirectory) : config.secretKeys
       return work({ ...config, database, secretKeys })
     },
     ['SECRET_KEYS'],

@@ -33,6 +33,8 @@ export function handleErrors(
 /** The Problem that an error stands for. */
 export function asProblem(error: unknown, request: FastifyRequest, translate: Translate): Problem {
   if (error instanceof Problem) return error
+  // The sender broke off: nobody will read the answer, and it is no failure of what we stand on.
+  if (request.raw.errored !== null) return new Problem('malformed-request', { cause: error })
   const translated = translate(error)
   if (translated !== undefined) return translated
   if (!isFastifyError(error)) return new Problem('internal-error', { cause: error })

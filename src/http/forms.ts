@@ -52,8 +52,9 @@ async function multipart(
       const before = fields.get(name)
       fields.set(name, before === undefined ? value : [before, value].flat())
     })
-    parser.on('file', (_name, file) => file.resume())
-    const done = new Promise((resolve, reject) => parser.once('finish', resolve).once('error', reject))
+    // A file part that is cut short fails by itself, beside the parser: unheard, its error would end the process.
+    parser.on('file', (_name, file) => file.on('error', () => {}).resume())
+    const done = new Promise((resolve, reject) => parser.once('finish', resolve).on('error', reject))
     Readable.from([body]).pipe(parser)
     await done
   } catch (error) {

@@ -16,6 +16,9 @@ export const headers = fp(async (app: FastifyInstance) => {
   app.addHook('onRequest', async (request, reply) => {
     if (request.raw.rawHeaders.some(({ length }) => length > longestField))
       throw new Problem('headers-too-large')
+    // RFC 9112 §3.2; Node's own refusal would be a bare status.
+    if (request.raw.httpVersion === '1.1' && request.headers.host === undefined)
+      throw new Problem('malformed-request')
     reply.headers({
       'x-request-id': request.id,
       'x-content-type-options': 'nosniff',

@@ -33,6 +33,7 @@ export type LimitedCaller =
   | 'site'
   | 'address'
   | 'unknown-states'
+  | 'failed-finishes'
   | 'wrong-secrets'
   | 'wrong-admin-tokens'
 

@@ -24,6 +24,7 @@ export const wordsEn: ProblemWords = {
     'site-and-address': 'requests for this site from this address without its secret',
     site: 'requests of this site with its secret',
     address: 'requests from this address',
+    'failed-finishes': 'finishes from this address that failed their checks',
     'unknown-states': 'requests from this address with a state that does not exist',
     'wrong-secrets': 'requests from this address with a wrong secret of this site',
     'wrong-admin-tokens': 'requests from this address without a valid admin token',

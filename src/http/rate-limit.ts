@@ -4,7 +4,11 @@ import type { RateLimiterAbstract } from 'rate-limiter-flexible'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { Problem } from './problem.ts'
 
-/** What is counted by site; a finish counts once all of its checks have passed, a refresh where its token verifies. */
+/**
+ * What is counted by site. A finish counts once all of its checks have passed, and against whoever started the login:
+ * a stranger's logins use up a stranger's share, though the site's own backend posts them. A refresh counts where its
+ * token verifies.
+ */
 export type Limited = 'start' | 'finish' | 'refresh'
 
 /** Requests a minute. A site's backend is one address for all of its users. */
@@ -17,6 +21,8 @@ export const limits = {
   siteQuestion: 120,
   wrongSecret: 30,
   unknownState: 600,
+  failedFinish: 1_200,
+  unknownSite: 600,
 } as const
 
 /** The buckets that a request may fall into; each refusal says who is limited and when to come back. */
@@ -33,6 +39,16 @@ export interface RateLimits {
    */
   unknownState(address: string): Promise<void>
   /**
+   * Counts a finish of a living login whose other checks failed, by address; one that passes is never refused by it.
+   * @throws {Problem} rate-limited
+   */
+  failedFinish(address: string): Promise<void>
+  /**
+   * Counts starts with a URL that nobody registered, by address.
+   * @throws {Problem} rate-limited
+   */
+  unknownSite(address: string): Promise<void>
+  /**
    * Counts wrong credentials; the right ones are never refused by this bucket.
    * @throws {Problem} rate-limited
    */
@@ -48,6 +64,8 @@ export interface RateLimits {
 export const noRateLimits: RateLimits = {
   admit: async () => {},
   unknownState: async () => {},
+  failedFinish: async () => {},
+  unknownSite: async () => {},
   wrongSecret: async () => {},
   siteQuestion: async () => {},
 }
@@ -82,6 +100,8 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
   }
   const wrongSecrets = limiter('secret', limits.wrongSecret)
   const unknownStates = limiter('unknown-state', limits.unknownState)
+  const failedFinishes = limiter('failed-finish', limits.failedFinish)
+  const unknownSites = limiter('unknown-site', limits.unknownSite)
   const siteQuestions = limiter('site', limits.siteQuestion)
 
   return {
@@ -91,6 +111,9 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
         : consume(byAddress[kind], `${siteId}:${network(address)}`, 'site-and-address', limits[kind]),
     unknownState: (address) =>
       consume(unknownStates, network(address), 'unknown-states', limits.unknownState),
+    failedFinish: (address) =>
+      consume(failedFinishes, network(address), 'failed-finishes', limits.failedFinish),
+    unknownSite: (address) => consume(unknownSites, network(address), 'address', limits.unknownSite),
     wrongSecret: (siteId, address) =>
       consume(
         wrongSecrets,
@@ -114,8 +137,13 @@ async function consume(limiter: RateLimiterAbstract, key: string, who: string, l
   }
 }
 
-/** Whoever has an IPv6 address has its whole /64. */
-export function network(address: string): string {
+/** Whoever has an IPv6 address has its whole /64. Some proxies append a port. */
+export function network(given: string): string {
+  const address =
+    /^\[(.+)\](?::\d+)?$|^([\d.]+):\d+$/
+      .exec(given)
+      ?.slice(1)
+      .find((part) => part !== undefined) ?? given
   if (!isIPv6(address)) return address
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
   if (mapped !== undefined) return mapped

@@ -9,6 +9,7 @@ import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
 import { bodyLimit } from './forms.ts'
 import { headers } from './headers.ts'
 import { answerBadUrl, answerClientError, answerExpectation } from './raw-errors.ts'
+import { closeSilentConnections } from './silent-connections.ts'
 
 /** A Fastify instance whose route schemas give the handlers their types. */
 export type Server = Awaited<ReturnType<typeof createServer>>
@@ -28,7 +29,13 @@ export async function createServer(config: Config, log: FastifyBaseLogger, trans
     requestTimeout: 15_000,
     connectionTimeout: 30_000,
     keepAliveTimeout: 75_000,
-    http: { maxHeaderSize: 32_768, headersTimeout: 10_000 },
+    // Without connectionsCheckingInterval the limits above would be looked at only every 30 s.
+    http: {
+      maxHeaderSize: 32_768,
+      headersTimeout: 10_000,
+      connectionsCheckingInterval: 1_000,
+      requireHostHeader: false,
+    },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     genReqId: (request) => requestId(request.headers['x-request-id']),
@@ -42,6 +49,7 @@ export async function createServer(config: Config, log: FastifyBaseLogger, trans
     frameworkErrors: answerBadUrl(publicUrl),
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.server.on('checkExpectation', answerExpectation(publicUrl))
+  closeSilentConnections(app)
   handleErrors(app, { publicUrl, translate })
   handleUnknownRoutes(app, publicUrl)
   app.addHook('onResponse', async (request, reply) =>

@@ -57,9 +57,13 @@ export async function finish(
   signal: AbortSignal,
   trail: Trail,
 ): Promise<TokenPair> {
-  const checked = await check(request, services, trail)
+  const checked = await check(request, services, trail).catch(async (error: unknown) => {
+    await countFailure(error, request.address, services.limits)
+    throw error
+  })
   const { login, provider, proved } = checked
-  await services.limits.admit('finish', login.siteId, request.address, checked.caller !== undefined)
+  const { siteId, startedFrom } = login
+  await services.limits.admit('finish', siteId, startedFrom ?? '', startedFrom === undefined)
 
   const claim = await services.logins.claim(request.state)
   if (claim === undefined) throw new Problem('unknown-login')
@@ -106,21 +110,24 @@ async function check(request: FinishRequest, services: FinishServices, trail: Tr
 }
 
 async function findLogin(
-  { state, address }: FinishRequest,
-  { logins, limits }: FinishServices,
+  { state }: FinishRequest,
+  { logins }: FinishServices,
   trail: Trail,
 ): Promise<{ login: Login; answer: Answer }> {
   const found = isState(state) ? await logins.find(state) : undefined
-  if (found === undefined) {
-    await limits.unknownState(address)
-    throw new Problem('unknown-login')
-  }
+  if (found === undefined) throw new Problem('unknown-login')
   const { login, answer } = found
   trail.follows(state, login)
   const by = answer?.kind === 'code' ? answer.finishBy : login.answerBy
   if (Date.now() > by) throw new Problem('login-expired')
   if (answer === undefined) throw new Problem('login-unanswered')
   return { login, answer }
+}
+
+/** Neither bucket ever refuses a finish that passes its checks: nobody can lock a site out with junk. */
+async function countFailure(error: unknown, address: string, limits: RateLimits): Promise<void> {
+  if (!(error instanceof Problem) || error.status !== 400) return
+  await (error.type === 'unknown-login' ? limits.unknownState(address) : limits.failedFinish(address))
 }
 
 /** The code must be the one that came back at the callback: no other may be injected (RFC 9700 §4.5). */

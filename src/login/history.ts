@@ -21,8 +21,8 @@ export const rememberedFor = 86_400_000
  */
 export const streams = { starts: 500, logins: 2_000 } as const
 
-/** `logins`: the person came back for the first time, or a finish that no limit refused. */
-export function streamOf({ request, steps, problem }: LoginEntry): keyof typeof streams {
-  if (request === 'finish') return problem === 'rate-limited' ? 'starts' : 'logins'
-  return steps.some(([step]) => step === 'came_back') ? 'logins' : 'starts'
+/** `logins`: the person came back for the first time, or a finish passed its checks. */
+export function streamOf({ request, steps }: LoginEntry): keyof typeof streams {
+  const telling = request === 'finish' ? 'claimed' : 'came_back'
+  return steps.some(([step]) => step === telling) ? 'logins' : 'starts'
 }

@@ -20,6 +20,8 @@ export const Login = Type.Object({
   codeVerifier: Type.Optional(Type.String()),
   /** The caller's own binding (S256), where the start brought one. */
   codeChallenge: Type.Optional(Type.String()),
+  /** The network that started it, for the limits; absent where a site proved itself at the start. */
+  startedFrom: Type.Optional(Type.String()),
   startedAt: Type.Number(),
   /** Of the start; absent in logins that an older version started. */
   requestId: Type.Optional(Type.String()),

@@ -3,6 +3,7 @@ import { rememberExpired } from '../config.ts'
 import type { Credentials } from '../http/basic-auth.ts'
 import { Problem } from '../http/problem.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
+import { network } from '../http/rate-limit.ts'
 import type { ProviderRegistry } from '../providers/registry.ts'
 import { authenticate } from '../sites/authenticate.ts'
 import { hostOf, redirectUrlDifference } from '../sites/redirect-url.ts'
@@ -59,7 +60,11 @@ export async function start(
   if (provider === undefined) throw unknownProvider(services.providers)
   const caller = await authenticate(request.credentials, request.address, services)
   trail.concerns(caller)
-  if (site === undefined) throw await unregistered(request.redirectUrl, caller, services.sites)
+  if (site === undefined) {
+    const refusal = await unregistered(request.redirectUrl, caller, services.sites)
+    await services.limits.unknownSite(request.address)
+    throw refusal
+  }
   admit(site, request.provider, caller)
   await services.limits.admit('start', site.id, request.address, caller !== undefined)
   const admission = provider.guard.admitsStart()
@@ -80,6 +85,7 @@ export async function start(
     nonce: randomBytes(16).toString('base64url'),
     ...(adapter.pkce && { codeVerifier }),
     ...(request.codeChallenge !== undefined && { codeChallenge: request.codeChallenge }),
+    ...(caller === undefined && { startedFrom: network(request.address) }),
     startedAt: now,
     requestId: trail.requestId,
     answerBy: now + services.loginTtl * 1000,

@@ -47,6 +47,9 @@ export interface Guard {
 /** Requests at a provider at once: some 300 logins a second at 300 ms each. */
 export const defaultConcurrency = 100
 
+/** Pauses with trials that nobody finished, after which starts are let through again. */
+const patience = 6
+
 /** Seconds: for how long to keep off after a 429 without Retry-After. */
 const defaultBackOff = 5
 
@@ -96,6 +99,8 @@ export function createGuard({
       const now = Date.now()
       if (now < backOffUntil) return { admitted: false, retryAfter: secondsUntil(backOffUntil) }
       if (circuit.state === CircuitState.Closed) return { admitted: true }
+      // Whoever takes the trial may never finish it, and a stranger could take each one: after a minute nobody waits.
+      if (now >= openUntil + patience * pause) return { admitted: true }
       const until = Math.max(openUntil, trialUntil)
       if (now < until) return { admitted: false, retryAfter: secondsUntil(until) }
       trialUntil = now + pause

@@ -49,6 +49,8 @@ export async function renew(
 ): Promise<TokenPair> {
   const token = readToken(request.refreshToken, services)
   const caller = await authenticate(request.credentials, request.address, services)
+  // Another site's token must not count against that site.
+  if (caller !== undefined && caller.id !== token.client_id) throw new Problem('refresh-token-invalid')
   await services.limits.admit('refresh', token.client_id, request.address, caller !== undefined)
   const outcome = await refreshSession(
     services.database,

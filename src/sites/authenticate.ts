@@ -16,7 +16,8 @@ export async function authenticate(
   if (credentials === undefined) return undefined
   const site = await sites.byId(credentials.id)
   if (site !== undefined && secretMatches(site, credentials.secret)) return site
-  await limits.wrongSecret(credentials.id, address)
+  // Ids that nobody has share one bucket: the keys of the counters are not for a stranger to choose.
+  await limits.wrongSecret(site?.id ?? '?', address)
   throw unauthorized('wrong-credentials')
 }
 

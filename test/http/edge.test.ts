@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import fc from 'fast-check'
 import t from 'tap'
 import { answered, get, post, start } from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
@@ -26,6 +27,67 @@ const parts = Object.entries(good).map(([name, value]) => ({ name, value }))
 t.test('file parts are ignored like unknown parameters', async (t) => {
   const { body, type } = multipart([...parts, { name: 'avatar', value: 'x'.repeat(3000), file: 'a.png' }])
   t.equal((await send(body, type)).status, 200)
+})
+
+t.test('a body that is cut inside a file part is a 400, and the process lives on', async (t) => {
+  const cut = '--b\r\nContent-Disposition: form-data; name="a"; filename="x"\r\n\r\nabc'
+  for (const route of [path, '/api/v1/oauth/authorize/', '/api/v1/oauth/refresh/', '/api/v1/oauth/revoke/']) {
+    const headers = { 'content-type': 'multipart/form-data; boundary=b' }
+    const answer = await answered(await fetch(service.url + route, { method: 'POST', headers, body: cut }))
+    t.match(answer.json, { status: 400, type: 'urn:auth-movies:problem:malformed-request' }, route)
+  }
+})
+
+t.test('multipart bodies spoiled at random never take the process along', async (t) => {
+  const whole = multipart([
+    ...parts,
+    { name: 'a', value: 'x'.repeat(50), file: 'a.png' },
+    { name: 'b', value: 'y' },
+  ]).body
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat(whole.length),
+      fc.nat(20),
+      fc.string({ maxLength: 5 }),
+      async (at, length, inserted) => {
+        const body = whole.slice(0, at) + inserted + whole.slice(at + length)
+        const { status } = await send(body, 'multipart/form-data; boundary=b')
+        return status === 200 || (status >= 400 && status < 500)
+      },
+    ),
+    { numRuns: 500 },
+  )
+  t.ok((await start(service)).state)
+})
+
+t.test('an Authorization header of any length is read in no time', async (t) => {
+  for (const value of [
+    `Basic${' '.repeat(16_000)}!`,
+    `Basic ${'='.repeat(16_000)}`,
+    `Basic ${'a'.repeat(16_000)}!`,
+  ]) {
+    const before = performance.now()
+    t.equal((await get(service, '/api/v1/site/', { authorization: value })).status, 401)
+    t.ok(performance.now() - before < 60, `${performance.now() - before} ms`)
+  }
+})
+
+t.test('a request without Host is problem+json too', async (t) => {
+  const answer = await raw('GET /api/v1/me/ HTTP/1.1\r\nConnection: close\r\n\r\n')
+  t.match(answer, /^HTTP\/1\.1 400 /)
+  t.match(answer, /content-type: application\/problem\+json/i)
+})
+
+t.test('an upload that its sender breaks off is no outage of ours', async (t) => {
+  const { hostname, port } = new URL(service.url)
+  const socket = connect(Number(port), hostname)
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"prov`,
+  )
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  socket.resetAndDestroy()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.notOk(service.log.find((line) => /dependency-unavailable|internal-error/.test(line)))
 })
 
 t.test('an unknown parameter may repeat, a known one may not, in both encodings', async (t) => {
@@ -191,4 +253,21 @@ t.test("Node's own refusals are problem+json too", async (t) => {
 
 t.test('after all of it, a login still starts', async (t) => {
   t.ok((await start(service)).state)
+})
+
+t.test('connections that never said anything do not hold a stop up', async (t) => {
+  const other = await startTestService(t, {
+    database: service.database,
+    doubles: service.doubles,
+    site: service.site,
+  })
+  const { hostname, port } = new URL(other.url)
+  const silent = connect(Number(port), hostname)
+  const halfway = connect(Number(port), hostname)
+  halfway.write('GET / HTTP/1.1\r\nHost: a\r\n')
+  for (const socket of [silent, halfway]) socket.on('error', () => {})
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const before = performance.now()
+  await other.close()
+  t.ok(performance.now() - before < 2_000, `${performance.now() - before} ms`)
 })

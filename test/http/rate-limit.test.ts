@@ -1,11 +1,11 @@
 import t from 'tap'
 import { network } from '../../src/http/rate-limit.ts'
 import { newState } from '../../src/login/state.ts'
-import { answeredLogin, basic, finish, logIn, post } from '../support/login-flow.ts'
+import { answeredLogin, basic, finish, get, logIn, post } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import type { TestService } from '../support/service.ts'
-import { redirectUrl, startTestService } from '../support/service.ts'
+import { redirectUrl, registerSite, startTestService } from '../support/service.ts'
 
 const from = (address: string) => ({ 'x-forwarded-for': address })
 const body = { provider: 'yandex', client_redirect_url: redirectUrl }
@@ -61,6 +61,56 @@ t.test('nobody can lock a site out', { skip: withoutRedis, timeout: 120_000 }, a
       t.equal((await finish(service, login, from(site))).status, 200)
     },
   )
+
+  await t.test(
+    'strangers’ living logins with junk codes, posted by the site’s own backend, use up their own share',
+    async (t) => {
+      const login = await answeredLogin(service, 'yandex', { headers: from(site) })
+      const statuses = await many(1_300, async (index) => {
+        const stranger = from(`203.0.113.${20 + (index % 3)}`)
+        const started = await starts(service, stranger)
+        const state = String(started.json.state)
+        await get(service, `/api/v1/oauth/callback/yandex?state=${state}&code=junk`, stranger)
+        return finish(service, { provider: 'yandex', state, code: 'junk' }, from(site))
+      })
+      t.strictSame(statuses, { 400: 1_300 }, 'each is told by the provider')
+      t.equal((await finish(service, login, from(site))).status, 200)
+    },
+  )
+
+  await t.test('another site’s credentials do not count against the site of a refresh token', async (t) => {
+    const { refreshToken } = await logIn(service)
+    const other = await registerSite(service.database, 'https://other.example/return')
+    const statuses = await many(100, () =>
+      post(service, '/api/v1/oauth/refresh/', { refresh_token: refreshToken }, { headers: basic(other) }),
+    )
+    t.strictSame(statuses, { 400: 100 })
+    const answer = await post(
+      service,
+      '/api/v1/oauth/refresh/',
+      { refresh_token: refreshToken },
+      { headers: basic(service.site) },
+    )
+    t.equal(answer.status, 200, 'and end nothing')
+  })
+
+  await t.test('failing finishes of a living login are limited, and a good one is not', async (t) => {
+    const login = await answeredLogin(service, 'yandex', { headers: from(site) })
+    const wrong = { ...login, code: 'wrong' }
+    const statuses = await many(1_300, () => finish(service, wrong, from('203.0.113.30')))
+    t.strictSame(statuses, { 400: 1_200, 429: 100 })
+    t.equal((await finish(service, login, from('203.0.113.30'))).status, 200)
+    const { json } = await get(service, '/api/v1/site/logins/?outcome=success&limit=100', basic(service.site))
+    t.ok(Array.isArray(json.logins) && json.logins.length >= 3, 'they push no real login out of the history')
+  })
+
+  await t.test('nobody asks for customers without end', async (t) => {
+    const asked = { provider: 'yandex', client_redirect_url: 'https://customer.example/' }
+    const statuses = await many(700, () =>
+      post(service, '/api/v1/oauth/authorize-url/', asked, { headers: from('203.0.113.31') }),
+    )
+    t.strictSame(statuses, { 400: 600, 429: 100 })
+  })
 
   await t.test('wrong secrets are limited, the right one never', async (t) => {
     const wrong = { ...from('203.0.113.7'), ...basic({ id: service.site.id, secret: 'guess' }) }
@@ -122,6 +172,9 @@ t.test('whoever has an IPv6 address has its /64', async (t) => {
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
     ['192.0.2.1', '192.0.2.1'],
+    ['192.0.2.1:51234', '192.0.2.1'],
+    ['[2001:db8:1:2::1]:443', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::/64', '2001:db8:1:2::/64'],
   ] as const)
     t.equal(network(address), key, address)
 })

@@ -81,6 +81,20 @@ await t.test('after the pause one start, then one finish tries it out', async (t
   t.strictSame(guard.admitsStart(), { admitted: true })
 })
 
+await t.test('trials that nobody finishes keep everybody off for six pauses, and no longer', async (t) => {
+  const { guard, open } = guarded({ pause: 50 })
+  await open()
+  let admitted = 0
+  const until = performance.now() + 280
+  while (performance.now() < until) {
+    if (guard.admitsStart().admitted) admitted += 1
+    await sleep(5)
+  }
+  t.ok(admitted <= 6, 'at most one a pause')
+  await sleep(350 - 280)
+  for (let start = 0; start < 10; start++) t.strictSame(guard.admitsStart(), { admitted: true })
+})
+
 await t.test('a failed trial opens it again, for a whole pause', async (t) => {
   const { guard, states, fail, open } = guarded({ pause: 200 })
   await open()
