@@ -48,7 +48,7 @@ t.test('both streams are capped and end by themselves, under the prefix', skip, 
   const { client, history } = await connected(t, url, prefix)
   for (let round = 0; round < 10; round++) {
     for (let index = 0; index < 400; index++) {
-      history.record('site_1', entry(`f${round}-${index}`))
+      history.record('site_1', { ...entry(`f${round}-${index}`), steps: [['claimed', Date.now()]] })
       history.record('site_1', { ...entry(`s${round}-${index}`), request: 'start' })
     }
     await history.recent('site_1', everything)
