@@ -12,6 +12,8 @@ export interface TcpProxy {
   through(url: string): string
   /** Connections open and stay open, but nothing passes in either direction. */
   pause(): void
+  /** From a request whose bytes match, a connection's answers are held back: it is done, and nobody learns it. */
+  withholdAnswersTo(pattern: RegExp): void
   /** What was held back passes. */
   resume(): void
   /** Resets every connection; new ones work. */
@@ -20,17 +22,23 @@ export interface TcpProxy {
   cutAtAnswer(): void
   /** Answers come so many milliseconds late from now on. */
   delay(milliseconds: number): void
+  /** New connections lead to another port of the same host; those that are open stay where they are. */
+  leadTo(port: number): void
 }
 
 /** Starts a proxy on a free port of loopback; closed when `test` ends. */
 export async function startTcpProxy(test: Test, target: { host: string; port: number }): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>()
+  let { port: targetPort } = target
   let paused = false
+  let withheld: RegExp | undefined
   let cutNext = false
   let lag = 0
 
-  const server = createServer((client) => {
-    const upstream = connect(target.port, target.host)
+  // Half open: a socket that Node is shutting down by itself cannot be reset any more (libuv: EINVAL), and its handle
+  // would then keep the process busy for ever at its end.
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const upstream = connect({ port: targetPort, host: target.host, allowHalfOpen: true })
     const pair = [client, upstream] as const
     pairs.add(pair)
     const end = () => {
@@ -38,8 +46,11 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
       client.resetAndDestroy()
       upstream.destroy()
     }
-    for (const socket of pair) socket.on('error', end).on('close', end).setNoDelay(true)
-    client.on('data', (chunk) => upstream.write(chunk))
+    for (const socket of pair) socket.on('error', end).on('end', end).on('close', end).setNoDelay(true)
+    client.on('data', (chunk) => {
+      if (withheld?.test(chunk.toString('latin1')) === true) upstream.pause()
+      upstream.write(chunk)
+    })
     upstream.on('data', (chunk) => {
       if (cutNext) {
         cutNext = false
@@ -77,8 +88,12 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
       paused = true
       for (const pair of pairs) hold(pair)
     },
+    withholdAnswersTo(pattern) {
+      withheld = pattern
+    },
     resume() {
       paused = false
+      withheld = undefined
       for (const pair of pairs) for (const socket of pair) socket.resume()
     },
     cut,
@@ -87,6 +102,9 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
     },
     delay(milliseconds) {
       lag = milliseconds
+    },
+    leadTo(port) {
+      targetPort = port
     },
   }
 }

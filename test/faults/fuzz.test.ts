@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import * as fc from 'fast-check'
+import t from 'tap'
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { answeredLogin, finish, get, logIn, start } from '../support/login-flow.ts'
+import { redirectUrl, startTestService } from '../support/service.ts'
+import { injection, randomRequest } from './random-requests.ts'
+import type { RawAnswer, RawRequest } from './raw-http.ts'
+import { sendRaw } from './raw-http.ts'
+
+/** Requests that are under way together, and how many times. */
+const together = 10
+const rounds = 400
+
+const OpenApi = Type.Object({ paths: Type.Record(Type.String(), Type.Unknown()) })
+const ProblemBody = Type.Object({
+  type: Type.String({ pattern: '^urn:auth-movies:problem:[a-z-]+$' }),
+  title: Type.String({ minLength: 1 }),
+  status: Type.Number(),
+  detail: Type.String({ minLength: 1 }),
+  docs: Type.String({ minLength: 1 }),
+  request_id: Type.String({ minLength: 1 }),
+})
+
+/** What no stranger may read: our code, our libraries, our storage. */
+const internals =
+  /node_modules|\/src\/|\bat [\w.]+ \(|\.ts:\d+|prisma|postgres|redis|ioredis|fastify|ajv|busboy|typebox|SELECT .* FROM|TypeError|SyntaxError|ECONN/i
+
+const isCallback = (target: string) => target.startsWith('/api/v1/oauth/callback/')
+/** Where OAuth clients that accept nothing else get plain JSON. */
+const isStandard = (target: string) => /^\/api\/v1\/oauth\/(refresh|revoke|introspect)\/?(\?|$)/.test(target)
+
+/** A page where a browser may be in front of it, else problem+json; and in neither anything of ours. */
+function holdAnswer(request: RawRequest, answer: RawAnswer, secrets: readonly string[]): void {
+  const { status, headers, body } = answer
+  assert.ok(status !== undefined, 'it answers')
+  assert.ok(status < 500, `${status} ${body}`)
+  assert.equal(headers.get('x-injected'), undefined, 'no header of the caller’s making')
+  assert.ok(!body.includes(injection), 'nothing is echoed unescaped')
+  if (status < 400) return
+  assert.equal(headers.get('location'), undefined, 'no redirect')
+  for (const secret of secrets) assert.ok(!body.includes(secret), 'no secret')
+  if (request.method === 'HEAD') return
+  const type = headers.get('content-type') ?? ''
+  if (type.startsWith('text/html')) {
+    assert.ok(isCallback(request.target), 'a page at the callback alone')
+    assert.doesNotMatch(body, internals)
+    return
+  }
+  assert.match(
+    type,
+    isStandard(request.target) ? /^application\/(problem\+)?json/ : /^application\/problem\+json/,
+  )
+  const problem = Value.Parse(ProblemBody, JSON.parse(body))
+  assert.equal(problem.status, status)
+  assert.doesNotMatch(`${problem.title} ${problem.type}`, internals)
+  // The name of a parameter may be the caller's own.
+  if (!/parameter/.test(problem.type)) assert.doesNotMatch(problem.detail, internals)
+}
+
+t.test('whatever is sent: never a 5xx, nothing of ours leaks, and good logins go on', async (t) => {
+  const service = await startTestService(t, { env: { RATE_LIMIT: 'off' } })
+  const port = Number(new URL(service.url).port)
+  const tokens = await logIn(service, 'google')
+  const login = await answeredLogin(service)
+  const { state } = await start(service, 'mail')
+  const { paths } = Value.Parse(OpenApi, (await get(service, '/openapi.json')).json)
+  const known = {
+    paths: [
+      ...Object.keys(paths).map((path) => path.replace(/\{\w+\}/g, 'yandex')),
+      ...['yandex', 'google', 'mail'].map((provider) => `/api/v1/oauth/callback/${provider}`),
+      '/api/v1/me/sessions/0199c0de-0000-7000-8000-000000000000',
+      '/problems/not-found',
+      '/openapi.json',
+      '/docs',
+    ],
+    values: [
+      'yandex',
+      'google',
+      'mail',
+      redirectUrl,
+      state,
+      login.state,
+      login.code,
+      tokens.accessToken,
+      tokens.refreshToken,
+      service.site.id,
+      service.site.secret,
+      'S256',
+      'select_account',
+      'refresh_token',
+      'access_denied',
+      'https://oauth.yandex.ru',
+      'x'.repeat(43),
+    ],
+    forms: [
+      Object.entries({ provider: 'yandex', client_redirect_url: redirectUrl }),
+      Object.entries(login),
+      Object.entries({ state, code: 'code-of-mail' }),
+      Object.entries({ state: login.state, code: login.code }),
+      Object.entries({ grant_type: 'refresh_token', refresh_token: tokens.refreshToken }),
+      Object.entries({ token: tokens.accessToken }),
+    ],
+  }
+  const secrets = [
+    service.site.secret,
+    tokens.accessToken,
+    tokens.refreshToken,
+    login.state,
+    login.code,
+    state,
+  ]
+  const statuses = new Map<number, number>()
+
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(randomRequest(known), { minLength: together, maxLength: together }),
+      async (requests) => {
+        await Promise.all(
+          requests.map(async (request) => {
+            const answer = await sendRaw(port, request)
+            const { status = 0 } = answer
+            statuses.set(status, (statuses.get(status) ?? 0) + 1)
+            holdAnswer(request, answer, secrets)
+          }),
+        )
+      },
+    ),
+    { numRuns: rounds, interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true },
+  )
+  const sent = [...statuses.values()].reduce((sum, count) => sum + count, 0)
+  t.equal(sent, together * rounds, `${sent} requests: ${JSON.stringify([...statuses])}`)
+  for (const status of [200, 302, 400, 401, 404, 405, 413, 415, 417])
+    t.ok(statuses.has(status), `${status} among them`)
+  t.strictSame(
+    service.log.filter((line) => /"level":(50|60)/.test(line)),
+    [],
+    'nothing failed inside',
+  )
+  for (const provider of ['yandex', 'google', 'mail'] as const)
+    t.equal((await finish(service, await answeredLogin(service, provider))).status, 200, provider)
+})

@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto'
+import { Redis } from 'ioredis'
+import { decodeJwt } from 'jose'
+import type { Test } from 'tap'
+import t from 'tap'
+import { testDatabase } from '../support/database.ts'
+import type { ExpectedProblem } from '../support/expect-problem.ts'
+import { expectProblem } from '../support/expect-problem.ts'
+import type { Answer } from '../support/login-flow.ts'
+import { answeredLogin, basic, finish, get, logIn, start, text } from '../support/login-flow.ts'
+import { emptyFolder } from '../support/npm-start.ts'
+import { end, eventually } from '../support/process.ts'
+import { startProcess } from '../support/process-service.ts'
+import { testRedis, withoutRedis } from '../support/redis.ts'
+import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
+import { startTcpProxy } from '../support/tcp-proxy.ts'
+
+t.jobs = 2
+const verifier = 'a-verifier-of-the-caller-43-characters-long'
+const bound = {
+  code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+  code_challenge_method: 'S256',
+}
+const refused = (type: ExpectedProblem['type']) => ({ status: 400, type, error: 'invalid_grant' }) as const
+const inProgress: ExpectedProblem = {
+  status: 409,
+  type: 'login-in-progress',
+  error: 'temporarily_unavailable',
+  retryAfter: [1, 1],
+}
+const loginHash = (state: string) => createHash('sha256').update(state).digest()
+const portOf = (url: string) => Number(new URL(url).port)
+
+/** Real storage and doubles with proxies before them, and a way to run the service on all that. */
+async function stage(t: Test) {
+  const database = await testDatabase(t)
+  const redis = await testRedis(t)
+  const doubles = await startDoubles(t)
+  const site = await registerSite(database, redirectUrl)
+  const folder = await emptyFolder(t)
+  const toDatabase = await startTcpProxy(t, { host: '127.0.0.1', port: portOf(database.url) })
+  const toProfile = await startTcpProxy(t, { host: '127.0.0.1', port: portOf(doubles.yandex.origin) })
+  const service = (options: { directly: boolean }) =>
+    startProcess(t, {
+      databaseUrl: options.directly ? database.url : toDatabase.through(database.url),
+      redis,
+      doubles,
+      folder,
+      env: options.directly
+        ? {}
+        : { YANDEX_USERINFO_URL: toProfile.through(doubles.yandex.env.YANDEX_USERINFO_URL ?? '') },
+    })
+  /** Waits until that many codes have been exchanged: every profile is asked for then, and none has come. */
+  const exchanged = (count: number) =>
+    eventually(() => {
+      if (exchanges() < count) throw new Error(`${exchanges()} exchanges`)
+    })
+  const exchanges = () => doubles.yandex.requests.filter(({ path }) => path === '/token').length
+  const sessionOf = (state: string) =>
+    database.prisma.session.findUnique({ where: { loginHash: loginHash(state) } })
+  return { database, redis, doubles, site, toDatabase, toProfile, service, exchanged, exchanges, sessionOf }
+}
+
+/** Its access token works, and it is of this session. */
+async function holds(t: Test, service: { url: string }, answer: Answer, sessionId: string | undefined) {
+  t.equal(answer.status, 200, answer.text)
+  const token = text(answer, 'access_token')
+  t.equal(decodeJwt(token).sid, sessionId)
+  t.equal((await get(service, '/api/v1/me/', { authorization: `Bearer ${token}` })).status, 200)
+}
+
+t.test(
+  'killed between COMMIT and answer: the same session again for whoever proves to be its caller',
+  { skip: withoutRedis, buffered: true },
+  async (t) => {
+    const { doubles, site, toDatabase, service, exchanges, sessionOf } = await stage(t)
+    const first = await service({ directly: false })
+    const bySecret = await answeredLogin(first)
+    const byVerifier = {
+      ...(await answeredLogin(first, 'yandex', { fields: bound })),
+      code_verifier: verifier,
+    }
+    doubles.yandex.requests.length = 0
+    toDatabase.withholdAnswersTo(/INSERT INTO sessions/)
+    const outcomes = Promise.allSettled([finish(first, bySecret, basic(site)), finish(first, byVerifier)])
+    const rows = await Promise.all(
+      [bySecret, byVerifier].map(({ state }) =>
+        eventually(async () => {
+          const row = await sessionOf(state)
+          if (row === null) throw new Error('not committed yet')
+          return row
+        }),
+      ),
+    )
+    await end(first.started.child, 'SIGKILL')
+    for (const { status } of await outcomes) t.equal(status, 'rejected', 'nobody got an answer')
+
+    const second = await service({ directly: true })
+    expectProblem(t, await finish(second, bySecret), refused('login-completed'), 'unproved')
+    const { code_verifier: _, ...withoutVerifier } = byVerifier
+    expectProblem(t, await finish(second, withoutVerifier), refused('verifier-missing'))
+    await holds(t, second, await finish(second, bySecret, basic(site)), rows[0]?.id)
+    await holds(t, second, await finish(second, byVerifier), rows[1]?.id)
+    await holds(t, second, await finish(second, byVerifier), rows[1]?.id)
+    t.equal(exchanges(), 2, 'one token request a login in all')
+    for (const [index, { state }] of [bySecret, byVerifier].entries())
+      t.match(await sessionOf(state), { id: rows[index]?.id, generation: 0, revokedAt: null })
+  },
+)
+
+t.test(
+  'killed between claim and COMMIT: 409 until the claim is 10 s old, then 400, and no session',
+  { skip: withoutRedis, buffered: true },
+  async (t) => {
+    const { database, redis, doubles, site, toProfile, service, exchanged, exchanges } = await stage(t)
+    const first = await service({ directly: false })
+    const login = await answeredLogin(first)
+    doubles.yandex.requests.length = 0
+    toProfile.pause()
+    const outcome = Promise.allSettled([finish(first, login, basic(site))])
+    await exchanged(1)
+    await end(first.started.child, 'SIGKILL')
+    t.match(await outcome, [{ status: 'rejected' }])
+
+    const second = await service({ directly: true })
+    const client = new Redis(redis.url)
+    t.teardown(() => client.disconnect())
+    const key = `${redis.prefix}login:${loginHash(login.state).toString('base64url')}`
+    /** Milliseconds by Redis's own clock, by which the claim is judged. */
+    const age = async () => {
+      const [seconds, micros] = await client.time()
+      return Number(seconds) * 1000 + Number(micros) / 1000 - Number(await client.hget(key, 'claim'))
+    }
+    expectProblem(t, await finish(second, login, basic(site)), inProgress)
+    expectProblem(t, await finish(second, login), refused('login-completed'), 'unproved')
+    let working = 0
+    const lost = await eventually(async () => {
+      const before = await age()
+      const answer = await finish(second, login, basic(site))
+      if (answer.status === 409) working = before
+      // A busy machine may be late for Redis: that says nothing of the login.
+      if (answer.status === 409 || answer.status === 503) throw new Error(answer.text)
+      return { answer, at: await age() }
+    }, 15_000)
+    expectProblem(t, lost.answer, refused('login-lost'))
+    t.ok(working > 9_000 && working < 10_000, `still 409 at ${working} ms`)
+    t.ok(lost.at >= 10_000, `400 at ${lost.at} ms`)
+    expectProblem(t, await finish(second, login), refused('login-completed'), 'unproved')
+    t.equal(exchanges(), 1)
+    t.equal(await database.prisma.session.count(), 0)
+    t.equal(await database.prisma.user.count(), 0, 'and nobody')
+    t.ok(await logIn(second), 'started anew, it works')
+  },
+)
+
+t.test(
+  'the client’s socket is cut in the middle: the session is opened, and the verifier gets it',
+  { skip: withoutRedis, buffered: true },
+  async (t) => {
+    const { doubles, toProfile, service, exchanged, exchanges, sessionOf } = await stage(t)
+    const running = await service({ directly: false })
+    const door = await startTcpProxy(t, { host: '127.0.0.1', port: portOf(running.url) })
+    const login = { ...(await answeredLogin(running, 'yandex', { fields: bound })), code_verifier: verifier }
+    doubles.yandex.requests.length = 0
+    toProfile.pause()
+    const far = { ...running, url: door.through(running.url).replace(/\/$/, '') }
+    const outcome = Promise.allSettled([finish(far, login)])
+    await exchanged(1)
+    door.cut()
+    t.match(await outcome, [{ status: 'rejected' }])
+    expectProblem(t, await finish(running, login), inProgress)
+    toProfile.resume()
+    const row = await eventually(async () => {
+      const found = await sessionOf(login.state)
+      if (found === null) throw new Error('not committed yet')
+      return found
+    })
+    await holds(t, running, await finish(running, login), row.id)
+    t.equal(exchanges(), 1)
+    t.ok(await start(running), 'and the service goes on')
+  },
+)

@@ -1,0 +1,156 @@
+import type { Test } from 'tap'
+import t from 'tap'
+import { openDatabase } from '../../src/storage/postgres.ts'
+import { testDatabase } from '../support/database.ts'
+import type { Answer } from '../support/login-flow.ts'
+import { answeredLogin, finish, get, logIn, post, start } from '../support/login-flow.ts'
+import { eventually } from '../support/process.ts'
+import { liveness, startProcess } from '../support/process-service.ts'
+import { testRedis, withoutRedis } from '../support/redis.ts'
+import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
+import { startTcpProxy } from '../support/tcp-proxy.ts'
+
+/** Storage and doubles, and a process on them whose questions for a profile can be held back. */
+async function stage(t: Test, env: Readonly<Record<string, string>> = {}) {
+  const database = await testDatabase(t)
+  const doubles = await startDoubles(t)
+  await registerSite(database, redirectUrl)
+  const toProfile = await startTcpProxy(t, {
+    host: '127.0.0.1',
+    port: Number(new URL(doubles.yandex.origin).port),
+  })
+  const service = await startProcess(t, {
+    databaseUrl: database.url,
+    redis: await testRedis(t),
+    doubles,
+    env: {
+      RATE_LIMIT: 'off',
+      YANDEX_USERINFO_URL: toProfile.through(doubles.yandex.env.YANDEX_USERINFO_URL ?? ''),
+      ...env,
+    },
+  })
+  const exchanged = () =>
+    eventually(() => {
+      if (!doubles.yandex.requests.some(({ path }) => path === '/token')) throw new Error('not exchanged')
+    })
+  return { database, service, toProfile, exchanged }
+}
+
+const ready = async (managementUrl: string) => (await fetch(`${managementUrl}/health/ready`)).status
+
+t.test(
+  'the pool exhausted behind a lock: 503 within the budget, alive all the while',
+  { skip: withoutRedis },
+  async (t) => {
+    const { database, service } = await stage(t, { DATABASE_POOL_MAX: '2' })
+    const { accessToken, refreshToken } = await logIn(service)
+    const locker = openDatabase({ url: database.url, poolMax: 1 })
+    t.teardown(() => locker.close())
+    const lock = await locker.pool.connect()
+    await lock.query('BEGIN')
+    await lock.query('LOCK TABLE users, sessions IN ACCESS EXCLUSIVE MODE')
+
+    const authorization = `Bearer ${accessToken}`
+    const timed = async (ask: () => Promise<Answer>) => {
+      const from = performance.now()
+      return { answer: await ask(), took: performance.now() - from }
+    }
+    const asked = Promise.all(
+      Array.from({ length: 60 }, (_, n) =>
+        timed(() =>
+          n % 2 === 0
+            ? get(service, '/api/v1/me/', { authorization })
+            : post(service, '/api/v1/oauth/refresh/', { refresh_token: refreshToken }),
+        ),
+      ),
+    )
+    for (let n = 0; n < 10; n++) {
+      const { status, took } = await liveness(service)
+      t.equal(status, 200)
+      t.ok(took < 1_000, `alive after ${took} ms`)
+      t.equal(await ready(service.managementUrl), 200, 'its readiness is no matter of dependencies')
+    }
+    for (const { answer, took } of await asked) {
+      t.equal(answer.status, 503, answer.text)
+      t.match(answer.json.type, /:dependency-unavailable$/)
+      t.match(answer.headers.get('retry-after'), /^\d+$/)
+      t.ok(took < 3_000, `after ${took} ms`)
+    }
+    await lock.query('ROLLBACK')
+    lock.release()
+    const refreshed = await eventually(async () => {
+      const answer = await post(service, '/api/v1/oauth/refresh/', { refresh_token: refreshToken })
+      if (answer.status !== 200) throw new Error(answer.text)
+      return answer
+    }, 5_000)
+    t.equal(refreshed.status, 200, 'the token that was refused is still the living one')
+    t.ok(await logIn(service))
+  },
+)
+
+t.test('halted for a while and let go on: what waited is answered', { skip: withoutRedis }, async (t) => {
+  const { service, toProfile, exchanged } = await stage(t)
+  const login = await answeredLogin(service)
+  toProfile.pause()
+  const under = finish(service, login)
+  await exchanged()
+  service.started.child.kill('SIGSTOP')
+  const waiting = Promise.all(Array.from({ length: 20 }, () => get(service, '/api/v1/oauth/providers/')))
+  toProfile.resume()
+  // Longer than any time-out of a command; the answers of what it stands on wait in its sockets meanwhile.
+  await new Promise((resolve) => setTimeout(resolve, 2_500))
+  service.started.child.kill('SIGCONT')
+  for (const { status } of await waiting) t.equal(status, 200)
+  t.equal((await under).status, 200, 'the finish under way too')
+  t.ok(await eventually(() => logIn(service), 5_000))
+})
+
+t.test('a log that nobody reads any more: requests are answered', { skip: withoutRedis }, async (t) => {
+  const { service } = await stage(t, { LOG_LEVEL: 'trace' })
+  const { stdout } = service.started.child
+  if (stdout === null) throw new Error('Its output is a pipe.')
+  stdout.pause()
+  const before = service.started.output().length
+  const headers = { 'x-request-id': 'x'.repeat(64) }
+  for (let n = 0; n < 40; n++) {
+    const answers = await Promise.all(Array.from({ length: 50 }, () => get(service, '/nowhere', headers)))
+    for (const { status } of answers) if (status !== 404) t.equal(status, 404)
+  }
+  t.equal((await liveness(service)).status, 200)
+  t.ok(await logIn(service))
+  stdout.resume()
+  // More than pipe and reader hold (some 300 kB together): these lines waited in the service.
+  await eventually(() => {
+    const { length } = service.started.output()
+    if (length - before < 400_000) throw new Error(`${length - before} characters`)
+  })
+  t.ok(await start(service))
+})
+
+t.test('SIGTERM twice: it ends at once, with 1', { skip: withoutRedis }, async (t) => {
+  const { service } = await stage(t, { DRAIN_DELAY: '60' })
+  const { child, ended } = service.started
+  child.kill('SIGTERM')
+  await eventually(async () => {
+    if ((await ready(service.managementUrl)) !== 503) throw new Error('still ready')
+  })
+  child.kill('SIGTERM')
+  t.equal(await ended, 1)
+})
+
+t.test(
+  'SIGTERM, and a request that does not end: it ends in time, with 1',
+  { skip: withoutRedis },
+  async (t) => {
+    const { service, toProfile, exchanged } = await stage(t, { DRAIN_DELAY: '0' })
+    const login = await answeredLogin(service)
+    toProfile.pause()
+    const outcome = Promise.allSettled([finish(service, login)])
+    await exchanged()
+    const asked = performance.now()
+    service.started.child.kill('SIGTERM')
+    t.equal(await service.started.ended, 1)
+    t.ok(performance.now() - asked < 5_000)
+    t.match(await outcome, [{ status: 'rejected' }])
+  },
+)

@@ -1,0 +1,69 @@
+import type { Test } from 'tap'
+import type { Environment } from '../../src/config.ts'
+import type { FlowService } from './login-flow.ts'
+import type { Started } from './npm-start.ts'
+import { emptyFolder, freePorts, run } from './npm-start.ts'
+import { eventually } from './process.ts'
+import type { TestService } from './service.ts'
+import { publicUrl } from './service.ts'
+
+/** The service as a process of its own, which can be killed, halted and cut off. */
+export interface ProcessService extends FlowService {
+  readonly started: Started
+  /** Where health and metrics are. */
+  readonly managementUrl: string
+}
+
+/** What a process stands on. */
+export interface ProcessOptions {
+  readonly databaseUrl: string
+  readonly redis: { readonly url: string; readonly prefix: string }
+  readonly doubles: TestService['doubles']
+  /** Goes before everything else. */
+  readonly env?: Environment
+  /** A folder of its own; another process with the same one has the same secret keys. */
+  readonly folder?: string
+}
+
+/** Runs `src/main.ts` until it is ready; killed when `test` ends. */
+export async function startProcess(
+  test: Pick<Test, 'teardown'>,
+  { databaseUrl, redis, doubles, env, folder }: ProcessOptions,
+): Promise<ProcessService> {
+  const started = run(test, 'src/main.ts', {
+    folder: folder ?? (await emptyFolder(test)),
+    ports: await freePorts(),
+    env: {
+      NODE_ENV: 'development',
+      PUBLIC_URL: publicUrl,
+      DATABASE_URL: databaseUrl,
+      REDIS_URL: redis.url,
+      REDIS_PREFIX: redis.prefix,
+      ...doubles.yandex.env,
+      ...doubles.google.env,
+      ...doubles.mail.env,
+      ...env,
+    },
+  })
+  const managementUrl = `http://127.0.0.1:${started.ports.MANAGEMENT_PORT}`
+  await eventually(async () => {
+    if (started.child.exitCode !== null) return
+    const { status } = await fetch(`${managementUrl}/health/ready`)
+    if (status !== 200) throw new Error(`ready: ${status}`)
+  }, 30_000)
+  if (started.child.exitCode !== null) throw new Error(started.errors())
+  return {
+    started,
+    url: `http://127.0.0.1:${started.ports.PORT}`,
+    managementUrl,
+    doubles,
+    config: { publicUrl },
+  }
+}
+
+/** Whether the process says that it lives, and how long it takes to say so, in milliseconds. */
+export async function liveness({ managementUrl }: ProcessService): Promise<{ status: number; took: number }> {
+  const from = performance.now()
+  const { status } = await fetch(`${managementUrl}/health/live`)
+  return { status, took: performance.now() - from }
+}
