@@ -20,7 +20,7 @@ t.test('the first start, the printed lines, a stop, and a second start that keep
   const folder = await emptyFolder(t)
   const first = await startSandboxed(t, folder)
   t.match(first.output(), new RegExp(`http://127\\.0\\.0\\.1:${first.ports.SANDBOX_PORT}/demo/`))
-  t.match(first.output(), /id site_\w+\n\s+secret [\w-]{43}\n/)
+  t.match(first.output(), /id site_[\w-]+\n\s+secret [\w-]{43}\n/)
   t.equal(first.errors(), '')
   const tokens = await paste(first.output())
   t.match(tokens, { access_token: /^ey/, refresh_token: /^ey/, token_type: 'Bearer' })
@@ -51,23 +51,23 @@ t.test('the first start, the printed lines, a stop, and a second start that keep
     'postgres.lock',
     'secret-keys',
   ])
+
+  second.child.kill('SIGINT')
+  await second.ended
+  const ports = await freePorts()
+  const server = createServer().listen(Number(ports.PORT), '127.0.0.1')
+  t.teardown(() => void server.close())
+  const late = run(t, 'sandbox/start.ts', { folder, ports, env: { NODE_ENV: 'development' } })
+  t.equal(await late.ended, 1, 'a busy port')
+  t.match(late.errors(), /^Port \d+ is taken: [^\n]*PORT[^\n]*\.\n$/)
 })
 
 const mistakes = {
-  'a busy port': {
-    async prepare(ports: { PORT: string }) {
-      const server = createServer().listen(Number(ports.PORT), '127.0.0.1')
-      await new Promise((resolve) => server.once('listening', resolve))
-      return () => server.close()
-    },
-    says: /^Port \d+ is taken: .*PORT.*\.$/,
-  },
   'a wrong variable': { env: { LOGIN_TTL: 'soon' }, says: /LOGIN_TTL must be a whole number/ },
   'a broken .data': {
-    async prepare(_ports: object, folder: string) {
+    async prepare(folder: string) {
       await mkdir(join(folder, '.data', 'postgres'), { recursive: true })
       await writeFile(join(folder, '.data', 'postgres', 'PG_VERSION'), 'not a database')
-      return () => {}
     },
     says: /cannot be opened|\.data/,
   },
@@ -77,8 +77,7 @@ for (const [name, mistake] of Object.entries(mistakes))
   t.test(`${name}: a clear sentence and a non-zero exit`, async (t) => {
     const folder = await emptyFolder(t)
     const ports = await freePorts()
-    const undo = 'prepare' in mistake ? await mistake.prepare(ports, folder) : () => {}
-    t.teardown(undo)
+    if ('prepare' in mistake) await mistake.prepare(folder)
     const env = { NODE_ENV: 'development', ...('env' in mistake && mistake.env) }
     const started = run(t, 'sandbox/start.ts', { folder, ports, env })
     t.equal(await started.ended, 1)
