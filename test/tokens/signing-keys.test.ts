@@ -62,7 +62,7 @@ t.test('the JWKS holds public members alone, of access keys alone', async (t) =>
 })
 
 t.test(
-  'ten thousand verifications across a rotation, a JWKS cached for 300 s: nothing is refused',
+  'verifications across a rotation, a JWKS cached for 300 s: nothing is refused (ten thousand: http/two-replicas)',
   async (t) => {
     const database = await testDatabase(t)
     const clock = testClock()
