@@ -1,6 +1,7 @@
 // `npm test`: types, format and lint, then every test against real servers, with the minimum of coverage.
 // `npm test -- test/x.test.ts` runs only these files, and no coverage. The last line is the count.
 
+import { globSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { startRedisServer } from '../test/support/redis-server.ts'
@@ -8,6 +9,17 @@ import { runChecks } from './checks.ts'
 import { coverageProblems } from './coverage.ts'
 import { missingPrograms } from './programs.ts'
 import { runTap } from './run-tap.ts'
+
+// Tests whose work is done in other processes, or thousands of times over: measuring coverage would slow them down by
+// half and tell nothing that the others do not.
+const processTests = [
+  'test/faults/*.test.ts',
+  'test/main.test.ts',
+  'test/browser.test.ts',
+  'test/sandbox/start.test.ts',
+  'test/docs/image.test.ts',
+  'test/http/rate-limit.test.ts',
+]
 
 const files = process.argv.slice(2)
 const all = files.length === 0
@@ -44,12 +56,23 @@ const checks = all ? runChecks() : Promise.resolve([])
 const missing = await missingPrograms()
 try {
   await rm('.tap/report', { recursive: true, force: true })
-  const result = await runTap(files, { env: await servers(missing), coverage: all })
-  count.passed += result.passed
-  count.failed += result.failed
-  count.skipped += result.skipped
-  if (result.passed === 0) problems.push('No test ran.')
-  if (result.code !== 0 && result.failed === 0) problems.push(`tap ended with code ${result.code}.`)
+  const env = await servers(missing)
+  const apart = globSync(processTests).toSorted()
+  const others = globSync('test/**/*.test.ts').filter((file) => !apart.includes(file))
+  const runs = all
+    ? [
+        { chosen: apart, coverage: false },
+        { chosen: others.toSorted(), coverage: true },
+      ]
+    : [{ chosen: files, coverage: false }]
+  for (const { chosen, coverage } of runs) {
+    const result = await runTap(chosen, { env, coverage })
+    count.passed += result.passed
+    count.failed += result.failed
+    count.skipped += result.skipped
+    if (result.passed === 0) problems.push(`No test ran of ${chosen.join(' ')}.`)
+    if (result.code !== 0 && result.failed === 0) problems.push(`tap ended with code ${result.code}.`)
+  }
 } finally {
   await cleanUp()
 }
