@@ -10,7 +10,7 @@ import { startRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
 
 /** How many callers ask at once, and for how long everything is away, in milliseconds. */
-const callers = 24
+const callers = 12
 const outage = 5_000
 
 t.test(
