@@ -13,12 +13,20 @@ import { runTap } from './run-tap.ts'
 // Tests whose work is done in other processes, or thousands of times over: measuring coverage would slow them down by
 // half and tell nothing that the others do not.
 const processTests = [
-  'test/faults/*.test.ts',
+  'test/sandbox/start.test.ts',
+  'test/http/rate-limit.test.ts',
   'test/main.test.ts',
   'test/browser.test.ts',
-  'test/sandbox/start.test.ts',
+  'test/faults/*.test.ts',
   'test/docs/image.test.ts',
-  'test/http/rate-limit.test.ts',
+]
+
+// The longest begin, so that none of them runs alone at the end.
+const longest = [
+  'test/storage/*.test.ts',
+  'test/cli/*.test.ts',
+  'test/login/finish-slow.test.ts',
+  'test/tokens/**/*.test.ts',
 ]
 
 const files = process.argv.slice(2)
@@ -57,12 +65,13 @@ const missing = await missingPrograms()
 try {
   await rm('.tap/report', { recursive: true, force: true })
   const env = await servers(missing)
-  const apart = globSync(processTests).toSorted()
-  const others = globSync('test/**/*.test.ts').filter((file) => !apart.includes(file))
+  const apart = processTests.flatMap((pattern) => globSync(pattern))
+  const first = longest.flatMap((pattern) => globSync(pattern))
+  const others = [...new Set([...first, ...globSync('test/**/*.test.ts').toSorted()])]
   const runs = all
     ? [
         { chosen: apart, coverage: false },
-        { chosen: others.toSorted(), coverage: true },
+        { chosen: others.filter((file) => !apart.includes(file)), coverage: true },
       ]
     : [{ chosen: files, coverage: false }]
   for (const { chosen, coverage } of runs) {
