@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 
 /** What a run of tap came to. */
@@ -23,7 +24,7 @@ export async function runTap(
     : ['--disable-coverage']
   const child = spawn('node_modules/.bin/tap', ['run', '--reporter=tap', ...flags, ...files], {
     // Some 350 processes load the same packages: a third of each start is the compiler's.
-    env: { NODE_COMPILE_CACHE: 'node_modules/.cache/compile', ...process.env, ...env },
+    env: { NODE_COMPILE_CACHE: resolve('node_modules/.cache/compile'), ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const result = { passed: 0, failed: 0, skipped: 0 }

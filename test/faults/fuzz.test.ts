@@ -11,7 +11,7 @@ import { sendRaw } from './raw-http.ts'
 
 /** Requests that are under way together, and how many times. */
 const together = 10
-const rounds = 250
+const rounds = 150
 
 const OpenApi = Type.Object({ paths: Type.Record(Type.String(), Type.Unknown()) })
 const ProblemBody = Type.Object({

@@ -45,7 +45,7 @@ export function run(
   const script = fileURLToPath(new URL(`../../${entry}`, import.meta.url))
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script], {
     cwd: folder,
-    env: { PATH: process.env.PATH, ...ports, ...env },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...ports, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
