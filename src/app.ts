@@ -12,7 +12,7 @@ import { Problem } from './http/problem.ts'
 import { problemPages } from './http/problem-pages.ts'
 import { createRateLimits, noRateLimits } from './http/rate-limit.ts'
 import { createServer } from './http/server.ts'
-import { callbackRoute } from './login/callback-route.ts'
+import { callbackPath, callbackRoute } from './login/callback-route.ts'
 import { followRequests } from './login/follow-request.ts'
 import { StoreUnavailable } from './login/login-store.ts'
 import { createMemoryLoginHistory } from './login/memory-login-history.ts'
@@ -105,7 +105,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
       sites,
       limits,
       providers: registry,
-      callbackUrl: (provider) => `${publicUrl}/api/v1/oauth/callback/${provider}`,
+      callbackUrl: (provider) => publicUrl + callbackPath(provider),
       loginTtl: config.loginTtl,
       openSession: (session, signal) => {
         const { refreshTokenTtl: ttl, sessionMaxAge: maxAge } = config

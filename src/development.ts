@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Config } from './config.ts'
 
 /** Where development keeps what strict mode is given: the embedded database and its secret key. */
 export const dataDirectory = '.data'
@@ -10,7 +11,7 @@ export const dataDirectory = '.data'
  * (mode 0600). Development only: strict mode demands SECRET_KEYS.
  * @returns 32 bytes, alone in a list
  */
-export async function developmentSecretKeys(directory: string): Promise<Buffer[]> {
+async function developmentSecretKeys(directory: string): Promise<Buffer[]> {
   const path = join(directory, 'secret-keys')
   await mkdir(directory, { recursive: true, mode: 0o700 })
   // 'wx' fails where the file is: of two first starts at once, one makes the key and both read it.
@@ -19,6 +20,19 @@ export async function developmentSecretKeys(directory: string): Promise<Buffer[]
   if (key.length !== 32)
     throw new Error(`${path} does not hold a key of 32 bytes: remove it, and the data with it.`)
   return [key]
+}
+
+/**
+ * The keys that seal the signing keys: SECRET_KEYS, and only in development, where they are not set, one of our own.
+ * @returns newest first
+ */
+export async function secretKeysOf(
+  { mode, secretKeys }: Pick<Config, 'mode' | 'secretKeys'>,
+  directory: string,
+): Promise<readonly Buffer[]> {
+  return mode === 'development' && secretKeys.length === 0
+    ? await developmentSecretKeys(directory)
+    : secretKeys
 }
 
 function ignoreExisting(error: NodeJS.ErrnoException): void {

@@ -5,6 +5,7 @@ import type { Config } from './config.ts'
 import type { Health } from './http/management.ts'
 import { management } from './http/management.ts'
 import { createServer } from './http/server.ts'
+import { callbackPath } from './login/callback-route.ts'
 import type { LoginHistory } from './login/history.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
 import type { Sites } from './sites/site.ts'
@@ -27,7 +28,7 @@ export async function createManagement(config: Config, managed: Managed) {
     services: {
       ...services,
       rules: { loopback: config.mode === 'development', providers: providers.map(({ name }) => name) },
-      callbackUrl: (provider) => `${publicUrl}/api/v1/oauth/callback/${provider}`,
+      callbackUrl: (provider) => publicUrl + callbackPath(provider),
     },
     access: { tokens, rateLimit },
     publicUrl,

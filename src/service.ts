@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { createApp, providers } from './app.ts'
 import type { Config, Environment } from './config.ts'
 import { readConfig } from './config.ts'
-import { dataDirectory, developmentSecretKeys } from './development.ts'
+import { dataDirectory, secretKeysOf } from './development.ts'
 import { createMetrics } from './http/metrics.ts'
 import { createLog } from './log.ts'
 import { createManagement } from './management.ts'
@@ -76,8 +76,7 @@ async function open(
       ? undefined
       : await connectRedis({ ...config.redis, url: config.redis.url, onWarning: (text) => log.warn(text) })
   if (redis !== undefined) opened.push(async () => redis.disconnect())
-  const own = config.mode === 'development' && config.secretKeys.length === 0
-  const secretKeys = own ? await developmentSecretKeys(dataDirectory) : config.secretKeys
+  const secretKeys = await secretKeysOf(config, dataDirectory)
   const keys = await createSigningKeys({ ...config, database, secretKeys, log })
   opened.push(() => keys.close())
 

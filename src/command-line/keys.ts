@@ -1,4 +1,4 @@
-import { dataDirectory, developmentSecretKeys } from '../development.ts'
+import { dataDirectory, secretKeysOf } from '../development.ts'
 import type { KeyCommandOptions } from '../tokens/manage-keys.ts'
 import { listKeys, resealKeys, revokeKey, rotateKey } from '../tokens/manage-keys.ts'
 import type { Command, CommandContext } from './command.ts'
@@ -42,8 +42,7 @@ function withKeys<Result>(
   return withDatabase(
     context,
     async (database, config) => {
-      const own = config.mode === 'development' && config.secretKeys.length === 0
-      const secretKeys = own ? await developmentSecretKeys(dataDirectory) : config.secretKeys
+      const secretKeys = await secretKeysOf(config, dataDirectory)
       return work({ ...config, database, secretKeys })
     },
     ['SECRET_KEYS'],

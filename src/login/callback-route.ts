@@ -14,6 +14,11 @@ import { CallbackRefusal, callback } from './callback.ts'
 import { sendErrorPage } from './error-page.ts'
 import type { FollowRequest } from './follow-request.ts'
 
+/** Where a provider sends people back; what is registered there is PUBLIC_URL and this. */
+export function callbackPath(provider: string): string {
+  return `/api/v1/oauth/callback/${provider}`
+}
+
 /** What the callback's routes need besides the use case's own services. */
 export interface CallbackRouteOptions {
   readonly services: CallbackServices
@@ -40,7 +45,7 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
   const parameters = Type.Object({ ...callbackParameters.properties, ...kept })
   return {
     method: adapter.callbackMethod,
-    url: `/api/v1/oauth/callback/${adapter.name}`,
+    url: callbackPath(adapter.name),
     // A HEAD would run the handler, and with it use the answer up.
     exposeHeadRoute: false,
     schema: {
@@ -56,15 +61,13 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
       return undefined
     },
     handler: async (request, reply) => {
-      const sent: unknown = byForm ? request.body : request.query
+      const returned = callbackRequest(byForm ? request.body : request.query)
       const location = await options.follow(
         { request: 'callback', provider: adapter.name, requestId: request.id },
         (trail) =>
-          withDeadline(deadlines.callback, () =>
-            callback(callbackRequest(sent), adapter, options.services, trail),
-          ),
+          withDeadline(deadlines.callback, () => callback(returned, adapter, options.services, trail)),
       )
-      const { error, error_description: description } = callbackRequest(sent).parameters
+      const { error, error_description: description } = returned.parameters
       if (error !== undefined)
         request.log.info(
           { provider: adapter.name, error, description: description?.slice(0, 200) },
@@ -117,7 +120,7 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, op
 export function unknownCallbackRoute(options: CallbackRouteOptions, schema: object): RouteOptions {
   return {
     method: 'GET',
-    url: '/api/v1/oauth/callback/:provider',
+    url: callbackPath(':provider'),
     exposeHeadRoute: false,
     schema,
     errorHandler(error, request, reply) {

@@ -14,7 +14,7 @@ export interface SweepOptions {
   readonly signal?: AbortSignal
 }
 
-/** Any constant of this service's; 7413001 and 7413002 are taken. */
+/** Any constant of this service's own; the keys (key-store.ts) and the sites (change-sites.ts) have theirs. */
 const lockKey = 7_413_003
 const day = 86_400
 

@@ -13,7 +13,7 @@ export interface KeyTable {
 
 type Queryable = Pick<pg.Pool, 'query'> | Pick<pg.PoolClient, 'query'>
 
-// Any constant of this service's; 7413001 is the migrations'.
+// Any constant of this service's own; the sweep and the sites have theirs, the migrations Prisma's.
 const lockKey = 7_413_002
 
 const milliseconds = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`
