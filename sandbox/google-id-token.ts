@@ -31,11 +31,16 @@ interface SigningKey {
 
 /** Google's signing keys: two are published, the first signs. */
 export class GoogleKeys {
-  #keys: Promise<readonly [SigningKey, SigningKey]> = makePair()
+  // Made when first asked for: an RSA key takes a while, and many logins never come by Google.
+  #made: Promise<readonly [SigningKey, SigningKey]> | undefined
+
+  get #keys() {
+    return (this.#made ??= makePair())
+  }
 
   /** Both keys are replaced: a client must fetch the new ones (and not for every unknown `kid`). */
   rotate(): void {
-    this.#keys = makePair()
+    this.#made = undefined
   }
 
   /** What the JWKS address answers (RFC 7517 §5). */

@@ -23,8 +23,14 @@ export async function runTap(
     ? ['--coverage-report=json-summary', '--allow-incomplete-coverage']
     : ['--disable-coverage']
   const child = spawn('node_modules/.bin/tap', ['run', '--reporter=tap', ...flags, ...files], {
-    // Some 350 processes load the same packages: a third of each start is the compiler's.
-    env: { NODE_COMPILE_CACHE: resolve('node_modules/.cache/compile'), ...process.env, ...env },
+    env: {
+      // Some 350 processes load the same packages: a third of each start is the compiler's.
+      NODE_COMPILE_CACHE: resolve('node_modules/.cache/compile'),
+      // tap looks for the source map of each file that a process loads: not for those of packages.
+      _TAPJS_PROCESSINFO_EXCLUDE_: String.raw`/[\\/]node_modules[\\/]/`,
+      ...process.env,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const result = { passed: 0, failed: 0, skipped: 0 }

@@ -14,10 +14,14 @@ export interface Ran {
 
 const script = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
-/** Runs src/cli.ts in a process of its own, with exactly this environment. */
+/** Runs src/cli.ts in a process of its own, with exactly this environment (and the test run's compiled packages). */
 export function runCli(args: readonly string[], env: Record<string, string>, cwd?: string): Promise<Ran> {
   return new Promise((resolve) => {
-    const options = { env, timeout: 60_000, ...(cwd !== undefined && { cwd }) }
+    const options = {
+      env: { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...env },
+      timeout: 60_000,
+      ...(cwd !== undefined && { cwd }),
+    }
     execFile(process.execPath, [script, ...args], options, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr })
     })

@@ -103,7 +103,7 @@ await t.test('it migrates, serves and stops', { skip: withoutRedis }, async (t) 
   await eventually(async () => {
     const answer = await fetch(`http://127.0.0.1:${managementPort}/health/ready`)
     if (answer.status !== 200) throw new Error(service.said.text)
-  })
+  }, 30_000)
   const documentation = await fetch(`http://127.0.0.1:${port}/docs/`)
   t.equal(documentation.status, 200, 'its packages have their files')
   t.notMatch(service.said.text, /Warning/, 'Node has nothing to say either')

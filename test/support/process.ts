@@ -1,15 +1,20 @@
 import type { ChildProcess } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-/** A TCP port of loopback that nobody listens on at this moment. */
+/**
+ * A TCP port of loopback that nobody listens on at this moment, below those that the system gives out by itself
+ * (32768 and above on Linux): otherwise some outgoing connection takes it before the test can.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('A TCP server has a port.')
-  return address.port
+  for (;;) {
+    const port = randomInt(16_384, 32_768)
+    const server = createServer().listen(port, '127.0.0.1')
+    const free = await once(server, 'listening').catch(() => undefined)
+    await new Promise((resolve) => server.close(resolve))
+    if (free !== undefined) return port
+  }
 }
 
 /** Ends a child by `signal` and waits until it is gone; a child that has ended already is fine. */
