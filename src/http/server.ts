@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import accepts from '@fastify/accepts'
+import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import fastify, { LogController } from 'fastify'
@@ -10,6 +11,8 @@ import { bodyLimit } from './forms.ts'
 import { headers } from './headers.ts'
 import { answerBadUrl, answerClientError, answerExpectation } from './raw-errors.ts'
 import { closeSilentConnections } from './silent-connections.ts'
+
+const build = SerializerSelector()
 
 /** A Fastify instance whose route schemas give the handlers their types. */
 export type Server = Awaited<ReturnType<typeof createServer>>
@@ -36,6 +39,7 @@ export async function createServer(config: Config, log: FastifyBaseLogger, trans
       connectionsCheckingInterval: 1_000,
       requireHostHeader: false,
     },
+    schemaController: { compilersFactory: { buildSerializer } },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     genReqId: (request) => requestId(request.headers['x-request-id']),
@@ -58,6 +62,12 @@ export async function createServer(config: Config, log: FastifyBaseLogger, trans
   await app.register(accepts)
   await app.register(headers)
   return app
+}
+
+/** Fastify's own, but for failures: those are sent as text, and some hundreds of serializers would wait in vain. */
+const buildSerializer: typeof build = (schemas, options) => {
+  const compile = build(schemas, options)
+  return (route) => (Number(route.httpStatus) >= 400 ? JSON.stringify : compile(route))
 }
 
 function trusted(

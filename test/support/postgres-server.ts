@@ -67,7 +67,7 @@ export async function startPostgres(
     const halting = signal === 'SIGSTOP'
     if (halting) process.kill(child.pid, signal)
     const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
-    for (const pid of children.split(' ').filter((word) => word !== '')) process.kill(Number(pid), signal)
+    for (const pid of children.split(' ').filter((word) => word !== '')) killIfThere(Number(pid), signal)
     if (!halting) process.kill(child.pid, signal)
   }
   // Its backends end by themselves when it is gone.
@@ -95,6 +95,15 @@ export async function startPostgres(
       process.removeListener('exit', atExit)
       for (const folder of [home, data]) await rm(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** Backends end by themselves at any time. */
+function killIfThere(pid: number, signal: NodeJS.Signals) {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
   }
 }
 
