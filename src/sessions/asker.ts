@@ -1,7 +1,7 @@
 import { invalidToken, readBearer } from '../http/bearer.ts'
-import type { Asker } from '../sessions/session.ts'
-import { InvalidToken, verifyAccessToken } from './access-token.ts'
-import type { SigningKeys } from './signing-keys.ts'
+import { InvalidToken, verifyAccessToken } from '../tokens/access-token.ts'
+import type { SigningKeys } from '../tokens/signing-keys.ts'
+import type { Asker } from './session.ts'
 
 /**
  * Who asks, by the access token in `Authorization`. Whether the session still lives is for the statement that
