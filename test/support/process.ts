@@ -5,11 +5,12 @@ import { createServer } from 'node:net'
 
 /**
  * A TCP port of loopback that nobody listens on at this moment, below those that the system gives out by itself
- * (32768 and above on Linux): otherwise some outgoing connection takes it before the test can.
+ * (32768 and above on Linux): otherwise some outgoing connection takes it before the test can. A Redis Cluster
+ * node listens ten thousand above as well, which must hold there too; 10080 is a port that no `fetch` goes to.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(16_384, 32_768)
+    const port = randomInt(10_100, 20_000)
     const server = createServer().listen(port, '127.0.0.1')
     const free = await once(server, 'listening').catch(() => undefined)
     await new Promise((resolve) => server.close(resolve))
