@@ -12,8 +12,6 @@ import { headers } from './headers.ts'
 import { answerBadUrl, answerClientError, answerExpectation } from './raw-errors.ts'
 import { closeSilentConnections } from './silent-connections.ts'
 
-const build = SerializerSelector()
-
 /** A Fastify instance whose route schemas give the handlers their types. */
 export type Server = Awaited<ReturnType<typeof createServer>>
 
@@ -64,10 +62,14 @@ export async function createServer(config: Config, log: FastifyBaseLogger, trans
   return app
 }
 
-/** Fastify's own, but for failures: those are sent as text, and some hundreds of serializers would wait in vain. */
+const build = SerializerSelector()
+
+/** Fastify's own, but for problems: those are sent as text, and a serializer a route and status would wait in vain. */
 const buildSerializer: typeof build = (schemas, options) => {
   const compile = build(schemas, options)
-  return (route) => (Number(route.httpStatus) >= 400 ? JSON.stringify : compile(route))
+  // Fastify hands the media type over as well; the package's own type leaves it out.
+  return (route: Parameters<typeof compile>[0] & { readonly contentType?: string }) =>
+    route.contentType === 'application/problem+json' ? JSON.stringify : compile(route)
 }
 
 function trusted(
