@@ -129,7 +129,7 @@ async function copyPackage(home: string) {
 
 /**
  * Memory, where there is plenty: each database is some 300 files, and ext4 steps over every inode freed within
- * the last seconds, which cost the tests a quarter of their time.
+ * the last seconds, which was most of what the server did.
  */
 async function roomForData(): Promise<string> {
   const memory = await statfs('/dev/shm').catch(() => undefined)

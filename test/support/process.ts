@@ -12,10 +12,16 @@ export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_100, 20_000)
     const server = createServer().listen(port, '127.0.0.1')
-    const free = await once(server, 'listening').catch(() => undefined)
+    const free = await once(server, 'listening').then(() => true, refuseUnlessTaken)
     await new Promise((resolve) => server.close(resolve))
-    if (free !== undefined) return port
+    if (free) return port
   }
+}
+
+/** @returns false, so that another port is tried; any other failure would be the next port's too */
+function refuseUnlessTaken(error: NodeJS.ErrnoException): false {
+  if (error.code !== 'EADDRINUSE') throw error
+  return false
 }
 
 /** Ends a child by `signal` and waits until it is gone; a child that has ended already is fine. */
