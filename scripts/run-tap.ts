@@ -17,11 +17,21 @@ export interface TapResult {
  */
 export async function runTap(
   files: readonly string[],
-  { env, coverage }: { readonly env: Readonly<Record<string, string>>; readonly coverage: boolean },
+  {
+    env,
+    coverage,
+    patient = false,
+  }: {
+    readonly env: Readonly<Record<string, string>>
+    readonly coverage: boolean
+    /** One file at a time, each for up to twenty minutes. */
+    readonly patient?: boolean
+  },
 ): Promise<TapResult> {
   const flags = coverage
     ? ['--coverage-report=json-summary', '--allow-incomplete-coverage']
     : ['--disable-coverage']
+  if (patient) flags.push('--jobs=1', '--timeout=1200')
   const child = spawn('node_modules/.bin/tap', ['run', '--reporter=tap', ...flags, ...files], {
     env: {
       // Some 350 processes load the same packages: a third of each start is the compiler's.

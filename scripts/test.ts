@@ -1,5 +1,7 @@
 // `npm test`: types, format and lint, then every test against real servers, with the minimum of coverage.
 // `npm test -- test/x.test.ts` runs only these files, and no coverage. The last line is the count.
+// `npm run test:long` runs `test/**/*.long.ts` (failovers, rolling restarts), `npm run test:clients` runs
+// `test/**/*.clients.ts` (clients in other languages), one file at a time.
 
 import { globSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
@@ -7,6 +9,7 @@ import { startPostgres } from '../test/support/postgres-server.ts'
 import { startRedisServer } from '../test/support/redis-server.ts'
 import { runChecks } from './checks.ts'
 import { coverageProblems } from './coverage.ts'
+import type { Kind } from './programs.ts'
 import { missingPrograms } from './programs.ts'
 import { runTap } from './run-tap.ts'
 
@@ -29,8 +32,11 @@ const longest = [
   'test/tokens/**/*.test.ts',
 ]
 
-const files = process.argv.slice(2)
-const all = files.length === 0
+const kinds: Readonly<Record<string, Kind>> = { '--long': 'long', '--clients': 'clients' }
+const kind = kinds[process.argv[2] ?? ''] ?? 'test'
+const named = process.argv.slice(kind === 'test' ? 2 : 3)
+const files = kind === 'test' || named.length > 0 ? named : globSync(`test/**/*.${kind}.ts`).toSorted()
+const all = kind === 'test' && files.length === 0
 const cleaners: (() => Promise<unknown>)[] = []
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void cleanUp().finally(() => process.exit(130)))
@@ -61,7 +67,7 @@ const count = { passed: 0, failed: 0, skipped: 0 }
 
 // Beside the tests: these often wait for time to pass.
 const checks = all ? runChecks() : Promise.resolve([])
-const missing = await missingPrograms()
+const missing = await missingPrograms(kind)
 try {
   await rm('.tap/report', { recursive: true, force: true })
   const env = await servers(missing)
@@ -75,7 +81,7 @@ try {
       ]
     : [{ chosen: files, coverage: false }]
   for (const { chosen, coverage } of runs) {
-    const result = await runTap(chosen, { env, coverage })
+    const result = await runTap(chosen, { env, coverage, patient: kind !== 'test' })
     count.passed += result.passed
     count.failed += result.failed
     count.skipped += result.skipped
