@@ -9,6 +9,7 @@ import type { Title } from './rules.ts'
 /** What the pages need to know of a provider. */
 interface Shown {
   readonly title: Title
+  readonly vouchesForEmail: boolean
 }
 
 const texts = {
@@ -16,12 +17,13 @@ const texts = {
     sandbox: 'Sandbox: nobody leaves this computer',
     login: 'Log in to',
     choose: 'Whose account shall it be?',
-    own: 'Or somebody of your own',
+    own: 'Or make up a person',
     id: 'Id at the provider (digits)',
     name: 'Name',
     userName: 'Login',
     email: 'Email (leave empty for an account without one)',
     verified: 'the provider vouches for the email',
+    neverVerified: 'does not say whether an email is verified.',
     proceed: 'Continue',
     wants: 'Auth-movies asks for access to your account',
     sees: 'It will see: your login, name and email.',
@@ -37,12 +39,13 @@ const texts = {
     sandbox: 'Песочница: всё происходит на этом компьютере',
     login: 'Вход в',
     choose: 'Чей это будет аккаунт?',
-    own: 'Или кто-то свой',
+    own: 'Или задайте свои данные',
     id: 'Идентификатор у провайдера (цифры)',
     name: 'Имя',
     userName: 'Логин',
     email: 'Email (пусто: аккаунт без почты)',
     verified: 'провайдер ручается за email',
+    neverVerified: 'не сообщает, подтверждён ли email.',
     proceed: 'Продолжить',
     wants: 'Auth-movies просит доступ к вашему аккаунту',
     sees: 'Ему будут видны логин, имя и email.',
@@ -57,9 +60,10 @@ const texts = {
 } as const
 
 /** First page: who logs in. */
-export function loginPage(request: FastifyRequest, reply: FastifyReply, { title }: Shown): FastifyReply {
+export function loginPage(request: FastifyRequest, reply: FastifyReply, provider: Shown): FastifyReply {
   const lang = languageOf(request)
   const t = texts[lang]
+  const title = provider.title[lang]
   const ready = Object.entries(people).map(
     ([
       key,
@@ -67,11 +71,14 @@ export function loginPage(request: FastifyRequest, reply: FastifyReply, { title 
     ]) => html`<button name="person" value="${key}" data-person="${key}">${person.name || t.noName}
       <small>${person.login} · ${person.email ?? t.noEmail}</small></button>`,
   )
+  const verified = provider.vouchesForEmail
+    ? html`<label class="check"><input type="checkbox" name="emailVerified" value="yes" checked>${t.verified}</label>`
+    : html`<p class="quiet">${title} ${t.neverVerified}</p>`
   return sendPage(reply, {
     lang,
-    title: `${t.login} ${title[lang]}`,
+    title: `${t.login} ${title}`,
     body: html`<p class="badge">${t.sandbox}</p>
-<h1>${t.login} ${title[lang]}</h1>
+<h1>${t.login} ${title}</h1>
 <p>${t.choose}</p>
 <form method="post" class="stack">${ready}</form>
 <details><summary><h2>${t.own}</h2></summary>
@@ -79,7 +86,7 @@ export function loginPage(request: FastifyRequest, reply: FastifyReply, { title 
   <label>${t.name}<input name="name" value="Вера Холодная"></label>
   <label>${t.userName}<input name="login" value="vera" required></label>
   <label>${t.email}<input name="email" type="email" value="vera@mail.example"></label>
-  <label class="check"><input type="checkbox" name="emailVerified" value="yes" checked>${t.verified}</label>
+  ${verified}
   <label>${t.id}<input name="id" value="5550001" pattern="[0-9]{1,30}" required></label>
   <button class="main" name="person" value="own">${t.proceed}</button>
 </form></details>`,

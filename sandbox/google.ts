@@ -33,6 +33,7 @@ export function startGoogleDouble(options: DoubleOptions): Promise<ProviderDoubl
 export const google = (): Rules<GoogleSwitches> => ({
   name: 'google',
   title: { ru: 'Google', en: 'Google' },
+  vouchesForEmail: true,
   client: {
     id: '407408718192-sandbox0a1b2c3d4e5f6g7h8i9j.apps.googleusercontent.com',
     secret: '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D',

@@ -78,7 +78,9 @@ export function sendPage(
 <title>${page.title}</title>
 <style>${new Html(style)}</style>
 <body>
+<main>
 ${page.body}
+</main>
 </body>
 </html>
 `

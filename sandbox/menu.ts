@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
+import type { Guard } from '../src/providers/guard.ts'
 import type { ProviderDouble } from './double.ts'
 import { html, languageOf, sendPage } from './html.ts'
 import type { Title } from './rules.ts'
@@ -12,6 +13,13 @@ const texts = {
     set: 'Apply',
     done: 'Applied.',
     demo: 'Open the demo site',
+    circuits: 'What the service thinks of them',
+    state: {
+      closed: 'asked at every login',
+      open: 'left alone after failures (the circuit is open): the fault chosen above is not reached now',
+      'half-open': 'about to be tried with one login',
+    },
+    close: 'Ask again at once',
   },
   ru: {
     title: 'Песочница Auth-movies',
@@ -20,6 +28,13 @@ const texts = {
     set: 'Применить',
     done: 'Применено.',
     demo: 'Открыть демонстрационный сайт',
+    circuits: 'Что о них думает сервис',
+    state: {
+      closed: 'запрашивается при каждом входе',
+      open: 'оставлен в покое после сбоев (circuit breaker разомкнул цепь): выбранный выше сбой сейчас не наступит',
+      'half-open': 'будет опробован одним входом',
+    },
+    close: 'Снова обращаться сразу',
   },
 } as const
 
@@ -29,8 +44,14 @@ export interface MenuEntry {
   readonly title: Title
 }
 
-/** The first page of the sandbox: a scenario to choose for each provider. */
-export function menu(entries: () => readonly MenuEntry[]): FastifyPluginAsync {
+/**
+ * The first page of the sandbox: a scenario to choose for each provider, and what the service thinks of it.
+ * @param circuit of the provider of that name; undefined where no service runs beside the sandbox
+ */
+export function menu(
+  entries: () => readonly MenuEntry[],
+  circuit: (name: string) => Pick<Guard, 'state' | 'works' | 'reset'> | undefined,
+): FastifyPluginAsync {
   const chosen = new Map<string, string>()
   return async (app) => {
     app.get<{ Querystring: { done?: string } }>('/', async (request, reply) => {
@@ -43,14 +64,36 @@ export function menu(entries: () => readonly MenuEntry[]): FastifyPluginAsync {
               html`<option value="${scenario.name}"${chosen.get(name) === scenario.name ? html` selected` : undefined}>${scenario.title[lang]}</option>`,
           )}</select></label>`,
       )
+      const circuits = entries().flatMap(({ double: { name }, title }) => {
+        const guard = circuit(name)
+        if (guard === undefined) return []
+        // After a 429 the circuit is closed, and the provider is left alone all the same.
+        const state = guard.state === 'closed' && !guard.works ? 'open' : guard.state
+        const button =
+          state === 'closed' ? undefined : html`<button name="close" value="${name}">${t.close}</button>`
+        return [
+          html`<dt>${title[lang]}</dt><dd data-circuit="${name}" data-state="${state}">${t.state[state]} ${button}</dd>`,
+        ]
+      })
+      const shown =
+        circuits.length === 0
+          ? undefined
+          : html`<h2>${t.circuits}</h2><form method="post" action="/circuits"><dl>${circuits}</dl></form>`
       return sendPage(reply, {
         lang,
         title: t.title,
         body: html`<h1>${t.title}</h1><p>${t.about}</p>
 <form method="post" action="/" class="stack card">${selects}<div class="row"><button class="main">${t.set}</button>
 <span role="status">${request.query.done === undefined ? '' : t.done}</span></div></form>
+${shown}
 <p><a class="button" href="/demo/">${t.demo}</a></p>`,
       })
+    })
+
+    app.post('/circuits', async (request, reply) => {
+      const form = new URLSearchParams(typeof request.body === 'string' ? request.body : '')
+      circuit(form.get('close') ?? '')?.reset()
+      return reply.redirect('/', 303)
     })
 
     app.post('/', async (request, reply) => {

@@ -48,6 +48,8 @@ export interface Route<Switches extends CommonSwitches> {
 export interface Rules<Switches extends CommonSwitches> {
   readonly name: string
   readonly title: Title
+  /** Whether its profile says that an email is verified. */
+  readonly vouchesForEmail: boolean
   readonly client: Client
   readonly paths: { readonly authorize: string; readonly token: string; readonly userinfo: string }
   /** What the page for a wrong client or redirect URI says, and with which status. */

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { ProviderRegistry } from '../src/providers/registry.ts'
 import type { DemoSiteOptions } from './demo-client.ts'
 import { demoSite } from './demo-site.ts'
 import type { CommonSwitches, ProviderDouble } from './double.ts'
@@ -13,6 +14,9 @@ import type { Rules } from './rules.ts'
 import { newServer } from './serve.ts'
 import type { YandexSwitches } from './yandex.ts'
 import { yandex } from './yandex.ts'
+
+/** The service's providers, each with its circuit breaker. */
+export type Circuits = Pick<ProviderRegistry, 'get'>
 
 /** Where the sandbox listens, and whom it serves. */
 export interface SandboxOptions {
@@ -39,6 +43,8 @@ export interface Sandbox {
   }
   /** Tells the demo site where the service is; until then its pages say that it is starting. */
   openDemo(options: DemoSiteOptions): void
+  /** Lets the menu show what the service thinks of each provider, and change its mind. */
+  showCircuits(circuits: Circuits): void
   close(): Promise<void>
 }
 
@@ -53,6 +59,7 @@ export async function startSandbox({ host, port, publicUrl }: SandboxOptions): P
   const app = await newServer()
   const entries: MenuEntry[] = []
   let demo: DemoSiteOptions | undefined
+  let circuits: Circuits | undefined
 
   const callback = (name: string) => [`${publicUrl.replace(/\/$/, '')}/api/v1/oauth/callback/${name}`]
   const mount = async <S extends CommonSwitches>(rules: Rules<S>) => {
@@ -69,7 +76,12 @@ export async function startSandbox({ host, port, publicUrl }: SandboxOptions): P
   }
 
   const [yandexAt, googleAt, mailAt] = [await mount(yandex()), await mount(google()), await mount(mail())]
-  await app.register(menu(() => entries))
+  await app.register(
+    menu(
+      () => entries,
+      (name) => circuits?.get(name)?.guard,
+    ),
+  )
   await app.register(
     demoSite(() => demo),
     { prefix: '/demo' },
@@ -85,6 +97,9 @@ export async function startSandbox({ host, port, publicUrl }: SandboxOptions): P
     doubles,
     openDemo: (options) => {
       demo = options
+    },
+    showCircuits: (shown) => {
+      circuits = shown
     },
     close,
   }

@@ -1,6 +1,7 @@
 import fastifyAccepts from '@fastify/accepts'
 import type { FastifyInstance } from 'fastify'
 import fastify from 'fastify'
+import { favicon } from '../src/http/favicon.ts'
 import type { CommonSwitches, DoubleOptions, ProviderDouble } from './double.ts'
 import { createDouble } from './double-plugin.ts'
 import type { Rules } from './rules.ts'
@@ -19,6 +20,7 @@ export async function newServer(): Promise<FastifyInstance> {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
   await app.register(fastifyAccepts)
+  favicon(app)
   return app
 }
 

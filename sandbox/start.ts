@@ -24,6 +24,7 @@ async function start(env: Environment): Promise<Service> {
     const service = await startService({ LOG_LEVEL: 'warn', ...env, ...sandbox.env })
     const site = await demoCredentials(service.database, dataDirectory, sandbox.demoRedirectUrl)
     sandbox.openDemo({ serviceUrl: config.publicUrl, siteId: site.id, redirectUrl: sandbox.demoRedirectUrl })
+    sandbox.showCircuits(service.providers)
     console.log(welcome(config, sandbox, site))
     return {
       ...service,

@@ -32,6 +32,7 @@ const year = 31_536_000
 export const yandex = (): Rules<YandexSwitches> => ({
   name: 'yandex',
   title: { ru: 'Яндекс', en: 'Yandex' },
+  vouchesForEmail: false,
   client: { id: '7c5e1d8e2b9d4f0c8a6b3f5e9d1c2a4b', secret: 'f0e1d2c3b4a5968778695a4b3c2d1e0f' },
   paths: { authorize: '/authorize', token: '/token', userinfo: '/info' },
   pages: {

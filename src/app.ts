@@ -4,6 +4,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { providers } from '../plugins/index.ts'
 import type { Config } from './config.ts'
 import { docs } from './http/docs.ts'
+import { favicon } from './http/favicon.ts'
 import { forms } from './http/forms.ts'
 import type { Metrics } from './http/metrics.ts'
 import { measured } from './http/metrics.ts'
@@ -127,6 +128,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   await app.register(providerRoutes, { providers: registry })
   await app.register(tokenRoutes, { keys, publicUrl })
   await app.register(problemPages, { publicUrl })
+  favicon(app)
   await app.register(docs, { title: document.title })
   return { app, providers: registry, sites, history }
 }

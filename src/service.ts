@@ -6,6 +6,7 @@ import { dataDirectory, secretKeysOf } from './development.ts'
 import { createMetrics } from './http/metrics.ts'
 import { createLog } from './log.ts'
 import { createManagement } from './management.ts'
+import type { ProviderRegistry } from './providers/registry.ts'
 import { createHealth } from './service-health.ts'
 import { startSweep } from './sessions/sweep.ts'
 import { openEmbedded } from './storage/embedded.ts'
@@ -21,6 +22,7 @@ export interface Service {
   readonly config: Config
   readonly database: Database
   readonly log: FastifyBaseLogger
+  readonly providers: ProviderRegistry
   /** Stops taking work, finishes what runs, closes what was opened. */
   close(): Promise<void>
 }
@@ -97,6 +99,7 @@ async function open(
     config,
     database,
     log,
+    providers: managed.providers,
     async close() {
       health.drain()
       await new Promise((resolve) => setTimeout(resolve, config.drainDelay * 1000))

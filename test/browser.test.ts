@@ -1,15 +1,14 @@
+import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { chromium as driver } from 'playwright-core'
 import t from 'tap'
 import { chromium, withoutChromium } from './support/chromium.ts'
-import { emptyDatabase } from './support/database.ts'
 import { emptyFolder, startSandboxed } from './support/npm-start.ts'
 
 // What a person clicks, in a real browser, on what `npm start` gives: from the demo site through each provider's
 // consent page and back.
 t.test('a person logs in, refuses, and logs out', { skip: withoutChromium, timeout: 120_000 }, async (t) => {
-  // The embedded database is start.test.ts's business; a real one is up already.
-  const started = await startSandboxed(t, await emptyFolder(t), { DATABASE_URL: await emptyDatabase(t) })
+  const started = await startSandboxed(t, await emptyFolder(t))
   const demo = `http://127.0.0.1:${started.ports.SANDBOX_PORT}/demo/`
   const browser = await driver.launch({
     executablePath: `/usr/bin/${chromium}`,
@@ -70,4 +69,70 @@ t.test('a person logs in, refuses, and logs out', { skip: withoutChromium, timeo
     t.ok(page.url().startsWith(`http://127.0.0.1:${started.ports.SANDBOX_PORT}/`))
     await page.context().close()
   })
+
+  await t.test('after failures the menu shows the open circuit, and a click closes it', async (t) => {
+    const menu = `http://127.0.0.1:${started.ports.SANDBOX_PORT}/`
+    const page = await visit('en')
+    const state = () => page.getAttribute('dd[data-circuit=yandex]', 'data-state')
+    await page.goto(menu)
+    t.equal(await state(), 'closed')
+    await page.selectOption('select[name=yandex]', 'token-503')
+    await page.click('form[action="/"] button')
+    for (let failure = 0; failure < 5; failure++) {
+      await page.goto(demo)
+      await choose(page, 'yandex')
+      await page.click('button[value=allow]')
+      await page.waitForSelector('.card.bad')
+    }
+    await page.goto(menu)
+    t.not(await state(), 'closed')
+    await page.selectOption('select[name=yandex]', 'works')
+    await page.click('form[action="/"] button')
+    await page.click('button[name=close][value=yandex]')
+    t.equal(await state(), 'closed')
+    await page.goto(demo)
+    await choose(page, 'yandex')
+    await page.click('button[value=allow]')
+    t.ok(await page.waitForSelector('dd[data-field=email]'), 'a login succeeds at once')
+    await page.context().close()
+  })
+
+  await t.test('only a provider that vouches for an email offers to choose so', async (t) => {
+    for (const [provider, vouches] of [
+      ['yandex', false],
+      ['google', true],
+      ['mail', false],
+    ] as const) {
+      const page = await visit('en')
+      await page.click(`button[name=provider][value=${provider}]`)
+      t.equal((await page.$('input[name=emailVerified]')) !== null, vouches, provider)
+      await page.context().close()
+    }
+  })
+
+  const service = `http://127.0.0.1:${started.ports.PORT}`
+  const addresses = [
+    { url: `http://127.0.0.1:${started.ports.SANDBOX_PORT}/`, worst: [] },
+    { url: demo, worst: [] },
+    { url: `${service}/problems/`, worst: [] },
+    { url: `${service}/problems/unknown-login`, worst: [] },
+    { url: `${service}/api/v1/oauth/callback/yandex?state=unknown&code=1`, worst: [] },
+    // Buttons within headings and sections outside landmarks are swagger-ui's own; none of them is critical.
+    { url: `${service}/docs/`, worst: ['heading-order', 'nested-interactive', 'region'] },
+  ]
+  for (const { url, worst } of addresses)
+    await t.test(`${new URL(url).pathname} is accessible, and its console stays empty`, async (t) => {
+      const page = await visit('en')
+      page.on('console', (message) => {
+        // The callback page is a 400, which the console repeats.
+        if (message.type() === 'error' && !/status of 400/.test(message.text())) t.fail(message.text())
+      })
+      await page.goto(url)
+      await page.waitForLoadState('networkidle')
+      const found = await page.evaluate<string[]>(
+        `(() => { ${axe.source}; return axe.run().then(({ violations }) => violations.map(({ id }) => id)) })()`,
+      )
+      t.strictSame(found.toSorted(), worst)
+      await page.context().close()
+    })
 })

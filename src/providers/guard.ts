@@ -42,6 +42,8 @@ export interface Guard {
    * @throws {ProviderFailure} its own, with `codeUnspent`, where `work` was not run; else what `work` threw
    */
   execute<T>(work: () => Promise<T>): Promise<T>
+  /** Forgets every failure: the circuit closes and no back-off holds. For whoever knows better, such as the sandbox. */
+  reset(): void
 }
 
 /** Requests at a provider at once: some 300 logins a second at 300 ms each. */
@@ -69,10 +71,8 @@ export function createGuard({
   onStateChange,
 }: GuardOptions): Guard {
   // Neither invalid_grant nor any other answer counts, in either direction: junk codes open nothing.
-  const circuit = circuitBreaker(handleWhen(isFault), {
-    halfOpenAfter: pause,
-    breaker: new ConsecutiveBreaker(faults),
-  })
+  const breaker = new ConsecutiveBreaker(faults)
+  const circuit = circuitBreaker(handleWhen(isFault), { halfOpenAfter: pause, breaker })
   const cap = bulkhead(concurrency)
   let openUntil = 0
   let backOffUntil = 0
@@ -122,6 +122,14 @@ export function createGuard({
           backOffUntil = Date.now() + (error.retryAfter ?? defaultBackOff) * 1000
         throw error
       }
+    },
+    reset() {
+      // cockatiel closes its circuit by no other way: isolating it and taking that back ends in `Closed`.
+      circuit.isolate().dispose()
+      breaker.success()
+      openUntil = 0
+      backOffUntil = 0
+      trialUntil = 0
     },
   }
 }

@@ -66,3 +66,10 @@ t.test('the reference loads nothing from elsewhere', async (t) => {
   t.match(page.headers.get('content-security-policy'), /default-src 'self'/)
   t.notMatch(page.text.replaceAll('http://www.w3.org', ''), /(src|href)="https?:/)
 })
+
+t.test('the icon that every browser asks for is there', async (t) => {
+  const icon = await get(service, '/favicon.ico')
+  t.equal(icon.status, 200)
+  t.equal(icon.headers.get('content-type'), 'image/svg+xml')
+  t.match(icon.text, /^<svg/)
+})

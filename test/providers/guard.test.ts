@@ -141,3 +141,18 @@ await t.test('429 without a time, and its end', async (t) => {
   t.strictSame(short.guard.admitsStart(), { admitted: true })
   t.equal(await short.guard.execute(async () => 'again'), 'again')
 })
+
+await t.test('reset closes an open circuit, ends a back-off, and counts faults from nothing', async (t) => {
+  const { guard, fail, open } = guarded()
+  await open()
+  guard.reset()
+  t.equal(guard.state, 'closed')
+  t.strictSame(guard.admitsStart(), { admitted: true })
+  for (let fault = 0; fault < 4; fault++) await fail('unavailable')
+  t.equal(guard.state, 'closed')
+  await fail('rate_limited', 30)
+  t.equal(guard.works, false)
+  guard.reset()
+  t.equal(guard.works, true)
+  t.equal(await guard.execute(async () => 'answer'), 'answer')
+})
