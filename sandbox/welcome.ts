@@ -26,11 +26,11 @@ Auth-movies is running. Log in on the demo site:
 
 The two requests of the guide, and the browser between them; paste line by line:
 
-  START=$(curl -s -d provider=yandex -d client_redirect_url=${sandbox.demoRedirectUrl} ${api}/authorize-url/); echo "$START"
+  SITE=${site.id}:${site.secret}; START=$(curl -s -u "$SITE" -d provider=yandex -d client_redirect_url=${sandbox.demoRedirectUrl} ${api}/authorize-url/); echo "$START"
 
   URL=$(echo "$START" | sed 's/.*"authorize_url":"\\([^"]*\\)".*/\\1/'); CALLBACK=$(curl -s -o /dev/null -w '%{redirect_url}' "$URL&sandbox_person=anna"); RETURN=$(curl -s -o /dev/null -w '%{redirect_url}' "$CALLBACK"); echo "$RETURN"
 
-  curl -s -d "\${RETURN#*\\?}" ${api}/authorize/
+  curl -s -u "$SITE" -d "\${RETURN#*\\?}" ${api}/authorize/
 
 Ctrl-C stops everything; users and sites are kept in .data/.
 `

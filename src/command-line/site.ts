@@ -38,7 +38,8 @@ const commands = {
             publicUrl: config.publicUrl,
             provider,
             redirectUrl: redirectUrls[0] ?? '',
-            ...(site.requireSecret && { credentials: { id: site.id, secret } }),
+            credentials: { id: site.id, secret },
+            requireSecret: site.requireSecret,
           }),
         )
         const { id, ...entry } = siteEntry(site)

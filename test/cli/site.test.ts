@@ -36,13 +36,14 @@ t.test('a site’s life by commands', async (t) => {
   })
   t.match(
     ran.stderr,
-    /^curl -d provider=\w+ --data-urlencode client_redirect_url='https:\/\/shop\.example\/a' https:\/\/login\.example\/api\/v1\/oauth\/authorize-url\/$/m,
+    /^curl -sS -u "\$SITE_ID:\$SITE_SECRET" -d provider=\w+ --data-urlencode client_redirect_url='https:\/\/shop\.example\/a' https:\/\/login\.example\/api\/v1\/oauth\/authorize-url\/$/m,
   )
   t.match(
     ran.stderr,
-    /^curl -d provider=\w+ .*state=STATE .*code=CODE https:\/\/login\.example\/api\/v1\/oauth\/authorize\/$/m,
+    /^curl -sS -u "\$SITE_ID:\$SITE_SECRET" -d provider=\w+ .*state=STATE .*code=CODE https:\/\/login\.example\/api\/v1\/oauth\/authorize\/$/m,
   )
-  t.notMatch(ran.stderr, added.secret)
+  t.ok(ran.stderr.includes(`SITE_ID='${added.id}' SITE_SECRET='${added.secret}'`))
+  t.match(ran.stderr, /^curl -sS -d provider=\w+ .*authorize-url\/$/m, 'and the plain form beside it')
   const found = await createSites(database).byId(added.id)
   t.ok(found && secretMatches(found, added.secret), 'the secret that was printed is the one')
 
@@ -69,14 +70,15 @@ t.test('a site’s life by commands', async (t) => {
   failed(t, await site('remove', added.id), /^There is no site with the id/)
 })
 
-t.test('a site that requires its secret gets it into its curl lines', async (t) => {
+t.test('a site that requires its secret gets no lines without it', async (t) => {
   const database = await testDatabase(t)
   const ran = await runCli(
     ['site', 'add', '--name', 'Shop', '--redirect-url', "https://shop.example/it's", '--require-secret'],
     strictEnv(database.url),
   )
   const { id, secret } = Value.Parse(WithSecret, answerOf(t, ran))
-  t.ok(ran.stderr.includes(`curl -u '${id}:${secret}' -d`))
+  t.ok(ran.stderr.includes(`SITE_ID='${id}' SITE_SECRET='${secret}'`))
+  t.notMatch(ran.stderr, /^curl -sS -d/m, 'no line that would be refused')
   t.ok(ran.stderr.includes(`client_redirect_url='https://shop.example/it'\\''s'`))
 })
 

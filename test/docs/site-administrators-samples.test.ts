@@ -20,6 +20,7 @@ t.test('the samples in both languages differ in comments alone', async (t) => {
 
 interface Visit {
   readonly query: Variables
+  readonly body: Variables
   readonly session: { states?: readonly string[] }
 }
 
@@ -31,20 +32,25 @@ function sampleSite(sample: string) {
     fetch,
     URLSearchParams,
     AbortSignal,
+    btoa,
     AUTH: service.url,
+    SITE_ID: service.site.id,
+    SITE_SECRET: service.site.secret,
     REDIRECT_URL: redirectUrl,
     LoginError: class LoginError extends Error {},
     newSessionFor: async (_request: Visit, pair: Json) => void tokens.push(pair),
   })
   type Handler = (request: Visit, response: { redirect(status: number, url: string): void }) => Promise<void>
-  const site: { login: Handler; loginReturn: Handler } = runInContext(
-    `${sample}\n;({ login, loginReturn })`,
+  type Post = (path: string, parameters: Variables) => Promise<Json>
+  const site: { login: Handler; loginReturn: Handler; post: Post } = runInContext(
+    `${sample}\n;({ login, loginReturn, post })`,
     context,
   )
   const response = { redirect: (_status: number, url: string) => void redirects.push(url) }
   return {
     redirects,
     tokens,
+    post: site.post,
     login: (visit: Visit) => site.login(visit, response),
     loginReturn: (visit: Visit) => site.loginReturn(visit, response),
   }
@@ -53,8 +59,8 @@ function sampleSite(sample: string) {
 t.test('sample: compare state', async (t) => {
   const site = sampleSite(en.samples[0] ?? '')
   const session: Visit['session'] = {}
-  await site.login({ query: { provider: 'yandex' }, session })
-  await site.login({ query: { provider: 'yandex' }, session })
+  await site.login({ query: {}, body: { provider: 'yandex' }, session })
+  await site.login({ query: {}, body: { provider: 'yandex' }, session })
   const [first = '', second = ''] = site.redirects.splice(0)
   t.equal(session.states?.length, 2, 'a login in each of two tabs')
 
@@ -64,18 +70,20 @@ t.test('sample: compare state', async (t) => {
     return Object.fromEntries(new URL(answer.headers.get('location') ?? '').searchParams)
   }
   const query = await back(first)
-  await site.loginReturn({ query, session: {} })
+  await site.loginReturn({ query, body: {}, session: {} })
   t.match(site.redirects.splice(0), [/other-browser/], 'login CSRF: the state of another browser')
   t.strictSame(site.tokens, [])
-  await site.loginReturn({ query, session })
+  await site.loginReturn({ query, body: {}, session })
   t.strictSame(site.redirects.splice(0), ['/'])
   t.match(site.tokens, [{ access_token: String, refresh_token: String, token_type: 'Bearer' }])
-  await site.loginReturn({ query, session })
+  const revoked = await site.post('/api/v1/oauth/revoke/', { token: String(site.tokens[0]?.refresh_token) })
+  t.strictSame({ ...revoked }, {}, 'an answer without a body')
+  await site.loginReturn({ query, body: {}, session })
   t.match(site.redirects.splice(0), [/other-browser/], 'a reloaded page')
 
-  await site.loginReturn({ query: { ...(await back(second)), error: 'access_denied' }, session })
+  await site.loginReturn({ query: { ...(await back(second)), error: 'access_denied' }, body: {}, session })
   t.match(site.redirects.splice(0), [/reason=provider/])
-  await t.rejects(site.login({ query: { provider: 'nobody' }, session }), { name: 'Error' })
+  await t.rejects(site.login({ query: {}, body: { provider: 'nobody' }, session }), { name: 'Error' })
 })
 
 t.test('sample: check an access token', async (t) => {

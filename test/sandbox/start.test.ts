@@ -11,7 +11,7 @@ const execute = promisify(execFile)
 
 /** Pastes the printed lines into a shell and gives what the last one answered. */
 async function paste(output: string): Promise<Record<string, string>> {
-  const lines = output.split('\n').filter((line) => /^ {2}(START|URL|curl)/.test(line))
+  const lines = output.split('\n').filter((line) => /^ {2}(SITE=|URL|curl)/.test(line))
   const { stdout } = await execute('bash', ['-euc', lines.join('\n')])
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}')
 }
