@@ -49,7 +49,8 @@ export interface Resources {
 const document = {
   title: 'Auth-movies',
   server: 'Where your operator runs the service',
-  description: 'Logs people in to client sites through OAuth providers.',
+  description:
+    'Logs people in to client sites through OAuth providers. Every POST takes a form, urlencoded or multipart; JSON with the same members is read as well.',
   tags: [
     { name: 'Login', description: 'The two requests of a login, and what the browser does between them' },
     { name: 'Sessions', description: 'Refresh, introspection, logout' },

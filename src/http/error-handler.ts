@@ -42,16 +42,19 @@ export function asProblem(error: unknown, request: FastifyRequest, translate: Tr
   const name = fastifyErrors[error.code]
   if (name !== undefined)
     return new Problem(name, {
-      values: { limit: String(request.routeOptions.bodyLimit), accepted: accepted(request) },
+      values: { limit: String(request.routeOptions.bodyLimit), accepted: accepted(request).join(', ') },
       cause: error,
     })
   const status = error.statusCode ?? 500
   return new Problem(status >= 400 && status < 500 ? 'malformed-request' : 'internal-error', { cause: error })
 }
 
-/** The media types that the route takes, for the refusal of another. */
-export function accepted(request: FastifyRequest): string {
-  return (request.routeOptions.schema?.consumes ?? ['application/x-www-form-urlencoded']).join(', ')
+/**
+ * The media types that the route takes: those that its schema lists in `consumes`, and JSON, which the documents leave
+ * out beside a form.
+ */
+export function accepted(request: FastifyRequest): readonly string[] {
+  return [...new Set([...(request.routeOptions.schema?.consumes ?? []), 'application/json'])]
 }
 
 function isFastifyError(error: unknown): error is FastifyError {

@@ -15,8 +15,8 @@ const fieldLimit = 1_000
 
 /**
  * Bodies: urlencoded and multipart forms become the same flat object, a name that comes twice an array, so
- * that the route's schema refuses a known one and ignores an unknown one. A route takes what its schema's
- * `consumes` lists, and nothing else (415).
+ * that the route's schema refuses a known one and ignores an unknown one. A route with a form in its schema's
+ * `consumes` takes JSON as well, and nothing else (415).
  */
 export const forms = fp(async (app: FastifyInstance) => {
   await app.register(formbody, { bodyLimit })
@@ -31,8 +31,10 @@ export const forms = fp(async (app: FastifyInstance) => {
     const consumes = request.routeOptions.schema?.consumes
     const encoding = request.headers['content-encoding'] ?? 'identity'
     const refused =
-      (type !== undefined && consumes !== undefined && !consumes.includes(type)) || encoding !== 'identity'
-    if (refused) throw new Problem('unsupported-media-type', { values: { accepted: accepted(request) } })
+      (type !== undefined && consumes !== undefined && !accepted(request).includes(type)) ||
+      encoding !== 'identity'
+    if (refused)
+      throw new Problem('unsupported-media-type', { values: { accepted: accepted(request).join(', ') } })
     return payload
   })
 })

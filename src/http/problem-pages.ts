@@ -4,15 +4,12 @@ import { escapeHtml, sendPage } from './page.ts'
 import { Problem } from './problem.ts'
 import { languageOf, problemBody } from './problem-reply.ts'
 import { problemTexts } from './problem-texts.ts'
-import type { ProblemName } from './problems.ts'
-import { problems } from './problems.ts'
+import { isProblemName, problems } from './problems.ts'
 
 const words = {
   en: { cause: 'Cause', remedy: 'What to do', example: 'Example', index: 'All problems', list: 'Problems' },
   ru: { cause: 'Причина', remedy: 'Что делать', example: 'Пример', index: 'Все проблемы', list: 'Проблемы' },
 } as const
-
-const isProblemName = (name: string): name is ProblemName => Object.hasOwn(problems, name)
 
 /** A page for each row of the table of problems, in Russian and English: what every `docs` member points to. */
 export const problemPages: FastifyPluginAsyncTypebox<{ publicUrl: string }> = async (app, { publicUrl }) => {

@@ -2,6 +2,7 @@ import '@fastify/accepts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from './problem.ts'
 import type { ProblemBody } from './problem-schema.ts'
+import { problemType } from './problem-schema.ts'
 import type { Language } from './problem-texts.ts'
 import { problemText } from './problem-texts.ts'
 import { problems } from './problems.ts'
@@ -19,7 +20,7 @@ export function problemBody(
   const { type, status, options } = problem
   const text = problemText(type, context.language, options.values)
   return {
-    type: `urn:auth-movies:problem:${type}`,
+    type: problemType(type),
     title: text.title,
     status,
     detail: text.detail,

@@ -65,7 +65,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     detail:
       'A parameter came more than once[: {parameter}]. Send each parameter exactly once (RFC 6749, section 3.1).',
     cause:
-      'The request holds the same known parameter twice, or as a list. Which of the values is meant cannot be known, so the request is refused. Unknown parameters may repeat; they are ignored.',
+      'The request holds the same known parameter twice, or as a list. Which of the values is meant cannot be known, so the request is refused. Unknown parameters of a form may repeat; they are ignored. In JSON no name may repeat.',
     remedy:
       'Find where your code adds the parameter a second time, often by merging the incoming parameters with its own. Then send the request again: nothing has been used up.',
   },
@@ -81,10 +81,9 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The body has an unsupported type',
     detail:
       'This address does not take a body of this Content-Type[; it takes {accepted}]. Send the parameters in such a body.',
-    cause:
-      'The Content-Type is missing, misspelt or not accepted here. The finish request takes a form only, never JSON.',
+    cause: 'The Content-Type is missing, misspelt or not accepted here, or the body is compressed.',
     remedy:
-      'Send the finish as a form: with curl by -d or -F, in most HTTP libraries by an option named form or data rather than json. Then send the request again: nothing has been used up.',
+      'Send a form: with curl by -d or -F, in most HTTP libraries by an option named form or data, and without Content-Encoding. Then send the request again: nothing has been used up.',
   },
   'body-too-large': {
     title: 'The body is too large',

@@ -9,6 +9,7 @@ import type { Translate } from './error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
 import { bodyLimit } from './forms.ts'
 import { headers } from './headers.ts'
+import { jsonBody } from './json-body.ts'
 import { answerBadUrl, answerClientError, answerExpectation } from './raw-errors.ts'
 import { closeSilentConnections } from './silent-connections.ts'
 
@@ -59,6 +60,7 @@ export async function createServer(config: Config, log: FastifyBaseLogger, trans
   )
   await app.register(accepts)
   await app.register(headers)
+  await app.register(jsonBody)
   return app
 }
 

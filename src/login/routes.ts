@@ -4,7 +4,7 @@ import { deadlines } from '../config.ts'
 import { readBasic } from '../http/basic-auth.ts'
 import { withDeadline } from '../http/deadline.ts'
 import type { Metrics } from '../http/metrics.ts'
-import { bodyFailures, failures, formAndJson, formTypes, ref } from '../http/openapi.ts'
+import { bodyFailures, failures, formTypes, ref } from '../http/openapi.ts'
 import { Problem } from '../http/problem.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
 import type { CallbackRouteOptions } from './callback-route.ts'
@@ -49,7 +49,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         tags: ['Login'],
         summary: 'Get the address to which to send the user',
         security: [{}, { site: [] }],
-        consumes: formAndJson,
+        consumes: formTypes,
         body: ref(StartLogin),
         response: {
           200: {

@@ -47,7 +47,9 @@ export const Introspection = Type.Object(
     sub: Type.Optional(Type.String({ description: 'The user' })),
     token_type: Type.Optional(Type.String({ description: 'Of an access token alone' })),
     iss: Type.Optional(Type.String()),
-    aud: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+    aud: Type.Optional(
+      Type.Array(Type.String(), { description: 'Always a list here, of one for a refresh token' }),
+    ),
     iat: Type.Optional(Type.Integer()),
     exp: Type.Optional(Type.Integer()),
     jti: Type.Optional(Type.String()),

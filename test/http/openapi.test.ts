@@ -1,4 +1,5 @@
 import t from 'tap'
+import { problems } from '../../src/http/problems.ts'
 import { get } from '../support/login-flow.ts'
 import { lintDocument, readDocument } from '../support/openapi.ts'
 import { startTestService } from '../support/service.ts'
@@ -24,11 +25,11 @@ t.test('names and tags are what generators need', async (t) => {
   t.ok(ids.includes('startLogin') && ids.includes('finishLogin') && ids.includes('refreshTokens'))
 })
 
-t.test('forms come first, every encoding by one named component', async (t) => {
+t.test('bodies are the two forms and nothing else, by one named component', async (t) => {
   for (const { name, requestBody } of operations) {
     if (requestBody === undefined) continue
     const types = Object.keys(requestBody.content)
-    t.strictSame(types.slice(0, 2), ['application/x-www-form-urlencoded', 'multipart/form-data'], name)
+    t.strictSame(types, ['application/x-www-form-urlencoded', 'multipart/form-data'], name)
     t.equal(new Set(Object.values(requestBody.content).map(({ schema }) => schema.$ref)).size, 1, name)
   }
 })
@@ -65,4 +66,12 @@ t.test('the reference loads nothing from elsewhere', async (t) => {
   t.equal(page.status, 200)
   t.match(page.headers.get('content-security-policy'), /default-src 'self'/)
   t.notMatch(page.text.replaceAll('http://www.w3.org', ''), /(src|href)="https?:/)
+})
+
+t.test('the type of a problem is an enum of all that there are, in both versions', async (t) => {
+  const expected = Object.keys(problems).map((name) => `urn:auth-movies:problem:${name}`)
+  for (const path of ['/openapi.json', '/openapi-3.0.json'])
+    t.match((await get(service, path)).json, {
+      components: { schemas: { Problem: { properties: { type: { type: 'string', enum: expected } } } } },
+    })
 })
