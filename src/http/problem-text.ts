@@ -26,6 +26,7 @@ export type ParameterRule =
   | 'format'
   | 'select_account'
   | 'unknown'
+  | 'not-as-in-basic'
 
 /** Whose requests a rate limit counted. */
 export type LimitedCaller =

@@ -19,6 +19,8 @@ export const wordsEn: ProblemWords = {
     format: 'it does not have the form given in the API reference',
     select_account: 'the only value allowed is select_account',
     unknown: 'there is no parameter of this name here',
+    'not-as-in-basic':
+      'it is not what the Authorization header holds; send id and secret in one of the two places only',
   },
   who: {
     'site-and-address': 'requests for this site from this address without its secret',
@@ -171,14 +173,14 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     cause:
       'The operator has set the site so that start, finish, refresh and revoke work only with its secret; introspection and the pages about the site always need it. An empty secret counts as none.',
     remedy:
-      'Send Authorization: Basic with the id and the secret that the operator gave you, from your server only, and check that no proxy removes that header. Then send the request again: nothing has been used up. If you have no secret, ask the operator for one.',
+      'Send the id and the secret that the operator gave you as Authorization: Basic, or as client_id and client_secret in the body of a POST, from your server only, and check that no proxy removes that header. Then send the request again: nothing has been used up. If you have no secret, ask the operator for one.',
   },
   'wrong-credentials': {
     title: 'The id or secret of the site is wrong',
     detail:
-      'The id and secret sent belong to no site. Correct them in the settings of your site, or leave the Authorization header out where no secret is required.',
+      'The id and secret sent belong to no site. Correct them in the settings of your site, or leave them out where no secret is required.',
     cause:
-      'The id is unknown, the secret is not one of the (at most two) living secrets of the site, or the header is not of the form that HTTP Basic has. Credentials that are sent are checked even where none are needed.',
+      'The id is unknown, the secret is not one of the (at most two) living secrets of the site, or the header is not of the form that HTTP Basic has. Credentials that are sent, in the header or in the body, are checked even where none are needed.',
     remedy:
       'Compare id and secret with what the operator gave you: no blanks or line ends around them, id before the colon, secret after it. After a change of the secret, put the new one on all your servers. Then send the request again: nothing has been used up.',
   },

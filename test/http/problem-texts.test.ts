@@ -28,7 +28,7 @@ const documented: Partial<Record<ProblemName, readonly string[]>> = {
 }
 const codes = {
   difference: ['scheme', 'port', 'case', 'trailing-slash', 'path', 'query'],
-  rule: ['string', 'not-empty', 'too-long', 's256', 'format', 'select_account', 'unknown'],
+  rule: ['string', 'not-empty', 'too-long', 's256', 'format', 'select_account', 'unknown', 'not-as-in-basic'],
   who: ['site-and-address', 'site', 'address', 'unknown-states', 'wrong-secrets', 'wrong-admin-tokens'],
 }
 const carrier = {
