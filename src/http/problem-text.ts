@@ -27,6 +27,10 @@ export type ParameterRule =
   | 'select_account'
   | 'unknown'
   | 'not-as-in-basic'
+  | 'file'
+
+/** The likely reason why a required parameter did not come. */
+export type ParameterHint = 'entity' | 'encoded' | 'separator' | 'json'
 
 /** Whose requests a rate limit counted. */
 export type LimitedCaller =
@@ -42,5 +46,6 @@ export type LimitedCaller =
 export interface ProblemWords {
   readonly difference: Readonly<Record<RedirectDifference, string>>
   readonly rule: Readonly<Record<ParameterRule, string>>
+  readonly hint: Readonly<Record<ParameterHint, string>>
   readonly who: Readonly<Record<LimitedCaller, string>>
 }

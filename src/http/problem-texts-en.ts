@@ -21,6 +21,13 @@ export const wordsEn: ProblemWords = {
     unknown: 'there is no parameter of this name here',
     'not-as-in-basic':
       'it is not what the Authorization header holds; send id and secret in one of the two places only',
+    file: 'it came as a file; send it as a plain field, without a file name',
+  },
+  hint: {
+    entity: 'the body has &amp; or the like where a plain & belongs',
+    encoded: 'the body is percent-encoded as a whole, but only names and values may be',
+    separator: 'the body does not separate its parameters by &',
+    json: 'the body is JSON, but its Content-Type says that it is a form',
   },
   who: {
     'site-and-address': 'requests for this site from this address without its secret',
@@ -48,7 +55,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'missing-parameter': {
     title: 'A parameter is missing',
     detail:
-      'A required parameter is missing[: {parameter}]. A POST request takes its parameters from the body only, not from the address.',
+      'A required parameter is missing[: {parameter}][ ({hint})]. A POST request takes its parameters from the body only, not from the address.',
     cause:
       'The parameter did not come, or came in the wrong place: in the address of a POST request, or in a body whose Content-Type does not fit it.',
     remedy:

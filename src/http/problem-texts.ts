@@ -3,7 +3,13 @@ import { textsEn, wordsEn } from './problem-texts-en.ts'
 import { textsRu, wordsRu } from './problem-texts-ru.ts'
 import type { ProblemName } from './problems.ts'
 
-export type { LimitedCaller, ParameterRule, ProblemText, RedirectDifference } from './problem-text.ts'
+export type {
+  LimitedCaller,
+  ParameterHint,
+  ParameterRule,
+  ProblemText,
+  RedirectDifference,
+} from './problem-text.ts'
 
 /** The languages of the texts; English where the caller asks for neither. */
 export type Language = 'en' | 'ru'
@@ -18,8 +24,8 @@ const problemWords: Readonly<Record<Language, ProblemWords>> = { en: wordsEn, ru
 
 /**
  * The texts of a problem, the detail filled in.
- * @param values for the placeholders of the detail. `difference`, `rule` and `who` take a code (RedirectDifference,
- *   ParameterRule, LimitedCaller); any other value is shown as it is, save for characters that
+ * @param values for the placeholders of the detail. `difference`, `rule`, `hint` and `who` take a code
+ *   (RedirectDifference, ParameterRule, ParameterHint, LimitedCaller); any other value is shown as it is, save for characters that
  *   `error_description` may not hold (RFC 6749 §5.2), and for `reason`, which no OAuth endpoint has. What is missing is left out and the sentence stays whole.
  */
 export function problemText(

@@ -5,11 +5,11 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import fastify, { LogController } from 'fastify'
 import type { Config } from '../config.ts'
+import { bodies } from './bodies.ts'
 import type { Translate } from './error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
 import { bodyLimit } from './forms.ts'
 import { headers } from './headers.ts'
-import { jsonBody } from './json-body.ts'
 import { answerBadUrl, answerClientError, answerExpectation } from './raw-errors.ts'
 import { closeSilentConnections } from './silent-connections.ts'
 
@@ -60,7 +60,7 @@ export async function createServer(config: Config, log: FastifyBaseLogger, trans
   )
   await app.register(accepts)
   await app.register(headers)
-  await app.register(jsonBody)
+  await app.register(bodies)
   return app
 }
 

@@ -6,7 +6,7 @@ import { problems } from '../../src/http/problems.ts'
 
 /** The values that each problem may be thrown with: the only placeholders its detail may use. */
 const documented: Partial<Record<ProblemName, readonly string[]>> = {
-  'missing-parameter': ['parameter'],
+  'missing-parameter': ['parameter', 'hint'],
   'invalid-parameter': ['parameter', 'rule'],
   'repeated-parameter': ['parameter'],
   'misnamed-parameter': ['given', 'right'],
@@ -28,12 +28,24 @@ const documented: Partial<Record<ProblemName, readonly string[]>> = {
 }
 const codes = {
   difference: ['scheme', 'port', 'case', 'trailing-slash', 'path', 'query'],
-  rule: ['string', 'not-empty', 'too-long', 's256', 'format', 'select_account', 'unknown', 'not-as-in-basic'],
+  rule: [
+    'string',
+    'not-empty',
+    'too-long',
+    's256',
+    'format',
+    'select_account',
+    'unknown',
+    'not-as-in-basic',
+    'file',
+  ],
+  hint: ['entity', 'encoded', 'separator', 'json'],
   who: ['site-and-address', 'site', 'address', 'unknown-states', 'wrong-secrets', 'wrong-admin-tokens'],
 }
 const carrier = {
   difference: 'redirect-url-differs',
   rule: 'invalid-parameter',
+  hint: 'missing-parameter',
   who: 'rate-limited',
 } as const
 const languages: readonly Language[] = ['en', 'ru']
@@ -94,6 +106,7 @@ await t.test('with all values, with none and with each one missing, the detail i
   const all = {
     parameter: 'state',
     rule: 'string',
+    hint: 'entity',
     given: 'client_redirect_uri',
     right: 'client_redirect_url',
     accepted: 'application/x-www-form-urlencoded',
@@ -127,7 +140,7 @@ await t.test('with all values, with none and with each one missing, the detail i
 })
 
 await t.test('codes are put into the words of the language', async (t) => {
-  for (const key of ['difference', 'rule', 'who'] as const)
+  for (const key of ['difference', 'rule', 'hint', 'who'] as const)
     for (const code of codes[key]) {
       const said = languages.map((language) => problemText(carrier[key], language, { [key]: code }).detail)
       t.match(said[0], described, `${key} ${code}`)
