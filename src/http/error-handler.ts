@@ -3,6 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { accepted } from './bodies.ts'
 import { invalidParameter, missingParameter } from './invalid-parameter.ts'
 import { Problem } from './problem.ts'
+import type { ProblemSettings } from './problem-reply.ts'
 import { sendProblem } from './problem-reply.ts'
 import type { ProblemName } from './problems.ts'
 
@@ -21,14 +22,14 @@ const fastifyErrors: Readonly<Record<string, ProblemName>> = {
  */
 export function handleErrors(
   app: FastifyInstance,
-  options: { publicUrl: string; translate: Translate },
+  options: ProblemSettings & { readonly translate: Translate },
 ): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = asProblem(error, request, options.translate)
     if (problem.status >= 500) request.log.error({ err: error, problem: problem.type }, 'request failed')
     else if (problem.options.log)
       request.log.info({ ...problem.options.log, problem: problem.type }, 'refused')
-    return sendProblem(request, reply, problem, options.publicUrl)
+    return sendProblem(request, reply, problem, options)
   })
 }
 
@@ -62,7 +63,7 @@ function isFastifyError(error: unknown): error is FastifyError {
 }
 
 /** Answers what no route takes: 405 with `Allow` on a known path, else 404. */
-export function handleUnknownRoutes(app: FastifyInstance, publicUrl: string): void {
+export function handleUnknownRoutes(app: FastifyInstance, settings: ProblemSettings): void {
   const known: { pattern: RegExp; method: string }[] = []
   app.addHook('onRoute', ({ url, method }) => {
     // "/a/:b" and "/a/*", with or without the trailing slash, as the router matches them.
@@ -85,6 +86,6 @@ export function handleUnknownRoutes(app: FastifyInstance, publicUrl: string): vo
             values: { method: request.method, allowed },
             headers: { allow: allowed },
           })
-    return sendProblem(request, reply, problem, publicUrl)
+    return sendProblem(request, reply, problem, settings)
   })
 }

@@ -8,6 +8,11 @@ export interface ProblemText {
    * becomes `error_description`, so all English texts keep to its characters (RFC 6749 §5.2).
    */
   readonly detail: string
+  /**
+   * One sentence that a site may show to its visitor: what happened and what to do now, without a word that only
+   * developers know. Its placeholders are `{providerTitle}` and `{domain}`, each in a part that may be left out.
+   */
+  readonly userMessage: string
   /** For the page of the problem: how it comes about. */
   readonly cause: string
   /** For the page of the problem: what to check or change, and whether to repeat, start again or call the operator. */

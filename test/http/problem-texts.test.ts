@@ -102,6 +102,29 @@ await t.test(
   },
 )
 
+await t.test('what a visitor may be shown is one plain sentence without a word of developers', async (t) => {
+  const developers = {
+    en: /\b(https?|json|url|oauth|state|code|token|redirect|server|request|parameter|header|api|basic|verifier|secret|client|provider|operator|administrator|session id|retry)\b/i,
+    ru: /(запрос|параметр|заголов|токен|провайдер|сервер|секрет|\bкод|адрес возврата|оператор|администратор|клиент)/i,
+  }
+  for (const language of languages)
+    for (const name of names) {
+      const { userMessage, detail } = problemTexts[language][name]
+      t.match(userMessage, /^[A-ZА-ЯЁ][^.!?]{15,150}\.$/, `${language} ${name}: one sentence`)
+      t.notMatch(userMessage, developers[language], `${language} ${name}`)
+      t.notMatch(userMessage, /\s{2}|\s[.,;:]/, `${language} ${name}: no stray blank`)
+      t.not(userMessage, detail)
+      t.strictSame(
+        placeholders(userMessage).filter((one) => !['providerTitle', 'domain'].includes(one)),
+        [],
+      )
+      t.strictSame(placeholders(userMessage.replace(/\[[^\]]*\]/g, '')), [], `${name}: none is bare`)
+      t.match(userMessage, language === 'ru' ? /[а-яё]{3}/ : described)
+      for (const values of [{}, { providerTitle: 'Яндекс', domain: 'login.example' }])
+        t.notMatch(problemText(name, language, values).userMessage, /[[\]{}?]|\s{2}|\s[.,;:]|undefined/)
+    }
+})
+
 await t.test('with all values, with none and with each one missing, the detail is whole', async (t) => {
   const all = {
     parameter: 'state',
