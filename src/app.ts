@@ -50,7 +50,8 @@ export interface Resources {
 const document = {
   title: 'Auth-movies',
   server: 'Where your operator runs the service',
-  description: 'Logs people in to client sites through OAuth providers.',
+  description:
+    'Logs people in to client sites through OAuth providers. Every POST takes a form, urlencoded or multipart; JSON with the same members is read as well.',
   tags: [
     { name: 'Login', description: 'The two requests of a login, and what the browser does between them' },
     { name: 'Sessions', description: 'Refresh, introspection, logout' },
@@ -76,9 +77,10 @@ export async function createApp(config: Config, { database, redis, keys, metrics
     translate,
     onStep: (provider, step, seconds) => metrics.stepDuration.observe({ provider, step }, seconds),
   })
-  const callback = { services: { logins, sites }, follow, publicUrl, translate }
+  const providerTitles = new Map(providers.map(({ name, title }) => [name, title]))
+  const callback = { services: { logins, sites }, follow, publicUrl, providerTitles, translate }
 
-  const app = await createServer(config, log, translate)
+  const app = await createServer(config, log, translate, providerTitles)
   await app.register(measured, { metrics })
   await app.register(forms)
   await app.register(openapi, document)

@@ -11,9 +11,11 @@ import { problemText } from './problem-texts.ts'
 import type { ProblemName } from './problems.ts'
 import { problems } from './problems.ts'
 
-/** The form's media types in the order in which generators should take them. */
+/**
+ * The form's media types in the order in which generators should take them. JSON is taken as well, but not listed:
+ * several generators make clients that send it, with an empty body, wherever it is.
+ */
 export const formTypes = ['application/x-www-form-urlencoded', 'multipart/form-data']
-export const formAndJson = [...formTypes, 'application/json']
 
 /**
  * A reference to a schema that has an `$id`, keeping its static type: the documents then show one named
@@ -71,7 +73,7 @@ const exampleValues = {
   rule: 'format',
   given: 'client_redirect_uri',
   right: 'client_redirect_url',
-  accepted: formTypes.join(', '),
+  accepted: [...formTypes, 'application/json'].join(', '),
   limit: '16384',
   method: 'GET',
   allowed: 'POST',

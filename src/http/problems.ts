@@ -85,3 +85,9 @@ export const problems = {
 
 /** The last part of a problem's type. */
 export type ProblemName = keyof typeof problems
+
+/** Whether a name stands in the table. */
+export const isProblemName = (name: string): name is ProblemName => Object.hasOwn(problems, name)
+
+/** All of them, in the order of the table. */
+export const problemNames: readonly ProblemName[] = Object.keys(problems).filter(isProblemName)

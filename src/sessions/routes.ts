@@ -3,7 +3,7 @@ import { deadlines } from '../config.ts'
 import { readCredentials, unauthorized } from '../http/basic-auth.ts'
 import { invalidToken } from '../http/bearer.ts'
 import { withDeadline } from '../http/deadline.ts'
-import { bodyFailures, failures, formAndJson, formTypes, ref } from '../http/openapi.ts'
+import { bodyFailures, failures, formTypes, ref } from '../http/openapi.ts'
 import { Problem } from '../http/problem.ts'
 import { authenticate } from '../sites/authenticate.ts'
 import { introspect } from '../tokens/introspect.ts'
@@ -40,7 +40,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
         tags: ['Sessions'],
         summary: 'Trade a refresh token for a new pair',
         security: site,
-        consumes: formAndJson,
+        consumes: formTypes,
         body: ref(RefreshTokens),
         response: {
           200: { description: 'A new pair', content: { 'application/json': { schema: ref(TokenPair) } } },

@@ -29,7 +29,8 @@ export type Introspection =
       /** Of an access token alone. */
       readonly token_type?: 'Bearer'
       readonly iss: string
-      readonly aud: string | string[]
+      /** A list of one too, so that a typed client needs one type for it. */
+      readonly aud: string[]
       readonly iat: number
       readonly exp: number
       readonly jti: string
@@ -73,7 +74,7 @@ export function decide(token: AnyClaims, session: LivingSession | undefined, sit
     sub: session.userId,
     ...(token.kind === 'access' && { token_type: 'Bearer' }),
     iss: claims.iss,
-    aud: claims.aud,
+    aud: [claims.aud].flat(),
     iat: claims.iat,
     exp: claims.exp,
     jti: claims.jti,

@@ -185,7 +185,9 @@ t.test('every request is tested above, and both languages have the same', async 
 
 t.test('both languages explain every problem that a site can meet, with its status', async (t) => {
   const document = await (await fetch(`${service.url}/openapi.json`)).text()
-  const met = new Set([...document.matchAll(/urn:auth-movies:problem:([a-z-]+)"/g)].map(([, name]) => name))
+  const met = new Set(
+    [...document.matchAll(/"type":"urn:auth-movies:problem:([a-z-]+)"/g)].map(([, name]) => name),
+  )
   t.ok(met.size > 30)
   const known: Readonly<Record<string, { readonly status: number }>> = problems
   for (const guide of [en, ru]) {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { problems } from '../../src/http/problems.ts'
 import { get } from '../support/login-flow.ts'
 import { lintDocument, readDocument } from '../support/openapi.ts'
 import { startTestService } from '../support/service.ts'
@@ -24,11 +25,11 @@ t.test('names and tags are what generators need', async (t) => {
   t.ok(ids.includes('startLogin') && ids.includes('finishLogin') && ids.includes('refreshTokens'))
 })
 
-t.test('forms come first, every encoding by one named component', async (t) => {
+t.test('bodies are the two forms and nothing else, by one named component', async (t) => {
   for (const { name, requestBody } of operations) {
     if (requestBody === undefined) continue
     const types = Object.keys(requestBody.content)
-    t.strictSame(types.slice(0, 2), ['application/x-www-form-urlencoded', 'multipart/form-data'], name)
+    t.strictSame(types, ['application/x-www-form-urlencoded', 'multipart/form-data'], name)
     t.equal(new Set(Object.values(requestBody.content).map(({ schema }) => schema.$ref)).size, 1, name)
   }
 })
@@ -72,4 +73,12 @@ t.test('the icon that every browser asks for is there', async (t) => {
   t.equal(icon.status, 200)
   t.equal(icon.headers.get('content-type'), 'image/svg+xml')
   t.match(icon.text, /^<svg/)
+})
+
+t.test('the type of a problem is an enum of all that there are, in both versions', async (t) => {
+  const expected = Object.keys(problems).map((name) => `urn:auth-movies:problem:${name}`)
+  for (const path of ['/openapi.json', '/openapi-3.0.json'])
+    t.match((await get(service, path)).json, {
+      components: { schemas: { Problem: { properties: { type: { type: 'string', enum: expected } } } } },
+    })
 })

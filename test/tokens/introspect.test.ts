@@ -35,7 +35,7 @@ t.test('a living token is active, with its claims', async (t) => {
     aud: ['site-1', settings.publicUrl],
   })
   const refreshed = await ask(pair.refresh_token)
-  t.match(refreshed, { ...common, aud: settings.publicUrl })
+  t.match(refreshed, { ...common, aud: [settings.publicUrl] })
   t.notOk('token_type' in refreshed)
 })
 

@@ -28,7 +28,7 @@ t.test('introspection tells a site about its own living tokens', async (t) => {
   t.match(access.json, { ...common, token_type: 'Bearer', aud: [service.site.id, publicUrl] })
   t.match(access.json, { exp: decodeJwt(pair.accessToken).exp, iat: Number, jti: String })
   const refreshed = await introspect(service, pair.refreshToken)
-  t.match(refreshed.json, { ...common, aud: publicUrl })
+  t.match(refreshed.json, { ...common, aud: [publicUrl] })
   t.notOk('token_type' in refreshed.json, 'RFC 7662 §2.2: of an access token')
   for (const token_type_hint of ['access_token', 'refresh_token', 'no-such-thing'])
     t.match(
