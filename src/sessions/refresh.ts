@@ -20,18 +20,14 @@ export interface RefreshRequest {
 
 /**
  * `rotated`: a new generation. `repeated`: the one that the immediate parent got before, within the grace (told
- * apart from `rotated` to a millisecond, for metrics). `reused`: the session was ended by this very request; its
- * cause `ahead` means a token newer than its session: the database was restored from a backup. `refused`:
- * nothing was changed.
+ * apart from `rotated` to a millisecond, for metrics). `reused`: a superseded token came back, and the session was
+ * ended by this very request. `ahead`: the token is newer than its session, which proves that the database lost
+ * commits (restored from a backup, or a standby took over that lagged), not that anybody stole it. The session is
+ * ended all the same, as an end of it may be among the commits that were lost. `refused`: nothing was changed.
  */
 export type RefreshOutcome =
   | { readonly kind: 'rotated' | 'repeated'; readonly session: Session }
-  | {
-      readonly kind: 'reused'
-      readonly cause: 'superseded' | 'ahead'
-      readonly sessionId: string
-      readonly siteId: string
-    }
+  | { readonly kind: 'reused' | 'ahead'; readonly sessionId: string; readonly siteId: string }
   | { readonly kind: 'refused'; readonly reason: RefusalReason }
 
 /** Only `secret-required` is for a 401: the caller is to send the site's secret. */
@@ -65,8 +61,8 @@ export async function refreshSession(
   if (row === undefined) return { kind: 'refused', reason: await reasonOf(database, request) }
   const { reused, fresh, ...session } = row
   if (!reused) return { kind: fresh ? 'rotated' : 'repeated', session }
-  const cause = request.generation > row.generation ? 'ahead' : 'superseded'
-  return { kind: 'reused', cause, sessionId: row.sessionId, siteId: row.siteId }
+  const kind = request.generation > row.generation ? 'ahead' : 'reused'
+  return { kind, sessionId: row.sessionId, siteId: row.siteId }
 }
 
 type Rotated = Session & { readonly reused: boolean; readonly fresh: boolean }
