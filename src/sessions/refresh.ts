@@ -1,5 +1,5 @@
 import type { Database } from '../storage/postgres.ts'
-import { isDatabaseUnavailable, isTransient } from '../storage/postgres.ts'
+import { isNotCarriedOut, isTransient } from '../storage/postgres.ts'
 import { again } from './again.ts'
 import type { Session } from './session.ts'
 
@@ -53,8 +53,8 @@ export async function refreshSession(
   signal?: AbortSignal,
 ): Promise<RefreshOutcome> {
   const [row] = await again(() => rotate(database, request), {
-    // A deadlock's victim was undone for certain; a lost connection leaves it open.
-    allowed: (error) => isTransient(error) && (request.grace > 0 || !isDatabaseUnavailable(error)),
+    // A deadlock's victim, or a write that a standby refused, was not carried out; a lost connection leaves it open.
+    allowed: (error) => isTransient(error) && (request.grace > 0 || isNotCarriedOut(error)),
     attempts: 3,
     ...(signal && { signal }),
   })

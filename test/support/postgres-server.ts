@@ -23,8 +23,8 @@ export interface PostgresServer {
   remove(): Promise<void>
 }
 
-// PostgreSQL refuses to run as root: then it runs as this user, which owns nothing.
-const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+/** For spawn(): PostgreSQL and PgBouncer refuse to run as root, so that they run as a user who owns nothing. */
+export const unprivileged = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 const password = 'test-only'
 
 /**
@@ -59,7 +59,7 @@ export async function startPostgres(
   const args = Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 
   const launch = () =>
-    spawn(join(home, 'bin/postgres'), ['-D', data, ...args], { ...nobody, cwd: home, stdio: 'ignore' })
+    spawn(join(home, 'bin/postgres'), ['-D', data, ...args], { ...unprivileged, cwd: home, stdio: 'ignore' })
   let child = launch()
   const signalAll = (signal: NodeJS.Signals) => {
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
@@ -139,13 +139,13 @@ async function roomForData(): Promise<string> {
 async function makeCluster(home: string, data: string) {
   const passwordFile = join(home, 'password')
   await writeFile(passwordFile, password)
-  if (nobody.uid !== undefined) await chown(data, nobody.uid, nobody.gid)
+  if (unprivileged.uid !== undefined) await chown(data, unprivileged.uid, unprivileged.gid)
   const child = spawn(
     join(home, 'bin/initdb'),
     ['-D', data, '-U', 'postgres', '-A', 'password', '--pwfile', passwordFile]
       .concat(['--no-sync', '--no-instructions', '-E', 'UTF8', '--locale-provider=builtin'])
       .concat(['--builtin-locale=C.UTF-8', '--locale=C']),
-    { ...nobody, cwd: home, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, TZ: 'UTC' } },
+    { ...unprivileged, cwd: home, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, TZ: 'UTC' } },
   )
   let complaint = ''
   child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()))
