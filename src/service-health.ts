@@ -4,6 +4,7 @@ import type { Metrics } from './http/metrics.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
 import { pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'
+import { takesWrites } from './storage/postgres.ts'
 import type { SigningKeys } from './tokens/signing-keys.ts'
 
 /** What the process knows of its own health. */
@@ -34,17 +35,14 @@ export function createHealth({
   let migrated = false
   let known: { at: number; states: Promise<Record<string, string>> } | undefined
 
-  const probe = async (dependency: string, ask: () => Promise<unknown>): Promise<string> => {
-    const up = await ask().then(
-      () => true,
-      () => false,
-    )
-    metrics.dependencyUp.set({ dependency }, up ? 1 : 0)
-    return up ? 'up' : 'down'
+  const probe = async (dependency: string, ask: () => Promise<string>): Promise<string> => {
+    const state = await ask().catch(() => 'down')
+    metrics.dependencyUp.set({ dependency }, state === 'up' ? 1 : 0)
+    return state
   }
   const look = async () => ({
-    postgresql: await probe('postgresql', () => database.pool.query('SELECT 1')),
-    ...(redis !== undefined && { redis: await probe('redis', () => redis.ping()) }),
+    postgresql: await probe('postgresql', async () => ((await takesWrites(database)) ? 'up' : 'read-only')),
+    ...(redis !== undefined && { redis: await probe('redis', () => redis.ping().then(() => 'up')) }),
     ...Object.fromEntries(registry.list().map(({ adapter, guard }) => [adapter.name, guard.state])),
   })
 

@@ -12,7 +12,13 @@ import { startSweep } from './sessions/sweep.ts'
 import { openEmbedded } from './storage/embedded.ts'
 import { migrate, pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'
-import { isDatabaseUnavailable, openDatabase } from './storage/postgres.ts'
+import {
+  isDatabaseUnavailable,
+  openDatabase,
+  takesNoWrites,
+  takesWrites,
+  unavailableBecause,
+} from './storage/postgres.ts'
 import { connectRedis } from './storage/redis.ts'
 import type { SigningKeys } from './tokens/signing-keys.ts'
 import { createSigningKeys } from './tokens/signing-keys.ts'
@@ -70,6 +76,7 @@ async function open(
     ...(config.database.pooler && { pooler: config.database.pooler }),
   })
   opened.push(() => database.close())
+  await checkDatabase(database)
   if (config.mode === 'development') await migrate(config.database.directUrl ?? url)
   else await checkSchema(database)
 
@@ -116,12 +123,18 @@ function keyAges(keys: SigningKeys): Readonly<Record<string, number>> {
   )
 }
 
+/** What no login could live with is said at once, in one sentence. */
+async function checkDatabase(database: Database): Promise<void> {
+  const writes = await takesWrites(database).catch((error: unknown) => {
+    throw isDatabaseUnavailable(error) ? new StartError(unavailableBecause(error), { cause: error }) : error
+  })
+  if (!writes) throw new StartError(takesNoWrites)
+}
+
 /** Strict mode never changes the schema by itself: when, is an operator's decision. */
 async function checkSchema({ pool }: Database): Promise<void> {
   const pending = await pendingMigrations(pool).catch((error: unknown) => {
-    if (!isDatabaseUnavailable(error)) throw error
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new StartError(`The database cannot be used now (${reason}): check that it runs, and DATABASE_URL.`)
+    throw isDatabaseUnavailable(error) ? new StartError(unavailableBecause(error), { cause: error }) : error
   })
   if (pending.length > 0)
     throw new StartError('The database is not at this version: run `node src/cli.ts migrate` first.')

@@ -88,6 +88,10 @@ const refused: Readonly<Record<string, Environment>> = {
   HTTPS_PROXY: { HTTPS_PROXY: 'proxy.example:3128' },
   DATABASE_POOLER: { DATABASE_POOLER: 'session' },
   REDIS_PREFIX: { REDIS_PREFIX: 'a b' },
+  'DATABASE_URL is not percent-encoded': { DATABASE_URL: 'postgresql://auth:%E9@db.example/auth' },
+  'DATABASE_DIRECT_URL has the parameter sslmode twice': {
+    DATABASE_DIRECT_URL: 'postgresql://auth@db.example/auth?sslmode=require&sslmode=disable',
+  },
   'DATABASE_URL must': { DATABASE_URL: 'mysql://db.example/auth' },
   'REDIS_URL must': { REDIS_URL: 'http://redis.example' },
   'PUBLIC_URL must be an origin': { PUBLIC_URL: 'https://login.example/auth' },

@@ -2,7 +2,7 @@ import { ConfigError } from '../config.ts'
 import { SiteError } from '../sites/site-error.ts'
 import { EmbeddedDatabaseError } from '../storage/embedded.ts'
 import { MigrationError } from '../storage/migrate.ts'
-import { isDatabaseUnavailable, isTransient } from '../storage/postgres.ts'
+import { isDatabaseUnavailable, isTransient, unavailableBecause } from '../storage/postgres.ts'
 import { KeyCommandError } from '../tokens/manage-keys.ts'
 import { UnusableKey } from '../tokens/signing-keys.ts'
 import { adminTokenCommand } from './admin-token.ts'
@@ -84,8 +84,7 @@ const told = [
 
 function sentence(reason: unknown): string {
   if (reason instanceof Error && told.some((type) => reason instanceof type)) return reason.message
-  if (isDatabaseUnavailable(reason))
-    return 'The database cannot be used now: check that it runs, and DATABASE_URL; then try again.'
+  if (isDatabaseUnavailable(reason)) return unavailableBecause(reason)
   if (isTransient(reason)) return 'Somebody else changed the same at the same time: try again.'
   // A bug. Prisma's messages quote the source first and say what happened in their last line.
   const message = reason instanceof Error ? reason.message : String(reason)

@@ -1,5 +1,5 @@
 import type { Database } from '../storage/postgres.ts'
-import { isDatabaseUnavailable, isTransient } from '../storage/postgres.ts'
+import { isNotCarriedOut, isTransient } from '../storage/postgres.ts'
 import { again } from './again.ts'
 import type { Session } from './session.ts'
 
@@ -20,18 +20,14 @@ export interface RefreshRequest {
 
 /**
  * `rotated`: a new generation. `repeated`: the one that the immediate parent got before, within the grace (told
- * apart from `rotated` to a millisecond, for metrics). `reused`: the session was ended by this very request; its
- * cause `ahead` means a token newer than its session: the database was restored from a backup. `refused`:
- * nothing was changed.
+ * apart from `rotated` to a millisecond, for metrics). `reused`: a superseded token came back, and the session was
+ * ended by this very request. `ahead`: the token is newer than its session, which proves that the database lost
+ * commits (restored from a backup, or a standby took over that lagged), not that anybody stole it. The session is
+ * ended all the same, as an end of it may be among the commits that were lost. `refused`: nothing was changed.
  */
 export type RefreshOutcome =
   | { readonly kind: 'rotated' | 'repeated'; readonly session: Session }
-  | {
-      readonly kind: 'reused'
-      readonly cause: 'superseded' | 'ahead'
-      readonly sessionId: string
-      readonly siteId: string
-    }
+  | { readonly kind: 'reused' | 'ahead'; readonly sessionId: string; readonly siteId: string }
   | { readonly kind: 'refused'; readonly reason: RefusalReason }
 
 /** Only `secret-required` is for a 401: the caller is to send the site's secret. */
@@ -57,16 +53,16 @@ export async function refreshSession(
   signal?: AbortSignal,
 ): Promise<RefreshOutcome> {
   const [row] = await again(() => rotate(database, request), {
-    // A deadlock's victim was undone for certain; a lost connection leaves it open.
-    allowed: (error) => isTransient(error) && (request.grace > 0 || !isDatabaseUnavailable(error)),
+    // A deadlock's victim, or a write that a standby refused, was not carried out; a lost connection leaves it open.
+    allowed: (error) => isTransient(error) && (request.grace > 0 || isNotCarriedOut(error)),
     attempts: 3,
     ...(signal && { signal }),
   })
   if (row === undefined) return { kind: 'refused', reason: await reasonOf(database, request) }
   const { reused, fresh, ...session } = row
   if (!reused) return { kind: fresh ? 'rotated' : 'repeated', session }
-  const cause = request.generation > row.generation ? 'ahead' : 'superseded'
-  return { kind: 'reused', cause, sessionId: row.sessionId, siteId: row.siteId }
+  const kind = request.generation > row.generation ? 'ahead' : 'reused'
+  return { kind, sessionId: row.sessionId, siteId: row.siteId }
 }
 
 type Rotated = Session & { readonly reused: boolean; readonly fresh: boolean }

@@ -89,18 +89,26 @@ const refusals: Readonly<Record<RefusalReason, () => Problem>> = {
   unknown: () => new Problem('session-ended'),
 }
 
+/** How a token that ended its session is answered, and what the log says of it. */
+const endings = {
+  reused: { problem: 'refresh-token-reused', cause: 'it was superseded before: somebody else may hold it' },
+  // The site did nothing wrong, and nobody is suspected: it learns what each later request will tell it too.
+  ahead: {
+    problem: 'session-ended',
+    cause:
+      'it is newer than the session: the database was restored from a backup, or a standby that lagged took over',
+  },
+} as const
+
 function refusalOf(
   outcome: Exclude<RefreshOutcome, { readonly session: Session }>,
   log: FastifyBaseLogger,
 ): Problem {
   if (outcome.kind === 'refused') return refusals[outcome.reason]()
-  const cause =
-    outcome.cause === 'ahead'
-      ? 'its generation is higher than the session has: the database was restored from a backup'
-      : 'it was superseded before: somebody else may hold it'
+  const { problem, cause } = endings[outcome.kind]
   log.warn(
     { sessionId: outcome.sessionId, siteId: outcome.siteId, cause },
     'a refresh token ended its session',
   )
-  return new Problem('refresh-token-reused')
+  return new Problem(problem)
 }

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import type { Pool } from 'pg'
 import { Client } from 'pg'
+import { isReadOnly, takesNoWrites, unavailableBecause } from './database-errors.ts'
 import { connectionOf } from './database-url.ts'
 
 const directory = new URL('../../prisma/migrations/', import.meta.url)
@@ -89,7 +90,7 @@ async function connect(connectionString: string): Promise<Client> {
     await client.connect()
     return client
   } catch (error) {
-    throw new MigrationError(`The database cannot be reached: ${messageOf(error)}.`, { cause: error })
+    throw new MigrationError(unavailableBecause(error), { cause: error })
   }
 }
 
@@ -125,7 +126,8 @@ async function applyOnce(client: Client, { name, sql, checksum }: Migration): Pr
     return known === undefined
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {})
-    throw new MigrationError(`Migration ${name} was not applied: ${messageOf(error)}.`, { cause: error })
+    const reason = isReadOnly(error) ? takesNoWrites : `${messageOf(error)}.`
+    throw new MigrationError(`Migration ${name} was not applied: ${reason}`, { cause: error })
   }
 }
 
@@ -139,6 +141,5 @@ async function finished(client: Client | Pool): Promise<ReadonlyMap<string, stri
 }
 
 function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors[0] instanceof Error) return error.errors[0].message
   return error instanceof Error ? error.message : String(error)
 }

@@ -4,9 +4,16 @@ import type { ClientBase } from 'pg'
 import { Pool } from 'pg'
 import { PrismaClient } from '../../prisma/client/client.ts'
 import { deadlines } from '../config.ts'
+import { isReadOnly, SettingsNotKept } from './database-errors.ts'
 import { connectionOf } from './database-url.ts'
 
-export { isDatabaseUnavailable, isTransient } from './database-errors.ts'
+export {
+  isDatabaseUnavailable,
+  isNotCarriedOut,
+  isTransient,
+  takesNoWrites,
+  unavailableBecause,
+} from './database-errors.ts'
 
 /** PostgreSQL by two doors over one pool: ordinary calls by Prisma, administrative statements by pg. */
 export interface Database {
@@ -42,12 +49,19 @@ export function openDatabase({ url, poolMax, pooler, embedded = false }: Databas
     // For a server that is halted or unreachable and so cannot keep its own limit.
     query_timeout: deadlines.databaseStatement + 500,
     idleTimeoutMillis: 60_000,
+    // An address may lead to another server by now.
+    maxLifetimeSeconds: 600,
     keepAlive: true,
+    ...(ownSession && { options: sessionOptions(schema) }),
     // oxlint-disable-next-line typescript/no-misused-promises -- pg-pool waits for it; its types do not say so
-    ...(ownSession ? { options: sessionOptions(schema) } : { onConnect: setUtc }),
+    onConnect: ownSession ? checkSettings : setUtc,
   })
   // An idle connection that breaks is replaced by the next query; without a listener it would end the process.
   pool.on('error', () => {})
+  // pg-pool itself closes a connection whose statement failed; the idle ones lead to the same server.
+  pool.on('release', (error) => {
+    if (isReadOnly(error)) closeIdle(pool)
+  })
   const adapter = new PrismaPg(pool, {
     ...(schema !== undefined && { schema }),
     ...(ownSession && { statementNameGenerator: statementNames() }),
@@ -66,6 +80,44 @@ export function openDatabase({ url, poolMax, pooler, embedded = false }: Databas
 /** PgBouncer refuses start-up parameters, but keeps this setting for each of its clients. */
 async function setUtc(client: ClientBase): Promise<void> {
   await client.query(`SET TimeZone = 'UTC'`)
+}
+
+/**
+ * One more trip for each new connection: what a pooler has dropped in silence would be noticed by wrong times, or by
+ * statements that wait for ever.
+ * @throws {SettingsNotKept}
+ */
+async function checkSettings(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<{ kept: boolean }>(
+    `SELECT current_setting('TimeZone') = 'UTC'
+       AND current_setting('statement_timeout')::interval = interval '${deadlines.databaseStatement} ms' AS kept`,
+  )
+  if (rows[0]?.kept !== true) throw new SettingsNotKept('The settings of the connection were not kept.')
+}
+
+/**
+ * Closes the connections that are idle now. After a failover they may still lead to the old primary, which lives on
+ * and only reads: nothing but a new connection finds the new one.
+ */
+function closeIdle(pool: Pool): void {
+  for (let left = pool.idleCount; left > 0; left--)
+    pool.connect((_error, _client, release) => {
+      release(true)
+    })
+}
+
+/**
+ * Whether the database takes writes: it is no standby, and not set to be read-only. Where it does not, new connections
+ * are made from now on, which may lead elsewhere.
+ * @throws database errors as they are
+ */
+export async function takesWrites({ pool }: Pick<Database, 'pool'>): Promise<boolean> {
+  const { rows } = await pool.query<{ writes: boolean }>(
+    `SELECT current_setting('transaction_read_only') = 'off' AS writes`,
+  )
+  const writes = rows[0]?.writes === true
+  if (!writes) closeIdle(pool)
+  return writes
 }
 
 /**

@@ -62,7 +62,7 @@ export class SessionModel {
     if (generation === session.generation - 1 && this.now - session.rotatedAt < grace)
       return `granted ${session.generation}`
     session.revokedAt = this.now
-    return generation > session.generation ? 'ahead' : 'superseded'
+    return generation > session.generation ? 'ahead' : 'reused'
   }
 
   /** Ends a session of the asker's person at the asker's site. */

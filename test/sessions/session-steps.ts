@@ -96,8 +96,8 @@ const refreshes: fc.Arbitrary<Command> = fc
         const said =
           outcome.kind === 'refused'
             ? outcome.reason
-            : outcome.kind === 'reused'
-              ? outcome.cause
+            : !('session' in outcome)
+              ? outcome.kind
               : `granted ${outcome.session.generation}`
         assert.equal(said, model.refresh(session, generation, proved, grace))
         await compare(model, database)

@@ -3,7 +3,7 @@ import type pg from 'pg'
 import t from 'tap'
 import { migrate } from '../../src/storage/migrate.ts'
 import type { Database } from '../../src/storage/postgres.ts'
-import { isDatabaseUnavailable, isTransient, openDatabase } from '../../src/storage/postgres.ts'
+import { isDatabaseUnavailable, isTransient, openDatabase, takesWrites } from '../../src/storage/postgres.ts'
 import { emptyDatabase, testDatabase } from '../support/database.ts'
 import { startPostgres } from '../support/postgres-server.ts'
 import { eventually } from '../support/process.ts'
@@ -62,6 +62,33 @@ t.test('statements are named where sessions are our own, and only there', async 
   t.equal((await pooled.prisma.site.findMany()).length, 1)
   t.equal((await pooled.pool.query<{ count: number }>(prepared)).rows[0]?.count, 0)
   t.same((await pooled.pool.query('SHOW TimeZone')).rows, [{ TimeZone: 'UTC' }])
+})
+
+t.test('connections that lead to a server which only reads are replaced at its first refusal', async (t) => {
+  const database = await testDatabase(t, 5)
+  /** As after a failover: the old primary lives on, and whatever is opened from now on leads to the new one. */
+  const demote = async () => {
+    const clients = await Promise.all(Array.from({ length: 5 }, () => database.pool.connect()))
+    for (const client of clients) {
+      await client.query('SET default_transaction_read_only = on')
+      client.release()
+    }
+  }
+  await demote()
+  const refused: unknown = await add(database, 'a').catch((error: unknown) => error)
+  t.ok(isDatabaseUnavailable(refused), String(refused))
+  await Promise.all(['b', 'c', 'd', 'e', 'f'].map((id) => add(database, id)))
+  await demote()
+  t.equal(await takesWrites(database), false, 'a look is as good as a refusal')
+  await Promise.all(['g', 'h', 'i', 'j', 'k'].map((id) => add(database, id)))
+  t.equal(await takesWrites(database), true)
+})
+
+t.test('a connection whose settings are lost on the way is not used', async (t) => {
+  const database = await testDatabase(t, 1)
+  // As a pooler does that was told to ignore them (PgBouncer's ignore_startup_parameters).
+  database.pool.options.options = ''
+  await unavailable(t, database, 1_000)
 })
 
 t.test('a schema of its own is used by both doors and by the migrations', async (t) => {

@@ -1,7 +1,18 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
-import { chmod, chown, cp, mkdtemp, readFile, rm, statfs, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  cp,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  statfs,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,12 +30,23 @@ export interface PostgresServer {
   /** Halts all of the server's processes where they are (SIGSTOP), or lets them go on. */
   pause(): void
   resume(): void
+  /**
+   * Starts a standby on a port of its own, which follows this server by streaming. This server is stopped for a moment,
+   * as its data are copied.
+   */
+  addStandby(): Promise<Standby>
   /** Stops the server and removes its data. */
   remove(): Promise<void>
 }
 
-// PostgreSQL refuses to run as root: then it runs as this user, which owns nothing.
-const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+/** A server in recovery: it answers what only reads, until it is promoted. */
+export interface Standby extends PostgresServer {
+  /** Makes it take writes, as a failover does, and waits until it does. */
+  promote(): Promise<void>
+}
+
+/** For spawn(): PostgreSQL and PgBouncer refuse to run as root, so that they run as a user who owns nothing. */
+export const unprivileged = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 const password = 'test-only'
 
 /**
@@ -37,9 +59,24 @@ export async function startPostgres(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<PostgresServer> {
   const home = await mkdtemp(join(tmpdir(), 'auth-movies-postgres-'))
-  const data = await mkdtemp(join(await roomForData(), 'auth-movies-postgres-data-'))
+  const data = await dataFolder()
   await copyPackage(home)
   await makeCluster(home, data)
+  return serve({ home, data, folders: [home, data], settings })
+}
+
+/** A server on these binaries and data; `folders` are what is removed with it. */
+async function serve({
+  home,
+  data,
+  folders,
+  settings,
+}: {
+  home: string
+  data: string
+  folders: readonly string[]
+  settings: Readonly<Record<string, string>>
+}): Promise<PostgresServer> {
   const port = await freePort()
   const url = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`
   const options = {
@@ -59,7 +96,7 @@ export async function startPostgres(
   const args = Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 
   const launch = () =>
-    spawn(join(home, 'bin/postgres'), ['-D', data, ...args], { ...nobody, cwd: home, stdio: 'ignore' })
+    spawn(join(home, 'bin/postgres'), ['-D', data, ...args], { ...unprivileged, cwd: home, stdio: 'ignore' })
   let child = launch()
   const signalAll = (signal: NodeJS.Signals) => {
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
@@ -73,11 +110,11 @@ export async function startPostgres(
   // Its backends end by themselves when it is gone.
   const atExit = () => {
     child.kill('SIGKILL')
-    for (const folder of [home, data]) rmSync(folder, { recursive: true, force: true })
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true })
   }
   process.once('exit', atExit)
   await untilServing(url)
-  return {
+  const server: PostgresServer = {
     url,
     async stop(signal = 'SIGINT') {
       signalAll('SIGCONT')
@@ -89,13 +126,51 @@ export async function startPostgres(
     },
     pause: () => signalAll('SIGSTOP'),
     resume: () => signalAll('SIGCONT'),
+    async addStandby() {
+      await server.stop()
+      const copy = await dataFolder()
+      await cp(data, copy, { recursive: true, force: true })
+      await writeFile(join(copy, 'standby.signal'), '')
+      await handOver(copy)
+      await server.start()
+      const primary = `host=127.0.0.1 port=${port} user=postgres password=${password}`
+      const follow = { ...settings, primary_conninfo: primary, hot_standby: 'on' }
+      return standbyOf(await serve({ home, data: copy, folders: [copy], settings: follow }))
+    },
     async remove() {
       signalAll('SIGCONT')
       await end(child, 'SIGQUIT')
       process.removeListener('exit', atExit)
-      for (const folder of [home, data]) await rm(folder, { recursive: true, force: true })
+      for (const folder of folders) await rm(folder, { recursive: true, force: true })
     },
   }
+  return server
+}
+
+function standbyOf(server: PostgresServer): Standby {
+  return {
+    ...server,
+    async promote() {
+      const client = new Client({ connectionString: server.url })
+      await client.connect()
+      await client.query('SELECT pg_promote()')
+      await client.end()
+    },
+  }
+}
+
+/** An empty folder for a cluster, which belongs to the user who runs the server. */
+async function dataFolder(): Promise<string> {
+  const data = await mkdtemp(join(await roomForData(), 'auth-movies-postgres-data-'))
+  await handOver(data)
+  return data
+}
+
+async function handOver(folder: string) {
+  const { uid, gid } = unprivileged
+  if (uid === undefined) return
+  await chown(folder, uid, gid)
+  for (const name of await readdir(folder, { recursive: true })) await chown(join(folder, name), uid, gid)
 }
 
 /** Backends end by themselves at any time. */
@@ -139,13 +214,12 @@ async function roomForData(): Promise<string> {
 async function makeCluster(home: string, data: string) {
   const passwordFile = join(home, 'password')
   await writeFile(passwordFile, password)
-  if (nobody.uid !== undefined) await chown(data, nobody.uid, nobody.gid)
   const child = spawn(
     join(home, 'bin/initdb'),
     ['-D', data, '-U', 'postgres', '-A', 'password', '--pwfile', passwordFile]
       .concat(['--no-sync', '--no-instructions', '-E', 'UTF8', '--locale-provider=builtin'])
       .concat(['--builtin-locale=C.UTF-8', '--locale=C']),
-    { ...nobody, cwd: home, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, TZ: 'UTC' } },
+    { ...unprivileged, cwd: home, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, TZ: 'UTC' } },
   )
   let complaint = ''
   child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()))

@@ -110,7 +110,7 @@ t.test(
 )
 
 t.test(
-  'a database restored from a backup: the newer token ends the session, and the log says why',
+  'a database restored from a backup: the newer token ends the session, is counted apart, and the log says why',
   async (t) => {
     const pair = await logInAt(service)
     const backup = await rowOf(service, pair)
@@ -121,7 +121,14 @@ t.test(
       where: { id },
       data: { generation, rotatedAt, expiresAt },
     })
-    t.equal(problemOf(await refresh(service, third.refreshToken)), 'refresh-token-reused')
+    const counted = async (outcome: string) => {
+      const { values } = await service.metrics.refreshes.get()
+      return values.find(({ labels }) => labels.outcome === outcome)?.value ?? 0
+    }
+    const [ahead, reused] = [await counted('ahead'), await counted('reused')]
+    t.equal(problemOf(await refresh(service, third.refreshToken)), 'session-ended')
+    t.equal(await counted('ahead'), ahead + 1)
+    t.equal(await counted('reused'), reused, 'nobody is alerted to a theft')
     t.not((await rowOf(service, pair)).revokedAt, null)
     const line = service.log.find((one) => one.includes(id) && /restored from a backup/.test(one))
     t.ok(line, 'a line of this session names the cause')

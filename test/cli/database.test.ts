@@ -1,0 +1,78 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { Client } from 'pg'
+import type { Test } from 'tap'
+import t from 'tap'
+import { selfSigned } from '../providers/self-signed.ts'
+import { emptyDatabase } from '../support/database.ts'
+import { emptyFolder, freePorts, run } from '../support/npm-start.ts'
+import { failed, runHere, strictEnv } from './run-cli.ts'
+
+/** A server that takes PostgreSQL's request for TLS and shows a certificate that nobody vouches for. */
+async function untrusted(t: Test): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => {
+      socket.write('S')
+      new TLSSocket(socket, { isServer: true, ...selfSigned }).on('error', () => {})
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('A TCP server has a port.')
+  return address.port
+}
+
+async function readOnly(t: Test): Promise<string> {
+  const url = await emptyDatabase(t)
+  const { pathname } = new URL(url)
+  const other = new URL(url)
+  other.pathname = '/postgres'
+  const client = new Client({ connectionString: other.href })
+  await client.connect()
+  await client.query(`ALTER DATABASE ${pathname.slice(1)} SET default_transaction_read_only = on`)
+  await client.end()
+  return url
+}
+
+const commands = [['migrate'], ['site', 'list'], ['keys', 'list']]
+
+t.test('why a command cannot use the database, in one sentence', async (t) => {
+  const url = new URL(await emptyDatabase(t))
+  const address = (change: (other: URL) => void) => {
+    const other = new URL(url)
+    change(other)
+    return other.href
+  }
+  const tls = `postgresql://auth:secret@127.0.0.1:${await untrusted(t)}/auth?sslmode=verify-full`
+  const cases: readonly (readonly [string, RegExp])[] = [
+    [tls, /^The certificate of the database is not accepted \(self-signed certificate.*sslrootcert/],
+    [address((other) => other.searchParams.set('sslmode', 'require')), /^The database offers no TLS/],
+    [address((other) => (other.password = 'wrong')), /^The database refuses the connection .*password/],
+    [address((other) => (other.pathname = '/nowhere')), /^The database refuses the connection .*nowhere/],
+  ]
+  for (const [databaseUrl, sentence] of cases)
+    for (const command of commands) {
+      const ran = await runHere(command, strictEnv(databaseUrl))
+      failed(t, ran, sentence)
+      t.notMatch(ran.stderr, /secret|wrong|test-only/)
+    }
+})
+
+t.test('a database that takes no writes: neither the service nor a migration begins', async (t) => {
+  const url = await readOnly(t)
+  const sentence = /The database takes no writes: .*default_transaction_read_only.*primary/
+  failed(t, await runHere(['migrate'], strictEnv(url)), sentence)
+  for (const mode of ['development', 'production']) {
+    const started = run(t, 'src/main.ts', {
+      folder: await emptyFolder(t),
+      ports: await freePorts(),
+      env: { ...strictEnv(url), YANDEX_CLIENT_ID: 'id', YANDEX_CLIENT_SECRET: 'secret', NODE_ENV: mode },
+    })
+    t.equal(await started.ended, 1)
+    t.match(started.errors(), new RegExp(`^${sentence.source}[^\\n]*\\n$`))
+  }
+})

@@ -1,0 +1,100 @@
+import type { Test } from 'tap'
+import t from 'tap'
+import type { Environment } from '../../src/config.ts'
+import { migrate } from '../../src/storage/migrate.ts'
+import { openDatabase } from '../../src/storage/postgres.ts'
+import { failed, runCli, strictEnv } from '../cli/run-cli.ts'
+import { answeredLogin, finish, get, post, text } from '../support/login-flow.ts'
+import { emptyFolder, freePorts, run } from '../support/npm-start.ts'
+import { startPgBouncer, withoutPgBouncer } from '../support/pgbouncer.ts'
+import type { PostgresServer } from '../support/postgres-server.ts'
+import { startPostgres } from '../support/postgres-server.ts'
+import { startProcess } from '../support/process-service.ts'
+import { testRedis, withoutRedis } from '../support/redis.ts'
+import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
+
+/** How many logins go through at once, each with two refreshes; more than PgBouncer has connections. */
+const logins = 30
+
+/** The zone of the server is five hours off, so that a connection whose settings were lost is found out. */
+async function stage(t: Test) {
+  const server = await startPostgres({ timezone: 'Asia/Yekaterinburg' })
+  t.teardown(() => server.remove())
+  await migrate(server.url)
+  return server
+}
+
+/** Runs the service, which is expected to refuse, and gives what it says. */
+async function refusal(t: Test, databaseUrl: string, env: Environment): Promise<string> {
+  const started = run(t, 'src/main.ts', {
+    folder: await emptyFolder(t),
+    ports: await freePorts(),
+    env: { ...strictEnv(databaseUrl), YANDEX_CLIENT_ID: 'id', YANDEX_CLIENT_SECRET: 'secret', ...env },
+  })
+  t.equal(await started.ended, 1)
+  t.equal(started.output(), '')
+  return started.errors()
+}
+
+/** One sentence that names the variable, from the service in both modes and from a command. */
+async function refusedEverywhere(t: Test, server: PostgresServer, settings: Record<string, string>) {
+  const pooled = await startPgBouncer(t, server.url, settings)
+  const sentence = /^A pooler stands before the database .*set DATABASE_POOLER=transaction .*\.\n$/
+  t.match(await refusal(t, pooled, {}), sentence)
+  t.match(await refusal(t, pooled, { NODE_ENV: 'development' }), sentence)
+  failed(t, await runCli(['site', 'list'], strictEnv(pooled)), sentence)
+}
+
+t.test(
+  'a pooler in transaction mode that was told of',
+  { skip: withoutPgBouncer || withoutRedis },
+  async (t) => {
+    const server = await stage(t)
+    const pooled = await startPgBouncer(t, server.url)
+    const doubles = await startDoubles(t)
+    const database = { ...openDatabase({ url: server.url, poolMax: 2 }), url: server.url }
+    t.teardown(() => database.close())
+    await registerSite(database, redirectUrl)
+    const service = await startProcess(t, {
+      databaseUrl: pooled,
+      redis: await testRedis(t),
+      doubles,
+      env: { DATABASE_POOLER: 'transaction', DATABASE_DIRECT_URL: server.url, RATE_LIMIT: 'off' },
+    })
+    const began = Date.now()
+    await Promise.all(
+      Array.from({ length: logins }, async (_, index) => {
+        const login = await answeredLogin(service, 'yandex', { person: { id: String(1_000 + index) } })
+        let pair = await finish(service, login)
+        t.equal(pair.status, 200, pair.text)
+        for (let n = 0; n < 2; n++) {
+          pair = await post(service, '/api/v1/oauth/refresh/', { refresh_token: text(pair, 'refresh_token') })
+          t.equal(pair.status, 200, pair.text)
+        }
+        const authorization = `Bearer ${text(pair, 'access_token')}`
+        const listed = await get(service, '/api/v1/me/sessions/', { authorization })
+        const createdAt = Date.parse(/"created_at":"([^"]+)"/.exec(listed.text)?.[1] ?? '')
+        t.ok(createdAt >= began - 1_000 && createdAt <= Date.now() + 1_000, `the right time: ${listed.text}`)
+      }),
+    )
+    t.equal(await database.prisma.session.count(), logins)
+    t.equal(service.started.errors(), '')
+  },
+)
+
+t.test('a pooler that was forgotten', { skip: withoutPgBouncer }, async (t) => {
+  const server = await stage(t)
+  await t.test('and refuses start-up parameters', (t) => refusedEverywhere(t, server, {}))
+  await t.test('and drops start-up parameters in silence', (t) =>
+    refusedEverywhere(t, server, { ignore_startup_parameters: 'options' }),
+  )
+})
+
+t.test('migrations go through a pooler too, and past it', { skip: withoutPgBouncer }, async (t) => {
+  const server = await startPostgres()
+  t.teardown(() => server.remove())
+  const pooled = await startPgBouncer(t, server.url)
+  const ran = await runCli(['migrate'], { ...strictEnv(pooled), DATABASE_POOLER: 'transaction' })
+  t.equal(ran.code, 0, ran.stderr)
+  t.same(await migrate(server.url), [], 'all of them were applied')
+})
