@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
@@ -27,6 +27,8 @@ export async function demoCredentials(
 ): Promise<DemoCredentials> {
   const rules = { loopback: true, providers: providers.map((provider) => provider.name) }
   const path = join(directory, 'demo-site.json')
+  // Before anything is registered whose secret could then not be kept.
+  await mkdir(directory, { recursive: true, mode: 0o700 })
   const known = (await listSites(database)).find((site) => site.name === name)
   if (known === undefined) {
     const { id, secret } = await addSite(database, { name, redirectUrls: [redirectUrl] }, rules)

@@ -19,9 +19,11 @@ async function start(env: Environment): Promise<Service> {
   if (config.mode === 'strict' || config.providers.size > 0) return startService(env)
 
   const sandbox = await open(config.host, config.sandboxPort, config.publicUrl)
+  let started: Service | undefined
   try {
     // Requests would drown what a newcomer has to read; LOG_LEVEL=info shows them.
     const service = await startService({ LOG_LEVEL: 'warn', ...env, ...sandbox.env })
+    started = service
     const site = await demoCredentials(service.database, dataDirectory, sandbox.demoRedirectUrl)
     sandbox.openDemo({ serviceUrl: config.publicUrl, siteId: site.id, redirectUrl: sandbox.demoRedirectUrl })
     sandbox.showCircuits(service.providers)
@@ -33,7 +35,7 @@ async function start(env: Environment): Promise<Service> {
       },
     }
   } catch (error) {
-    await sandbox.close()
+    await Promise.all([started?.close(), sandbox.close()])
     throw error
   }
 }

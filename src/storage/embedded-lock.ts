@@ -7,8 +7,8 @@ export interface Holder {
   readonly pid: number
   /** When it started, as its system tells: a process number alone may have been given to another since. */
   readonly startedAt: string
-  /** Where its database listens on loopback; absent while it starts. */
-  readonly port?: number
+  /** The folder of the Unix socket on which its database listens; absent while it starts. */
+  readonly folder?: string
 }
 
 /**
@@ -38,9 +38,9 @@ export async function takeLock(file: string): Promise<Holder | undefined> {
   }
 }
 
-/** Adds the port to our lock. */
-export async function announce(file: string, port: number): Promise<void> {
-  const own: Holder = { pid: process.pid, startedAt: startOf(process.pid) ?? '', port }
+/** Adds to our lock where the database listens. */
+export async function announce(file: string, folder: string): Promise<void> {
+  const own: Holder = { pid: process.pid, startedAt: startOf(process.pid) ?? '', folder }
   const draft = `${file}.${process.pid}`
   await writeFile(draft, JSON.stringify(own), { mode: 0o600 })
   await rename(draft, file)
@@ -85,8 +85,8 @@ function parse(text: string): Holder | undefined {
     if (typeof value !== 'object' || value === null || !('pid' in value) || !('startedAt' in value))
       return undefined
     if (!Number.isSafeInteger(value.pid) || typeof value.startedAt !== 'string') return undefined
-    const port = 'port' in value && typeof value.port === 'number' ? { port: value.port } : {}
-    return { pid: Number(value.pid), startedAt: value.startedAt, ...port }
+    const place = 'folder' in value && typeof value.folder === 'string' ? { folder: value.folder } : {}
+    return { pid: Number(value.pid), startedAt: value.startedAt, ...place }
   } catch {
     return undefined
   }

@@ -1,18 +1,30 @@
-// The process of the embedded database: `embedded-server.ts DATA-DIRECTORY LOCK-FILE`, started by embedded.ts.
-// It ends when the channel to its parent closes, whatever became of the parent.
+// The process of the embedded database: `embedded-server.ts DATA-DIRECTORY LOCK-FILE SOCKET-FOLDER`, started by
+// embedded.ts. It ends when the channel to its parent closes, whatever became of the parent.
 
-import { rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import type { Report } from './embedded.ts'
+import { ClientFrames } from './embedded-frames.ts'
 import { announce, takeLock } from './embedded-lock.ts'
 
-const [directory = '', lock = ''] = process.argv.slice(2)
+const [directory = '', lock = '', wanted = ''] = process.argv.slice(2)
 
 // Ctrl-C reaches the whole process group: the database must outlive the service, which stops first.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
-let stop = async () => {}
+/** Undone in reverse: what was opened so far. A lock that another process has is not among it. */
+const opened: (() => Promise<unknown>)[] = []
+
+async function stop(): Promise<void> {
+  for (const close of opened.splice(0).toReversed()) await close()
+}
+
 process.once('disconnect', () => {
   stop().then(
     () => process.exit(0),
@@ -23,26 +35,64 @@ process.once('disconnect', () => {
 async function serve(): Promise<Report> {
   const holder = await takeLock(lock)
   if (holder !== undefined) return { kind: 'held', holder }
-  stop = () => rm(lock, { force: true })
+  opened.push(() => rm(lock, { force: true }))
   const database = await PGlite.create(directory)
-  stop = async () => {
-    await database.close()
-    await rm(lock, { force: true })
-  }
-  const server = new PGLiteSocketServer({ db: database, host: '127.0.0.1', port: 0, maxConnections: 100 })
+  opened.push(() => database.close())
+  const folder = await socketFolder()
+  opened.push(() => rm(folder, { recursive: true, force: true }))
+  // The socket to which clients connect bears the name that they make of folder and port; PGlite's own lies behind it.
+  const behind = join(folder, 'pglite')
+  const server = new PGLiteSocketServer({ db: database, path: behind, maxConnections: 100 })
   await server.start()
-  const port = Number(server.getServerConn().split(':').at(-1))
-  await announce(lock, port)
-  stop = async () => {
-    await server.stop()
-    await database.close()
-    await rm(lock, { force: true })
-  }
-  return { kind: 'serving', port }
+  opened.push(() => server.stop())
+  await guard(join(folder, socketName), behind)
+  await announce(lock, folder)
+  return { kind: 'serving', folder }
+}
+
+const socketName = '.s.PGSQL.5432'
+// sun_path of unix(7) is 108 bytes with its NUL; that of macOS 104.
+const longestSocketPath = 103
+
+/**
+ * A folder that only this user can enter, which is all that keeps others off: the database knows no password. Beside
+ * the data, or in the system's temporary folder where that path is too long for a socket.
+ */
+async function socketFolder(): Promise<string> {
+  if (Buffer.byteLength(join(wanted, socketName)) > longestSocketPath)
+    return await mkdtemp(join(tmpdir(), 'auth-movies-'))
+  // A process that was killed leaves its sockets behind.
+  await rm(wanted, { recursive: true, force: true })
+  await mkdir(wanted, { mode: 0o700 })
+  return wanted
+}
+
+/** Listens at `path` and lets nothing through to the socket behind it but messages of a client of PostgreSQL. */
+async function guard(path: string, behind: string): Promise<void> {
+  const sockets = new Set<{ destroy(): unknown }>()
+  const server = createServer((client) => {
+    const inner = connect(behind)
+    for (const socket of [client, inner]) {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+    }
+    const end = () => {
+      client.destroy()
+      inner.destroy()
+    }
+    pipeline(client, new ClientFrames(), inner, end)
+    pipeline(inner, client, end)
+  })
+  server.listen(path)
+  await once(server, 'listening')
+  opened.push(async () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
 }
 
 const report = await serve().catch(async (error: unknown): Promise<Report> => {
-  await rm(lock, { force: true })
+  await stop().catch(() => {})
   return { kind: 'broken', reason: error instanceof Error ? error.message : String(error) }
 })
 process.send?.(report, () => {

@@ -22,7 +22,7 @@ export class EmbeddedDatabaseError extends Error {
 
 /** What the database's process tells about its start. */
 export type Report =
-  | { readonly kind: 'serving'; readonly port: number }
+  | { readonly kind: 'serving'; readonly folder: string }
   | { readonly kind: 'held'; readonly holder: Holder }
   | { readonly kind: 'broken'; readonly reason: string }
 
@@ -34,7 +34,7 @@ const stopWithin = 1_000
 
 /**
  * Opens the data in `<directory>/postgres`, in a process of its own: PostgreSQL in WebAssembly would hold up
- * the service's event loop. Two processes on the same data destroy it, so a lock lies beside it.
+ * the service's event loop. It listens on a Unix socket in a folder that only this user can enter. Two processes on the same data destroy it, so a lock lies beside it.
  * @param role a `service` refuses data that another process holds; a `command` then uses that process's database
  * @throws {EmbeddedDatabaseError}
  */
@@ -46,13 +46,16 @@ export async function openEmbedded(directory: string, role: 'service' | 'command
   })
   const data = join(root, 'postgres')
   const lock = join(root, 'postgres.lock')
-  const child = fork(server, [data, lock], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [] })
+  const child = fork(server, [data, lock, join(root, 'socket')], {
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    execArgv: [],
+  })
   const report = await firstReport(child)
   if (report.kind === 'serving') {
     // It is there for the process, and must not keep it alive.
     child.unref()
     child.channel?.unref()
-    return { url: urlOf(report.port), close: () => stop(child) }
+    return { url: urlOf(report.folder), close: () => stop(child) }
   }
   child.kill('SIGKILL')
   if (report.kind === 'broken')
@@ -63,7 +66,7 @@ export async function openEmbedded(directory: string, role: 'service' | 'command
     throw new EmbeddedDatabaseError(
       `The data in ${root} is in use by another running service (its database is process ${report.holder.pid}); stop that one first.`,
     )
-  return { url: urlOf(await portOf(lock)), close: async () => {} }
+  return { url: urlOf(await folderOf(lock)), close: async () => {} }
 }
 
 async function firstReport(child: ChildProcess): Promise<Report> {
@@ -94,20 +97,20 @@ function isReport(message: unknown): message is Report {
   )
 }
 
-/** The holder may be starting still: waits for its port. */
-async function portOf(lock: string): Promise<number> {
+/** The holder may be starting still: waits for its socket. */
+async function folderOf(lock: string): Promise<string> {
   const until = performance.now() + readyWithin
   for (;;) {
     const holder = await holderOf(lock)
-    if (holder?.port !== undefined) return holder.port
+    if (holder?.folder !== undefined) return holder.folder
     if (holder === undefined || performance.now() > until)
       throw new EmbeddedDatabaseError('The running service stopped meanwhile; try again.')
     await sleep(100)
   }
 }
 
-function urlOf(port: number): string {
-  return `postgresql://postgres@127.0.0.1:${port}/postgres?sslmode=disable`
+function urlOf(folder: string): string {
+  return `postgresql://postgres@/postgres?host=${encodeURIComponent(folder)}`
 }
 
 /** Acknowledged writes are on disk already, so that a database which does not stop in time can be killed. */

@@ -101,6 +101,22 @@ t.test('without a grace the second of two parallel refreshes ends the session', 
 })
 
 t.test(
+  'without a grace a refresh that a demoted primary refused is repeated: it was not carried out',
+  async (t) => {
+    const { database, session } = await siteAndSession(t, 3)
+    const clients = await Promise.all(Array.from({ length: 3 }, () => database.pool.connect()))
+    for (const client of clients) {
+      await client.query('SET default_transaction_read_only = on')
+      client.release()
+    }
+    t.match(await refresh(database, session, 0, { grace: 0 }), {
+      kind: 'rotated',
+      session: { generation: 1 },
+    })
+  },
+)
+
+t.test(
   'without a grace nothing is repeated, also where the statement began before the one it waits for',
   async (t) => {
     const { database, session } = await siteAndSession(t)
