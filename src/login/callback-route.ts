@@ -9,6 +9,7 @@ import { formTypes } from '../http/openapi.ts'
 import { Problem } from '../http/problem.ts'
 import { sendProblem } from '../http/problem-reply.ts'
 import type { ProviderAdapter } from '../providers/provider.ts'
+import { wordsForLog } from '../providers/refusal.ts'
 import type { CallbackServices } from './callback.ts'
 import { CallbackRefusal, callback } from './callback.ts'
 import { sendErrorPage } from './error-page.ts'
@@ -68,9 +69,14 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
           withDeadline(deadlines.callback, () => callback(returned, adapter, options.services, trail)),
       )
       const { error, error_description: description } = returned.parameters
+      const echoed = [returned.state, returned.code]
       if (error !== undefined)
         request.log.info(
-          { provider: adapter.name, error, description: description?.slice(0, 200) },
+          {
+            provider: adapter.name,
+            error: wordsForLog(error, echoed),
+            ...(description !== undefined && { description: wordsForLog(description, echoed) }),
+          },
           'provider refused',
         )
       return reply.code(303).header('location', location).send()
