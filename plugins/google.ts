@@ -39,7 +39,7 @@ export const google = providerPlugin({
       ...settings.own,
     })
     return {
-      background: { name: 'keys', work: idTokens.refreshKeys },
+      background: { name: 'keys', work: () => idTokens.refreshKeys() },
 
       authorizeUrl: (request) =>
         client.authorizeUrl(request, {

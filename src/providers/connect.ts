@@ -27,15 +27,21 @@ const attemptDelay = 250
  */
 export function createConnector(timeout: number, lookUp: LookUp): buildConnector.connector {
   const secure = buildConnector({ allowH2: false, timeout })
-  return (options, callback) => {
-    reach(options, timeout, lookUp).then(
-      (socket) => {
-        if (options.protocol === 'https:') secure({ ...options, httpSocket: socket }, callback)
-        else callback(null, socket)
-      },
-      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
-    )
+  const reachAndSecure: (...args: Parameters<buildConnector.connector>) => Promise<void> = async (
+    options,
+    callback,
+  ) => {
+    let socket: Socket
+    try {
+      socket = await reach(options, timeout, lookUp)
+    } catch (error) {
+      callback(error instanceof Error ? error : new Error(String(error)), null)
+      return
+    }
+    if (options.protocol === 'https:') secure({ ...options, httpSocket: socket }, callback)
+    else callback(null, socket)
   }
+  return (options, callback) => void reachAndSecure(options, callback)
 }
 
 async function reach(

@@ -54,7 +54,7 @@ function cut(text: string, longest: number): string {
   let end = 0
   // Not more than can be needed: a character that long is left out anyway.
   for (const { segment } of clusters.segment(text.slice(0, 4 * longest).toWellFormed())) {
-    left -= [...segment].length
+    left -= Array.from(segment).length
     if (left < 0) break
     end += segment.length
   }

@@ -85,7 +85,7 @@ export function createIdTokenVerifier(options: IdTokenOptions): IdTokenVerifier 
   return {
     verify,
     ready: (signal) => keys.ready(signal).catch(unspent),
-    refreshKeys: keys.refresh,
+    refreshKeys: () => keys.refresh(),
   }
 }
 

@@ -115,7 +115,8 @@ function runInBackground(app: FastifyInstance, provider: string, { name, work }:
     if (closed) return
     if (failure !== undefined)
       app.log.warn({ err: failure.error, provider, work: name }, 'background work of a provider failed')
-    timer = setTimeout(run, failure === undefined ? backgroundEvery : backgroundAgain).unref()
+    const pause = failure === undefined ? backgroundEvery : backgroundAgain
+    timer = setTimeout(() => void run(), pause).unref()
   }
   app.addHook('onReady', async () => void run())
   app.addHook('onClose', async () => {

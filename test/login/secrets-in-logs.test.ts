@@ -231,7 +231,7 @@ t.test('a provider’s own words in the log: one short line, and nobody’s addr
     error: words.slice(0, 200),
     error_description: `${state} ${words}`,
   })
-  t.equal((await get(service, `/api/v1/oauth/callback/yandex?${query}`)).status, 303)
+  t.equal((await get(service, `/api/v1/oauth/callback/yandex?${query.toString()}`)).status, 303)
   said(find('provider refused'))
   t.notMatch(find('provider refused'), state)
 

@@ -17,7 +17,7 @@ export interface BlackHole {
  * @param port 0 for a free one
  */
 export async function startBlackHole(t: Test, host: string, port = 0): Promise<BlackHole> {
-  const gate = new Int32Array(new SharedArrayBuffer(4))
+  const gate = new Int32Array(new SharedArrayBuffer(8))
   const worker = new Worker(new URL('black-hole-worker.ts', import.meta.url), {
     workerData: { host, port, gate },
   })
@@ -31,8 +31,8 @@ export async function startBlackHole(t: Test, host: string, port = 0): Promise<B
     for (const socket of fillers) socket.destroy()
     await worker.terminate()
   })
-  const [listening]: unknown[] = await once(worker, 'message')
-  if (typeof listening !== 'number') throw new Error('The black hole has no port.')
+  await Atomics.waitAsync(gate, 1, 0).value
+  const listening = Atomics.load(gate, 1)
   for (let full = false; !full; ) {
     const socket = connect({ host, port: listening })
     socket.on('error', () => {})

@@ -77,7 +77,7 @@ await t.test('long names are cut between what people see as characters', async (
     '한'.normalize('NFD'),
     '🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}',
   ]) {
-    const length = [...cluster].length
+    const length = Array.from(cluster).length
     for (const before of ['', 'x', 'xy'])
       t.equal(
         show(before + cluster.repeat(300)),
@@ -94,28 +94,37 @@ const part = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 3 }),
   fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)),
   fc.constantFrom(
-    ...['\u200d', '\u200c', '\u200b', '\u202e', '\ufe0f', '\u20e3', '\u{e0067}', '\u{e007f}', '\u0301', ' '],
-    ...[
-      '👩',
-      '🚀',
-      '❤',
-      '🏽',
-      '🏴',
-      '🇷',
-      '🇺',
-      '1',
-      'م',
-      'ی',
-      'क',
-      '्',
-      'ष',
-      'ᄒ',
-      'ᅡ',
-      '葛',
-      '\u{e0100}',
-      'é',
-      'x',
-    ],
+    '\u200d',
+    '\u200c',
+    '\u200b',
+    '\u202e',
+    '\ufe0f',
+    '\u20e3',
+    '\u{e0067}',
+    '\u{e007f}',
+    '\u0301',
+    ' ',
+  ),
+  fc.constantFrom(
+    '👩',
+    '🚀',
+    '❤',
+    '🏽',
+    '🏴',
+    '🇷',
+    '🇺',
+    '1',
+    'م',
+    'ی',
+    'क',
+    '्',
+    'ष',
+    'ᄒ',
+    'ᅡ',
+    '葛',
+    '\u{e0100}',
+    'é',
+    'x',
   ),
 )
 const text = fc.array(part, { maxLength: 600 }).map((parts) => parts.join(''))
@@ -126,7 +135,7 @@ await t.test('whatever comes', async (t) => {
       const shown = show(sent)
       if (shown === null) return
       t.ok(shown.isWellFormed())
-      t.ok([...shown].length <= longest)
+      t.ok(Array.from(shown).length <= longest)
       t.equal(shown, shown.trim())
       t.notMatch(shown, /[\p{Cc}\p{Bidi_Control}\u200b\u2060\ufeff\u2028\u2029]/u)
       t.equal(show(shown), shown, 'doing it twice changes nothing')

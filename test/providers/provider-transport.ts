@@ -105,6 +105,7 @@ export async function runTransportConformance(
       t.equal(failure.codeUnspent, false)
       t.equal(tokenRequests().length, 1)
       t.equal(userinfoRequests().length, again ? 2 : 1)
+      if (again) t.equal(userinfoRequests()[1]?.headers.connection, 'close', 'the second on a new connection')
       notIn(t, failure, [subject.tokenIn(userinfoRequests()[0] ?? never()) ?? undefined])
       if (again) {
         double.fault('userinfo', fault, 1)
