@@ -1,6 +1,7 @@
 import { lookup as lookUpName } from 'node:dns/promises'
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
+import { createCache } from 'async-cache-dedupe'
 import { buildConnector, errors } from 'undici'
 
 /** One address of a name, as `dns.lookup` gives it. */
@@ -16,6 +17,9 @@ export type LookUp = (hostname: string) => Promise<readonly Address[]>
 /** The system's own resolver, with its order (RFC 6724). */
 export const systemLookUp: LookUp = (hostname) => lookUpName(hostname, { all: true })
 
+/** Seconds for which the addresses of a name are kept: at full load the resolver is not asked by every login. */
+const addressesKept = 5
+
 /** Milliseconds until the next address is tried beside the ones before it (RFC 8305 §5, "Connection Attempt Delay"). */
 const attemptDelay = 250
 
@@ -27,13 +31,19 @@ const attemptDelay = 250
  */
 export function createConnector(timeout: number, lookUp: LookUp): buildConnector.connector {
   const secure = buildConnector({ allowH2: false, timeout })
+  // No error is kept.
+  const known = createCache({ storage: { type: 'memory', options: { size: 100 } } }).define(
+    'addresses',
+    { ttl: addressesKept },
+    (hostname: string) => lookUp(hostname),
+  )
   const reachAndSecure: (...args: Parameters<buildConnector.connector>) => Promise<void> = async (
     options,
     callback,
   ) => {
     let socket: Socket
     try {
-      socket = await reach(options, timeout, lookUp)
+      socket = await reach(options, timeout, (hostname) => known.addresses(hostname))
     } catch (error) {
       callback(error instanceof Error ? error : new Error(String(error)), null)
       return

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Dispatcher } from 'undici'
+import type { buildConnector, Dispatcher } from 'undici'
 import { Agent, EnvHttpProxyAgent, errors, Pool } from 'undici'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { LookUp } from './connect.ts'
@@ -81,8 +81,9 @@ const userAgent = `${packageJson.name}/${packageJson.version}`
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   // Nobody can know whether a kept connection has died until something was sent on it, and a POST that may have been
   // sent must not be repeated (RFC 9112 §9.3.1): it would cost a person the login.
-  const kept = createDispatcher(options, 1)
-  const fresh = createDispatcher(options, 0)
+  const connect = createConnector(options.timeouts.connect, options.lookUp ?? systemLookUp)
+  const kept = createDispatcher(options, connect, 1)
+  const fresh = createDispatcher(options, connect, 0)
   return {
     async send(request, signal) {
       const started = performance.now()
@@ -108,10 +109,10 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
 /** @param pipelining requests that a connection may have under way; 0: it is closed after its only one */
 function createDispatcher(
-  { timeouts, connections, proxy, lookUp = systemLookUp }: HttpClientOptions,
+  { timeouts, connections, proxy }: HttpClientOptions,
+  connect: buildConnector.connector,
   pipelining: 0 | 1,
 ): Dispatcher {
-  const connect = createConnector(timeouts.connect, lookUp)
   const agent = {
     connections,
     pipelining,

@@ -62,7 +62,7 @@ await t.test('an address that leads nowhere keeps nobody from the one that works
   ]) {
     const { status, took } = await requester(t, addresses, port)()
     t.equal(status, 200, addresses.join())
-    t.ok(took < 900, `${addresses.join()} took ${took} ms`)
+    t.ok(took < 1_500, `${addresses.join()} took ${took} ms`)
   }
 })
 
@@ -87,7 +87,7 @@ await t.test('the limit holds over all addresses', async (t) => {
   const send = requester(t, [dead, alsoDead], port, { timeouts: { connect: 700, answer: 2_000 } })
   const failure = await failureOf(send())
   t.match(failure, { kind: 'unavailable', codeUnspent: true })
-  t.ok(performance.now() - started < 1_200)
+  t.ok(performance.now() - started < 1_300)
 })
 
 await t.test('where all addresses refuse, the log says so', async (t) => {
@@ -100,6 +100,24 @@ await t.test('where all addresses refuse, the log says so', async (t) => {
     },
   })
   t.match((await failureOf(unknown())).message, /ENOTFOUND/)
+})
+
+await t.test('the resolver is asked once for many connections, and again after a failure', async (t) => {
+  const port = await listen(t, server())
+  let asked = 0
+  const send = requester(t, [], port, {
+    lookUp: async () => {
+      asked += 1
+      if (asked === 1) throw Object.assign(new Error('not now'), { code: 'EAI_AGAIN' })
+      return [{ address: good, family: 4 }]
+    },
+  })
+  t.match((await failureOf(send())).message, /EAI_AGAIN/)
+  for (let time = 0; time < 3; time++) {
+    const answers = await Promise.all([send(), send(), send()])
+    for (const { status } of answers) t.equal(status, 200)
+  }
+  t.equal(asked, 2)
 })
 
 await t.test('a proxy has addresses, too', async (t) => {
