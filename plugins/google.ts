@@ -32,13 +32,15 @@ export const google = providerPlugin({
   issuer: (settings) => settings.own.issuer,
   refusals: { redirect_uri_mismatch: 'misconfigured' },
   adapter(client, settings) {
-    const verify = createIdTokenVerifier({
+    const idTokens = createIdTokenVerifier({
       provider: 'google',
       client,
       clientId: settings.clientId,
       ...settings.own,
     })
     return {
+      background: { name: 'keys', work: () => idTokens.refreshKeys() },
+
       authorizeUrl: (request) =>
         client.authorizeUrl(request, {
           nonce: request.nonce,
@@ -47,8 +49,9 @@ export const google = providerPlugin({
         }),
 
       async identify(grant, signal) {
+        await idTokens.ready(signal)
         const tokens = await client.exchange(grant, signal)
-        const claims = await verify(tokens, grant.nonce, signal)
+        const claims = await idTokens.verify(tokens, grant.nonce, signal)
         const { accessToken } = tokens
         const person = await client.profile(
           { accessToken, headers: { authorization: `Bearer ${accessToken}` } },

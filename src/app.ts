@@ -92,6 +92,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   for (const { name, plugin } of providers) {
     const settings = config.providers.get(name)
     if (settings === undefined) continue
+    metrics.breakerState.set({ provider: name }, breakerValue.closed)
     await app.register(plugin, {
       settings,
       registry,

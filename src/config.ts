@@ -1,5 +1,14 @@
 import type { DatabaseSettings, ProxySettings, RedisSettings, TrustedProxies } from './config-values.ts'
-import { adminTokens, database, proxy, publicUrl, redis, secretKeys, trustProxy } from './config-values.ts'
+import {
+  adminTokens,
+  database,
+  proxy,
+  publicUrl,
+  redis,
+  secretKeys,
+  trustProxy,
+  unreadProxies,
+} from './config-values.ts'
 import type { Environment } from './environment.ts'
 import { convert, trimmed } from './environment.ts'
 import type { ProviderDeclaration, ProviderSettings } from './providers/settings.ts'
@@ -83,7 +92,7 @@ export function readConfig(
   needs: readonly Need[] = serviceNeeds,
 ): Config {
   const problems: string[] = []
-  const { values, warnings } = trimmed(env, declarations)
+  const { values, warnings } = trimmed(env, declarations, problems)
   const variables = convert(values, problems)
   const mode = values.NODE_ENV === 'development' ? 'development' : 'strict'
   const loopback = mode === 'development'
@@ -97,6 +106,7 @@ export function readConfig(
     problems.push(
       `No provider is configured: set CLIENT_ID and CLIENT_SECRET of at least one, as in ${declarations[0]?.name.toUpperCase()}_CLIENT_ID.`,
     )
+  warnings.push(...unreadProxies(values))
   const config = {
     mode,
     host: variables.HOST ?? (loopback ? '127.0.0.1' : '::'),

@@ -1,6 +1,8 @@
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { flawOf } from './flawed-value.ts'
 import type { ProviderDeclaration } from './providers/settings.ts'
+import { variablesOf } from './providers/settings.ts'
 import { Variables } from './variables.ts'
 
 /** An environment as the process has it. */
@@ -8,20 +10,22 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * The environment without blanks around its values, and without empty ones. Trimming is worth a warning only where
- * the variable is ours: a line end is what a mounted secret often brings along.
+ * the variable is ours: a line end is what a mounted secret often brings along. Whatever else nobody can see in a value
+ * of ours goes to `problems`, a sentence each.
  */
-export function trimmed(env: Environment, declarations: readonly ProviderDeclaration[]) {
+export function trimmed(env: Environment, declarations: readonly ProviderDeclaration[], problems: string[]) {
   const values: Record<string, string> = {}
   const warnings: string[] = []
-  const ours = (name: string) =>
-    name in Variables.properties ||
-    declarations.some((provider) => name.startsWith(`${provider.name.toUpperCase()}_`))
+  const own = new Set(declarations.flatMap(variablesOf))
+  const ours = (name: string) => Object.hasOwn(Variables.properties, name) || own.has(name)
   for (const [name, raw] of Object.entries(env)) {
     const value = raw?.trim()
     if (value === undefined || value === '') continue
     if (value !== raw && ours(name))
       warnings.push(`${name}: blanks or line ends around the value were removed.`)
-    values[name] = value
+    const flaw = ours(name) ? flawOf(value) : undefined
+    if (flaw !== undefined) problems.push(`${name} ${flaw.says}`)
+    if (flaw?.mended !== '') values[name] = flaw?.mended ?? value
   }
   return { values, warnings }
 }

@@ -105,10 +105,31 @@ const refused: Readonly<Record<string, Environment>> = {
   TRUST_PROXY: { TRUST_PROXY: 'true' },
   'TRUST_PROXY must': { TRUST_PROXY: '10.0.0.0/33' },
   GOOGLE_CLIENT_SECRET: { GOOGLE_CLIENT_ID: 'half' },
-  MAIL_CLIENT_ID: { MAIL_CLIENT_SECRET: 'other half' },
+  MAIL_CLIENT_ID: { MAIL_CLIENT_SECRET: 'half' },
   YANDEX_TOKEN_URL: { YANDEX_TOKEN_URL: 'http://oauth.example/token' },
   YANDEX_PKCE: { YANDEX_PKCE: 'no' },
   YANDEX_TOKEN_AUTH: { YANDEX_TOKEN_AUTH: 'header' },
+  'HTTPS_PROXY must have %25': { HTTPS_PROXY: 'http://user:100%@proxy.example:3128' },
+  'NODE_ENV has quotation marks': { NODE_ENV: '"development"' },
+  'YANDEX_CLIENT_SECRET has quotation marks': { YANDEX_CLIENT_SECRET: '"secret"' },
+  'YANDEX_CLIENT_ID has quotation marks': { YANDEX_CLIENT_ID: "'id'" },
+  'MAIL_CLIENT_ID has quotation marks': { MAIL_CLIENT_ID: '""' },
+  'YANDEX_SCOPE has quotation marks': { YANDEX_SCOPE: '“login:info login:email”' },
+  'SECRET_KEYS has quotation marks': { SECRET_KEYS: `"${key}"` },
+  'DATABASE_URL has quotation marks': { DATABASE_URL: `'${strict.DATABASE_URL}'` },
+  'PORT has quotation marks': { PORT: '"3000"' },
+  'YANDEX_CLIENT_SECRET has a line break': { YANDEX_CLIENT_SECRET: 'sec\nret' },
+  'YANDEX_CLIENT_ID has a line break': { YANDEX_CLIENT_ID: 'i\u200bd' },
+  'PUBLIC_URL has a line break': { PUBLIC_URL: 'https://login.\u00adexample' },
+  'REDIS_URL has a line break': { REDIS_URL: 'redis://a\u2060:1' },
+  'YANDEX_TOKEN_URL has a line break': { YANDEX_TOKEN_URL: 'https://oauth.example/to\tken' },
+  'YANDEX_SCOPE has a line break': { YANDEX_SCOPE: 'login:info\u00a0login:email' },
+  'YANDEX_CLIENT_SECRET must be as': { YANDEX_CLIENT_SECRET: '"secret' },
+  'YANDEX_CLIENT_ID must be as': { YANDEX_CLIENT_ID: 'i d' },
+  'YANDEX_CLIENT_ID must be': { YANDEX_CLIENT_ID: 'іd' }, // a Ukrainian i
+  'YANDEX_SCOPE must be': { YANDEX_SCOPE: 'login:info  login:email' },
+  'YANDEX_SCOPE must': { YANDEX_SCOPE: 'login:info "login:email"' },
+  'YANDEX_TOKEN_URL must': { YANDEX_TOKEN_URL: 'https://oauth.example/to ken' },
   GOOGLE_JWKS_URL: { GOOGLE_CLIENT_ID: 'a', GOOGLE_CLIENT_SECRET: 'b', GOOGLE_JWKS_URL: 'ftp://x' },
 }
 for (const [says, env] of Object.entries(refused))
@@ -129,11 +150,15 @@ t.test('no refusal repeats a value: it may be a secret', async (t) => {
     'ADMIN_TOKENS',
     'TRUST_PROXY',
     'TOKEN_ALG',
+    'YANDEX_CLIENT_ID',
+    'YANDEX_CLIENT_SECRET',
+    'YANDEX_SCOPE',
   ]
-  t.notMatch(
-    problemsOf({ ...strict, ...Object.fromEntries(names.map((name) => [name, marker])) }).join(),
-    marker,
-  )
+  for (const value of [marker, `"${marker}"`, `${marker}\u200b${marker}`, `${marker} "`])
+    t.notMatch(
+      problemsOf({ ...strict, ...Object.fromEntries(names.map((name) => [name, value])) }).join(),
+      marker,
+    )
 })
 
 t.test('blanks and line ends around a value are trimmed with a warning; blank is absent', async (t) => {
@@ -141,6 +166,31 @@ t.test('blanks and line ends around a value are trimmed with a warning; blank is
   t.equal(config.port, 8080)
   t.equal(config.logLevel, 'info')
   t.strictSame(config.warnings, ['PORT: blanks or line ends around the value were removed.'])
+})
+
+t.test(
+  'a secret of several lines may break after its commas; other programs’ variables are their own',
+  async (t) => {
+    t.strictSame(
+      problemsOf({ ...strict, SECRET_KEYS: `${key},\n  ${key}`, MAIL_SUBJECT: '"\u200b"', PATH: "'a'" }),
+      [],
+    )
+  },
+)
+
+t.test('a proxy under a name that is not read is said', async (t) => {
+  const warningsOf = (env: Environment) => readConfig({ ...strict, ...env }, providers).warnings
+  const there = 'http://user:MARKER@proxy.example:3128'
+  for (const name of ['https_proxy', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy']) {
+    const [warning, ...more] = warningsOf({ [name]: there })
+    t.match(warning, `${name} is not read: HTTPS_PROXY alone`)
+    t.notMatch(warning, 'MARKER')
+    t.strictSame(more, [])
+    t.strictSame(warningsOf({ [name]: there, HTTPS_PROXY: there }), [])
+  }
+  t.match(warningsOf({ no_proxy: 'a', HTTPS_PROXY: there }), [/^no_proxy is not read: NO_PROXY alone/])
+  for (const env of [{ no_proxy: 'a' }, { no_proxy: 'a', NO_PROXY: 'a', HTTPS_PROXY: there }])
+    t.strictSame(warningsOf(env), [])
 })
 
 t.test('what is loosened is said', async (t) => {

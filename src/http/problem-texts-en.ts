@@ -471,9 +471,10 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'provider-error': {
     title: 'The provider failed',
     detail:
-      'The provider[ {provider}] answered with an error of its own. Start the login again; do not repeat this request, as the code may be used up.',
+      'The provider[ {provider}] answered with an error of its own, or the connection to it was lost before its answer. Start the login again; do not repeat this request, as the code may be used up.',
     userMessage: common.providerFailed,
-    cause: 'The provider answered with a server error after it had got the code.',
+    cause:
+      'The provider answered with a server error after it had got the code, or the connection to it was lost, so that nobody knows whether it used the code.',
     remedy:
       'Offer the person a new login or another provider. Do not repeat the finish. If it lasts longer than a few minutes, tell the operator, with the request_id.',
   },

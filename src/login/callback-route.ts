@@ -9,6 +9,7 @@ import { Problem } from '../http/problem.ts'
 import type { ProblemSettings } from '../http/problem-reply.ts'
 import { sendProblem } from '../http/problem-reply.ts'
 import type { ProviderAdapter } from '../providers/provider.ts'
+import { wordsForLog } from '../providers/refusal.ts'
 import type { CallbackServices } from './callback.ts'
 import { CallbackRefusal, callback } from './callback.ts'
 import { readCallback, withoutState } from './callback-parameters.ts'
@@ -47,9 +48,14 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
     handler: async (request, reply) => {
       const { state, description, ...returned } = readCallback(byForm ? request.body : request.query)
       const { error } = returned
+      const echoed = [state, returned.code]
       if (error !== undefined)
         request.log.info(
-          { provider: adapter.name, error: error.slice(0, 64), description: description?.slice(0, 200) },
+          {
+            provider: adapter.name,
+            error: wordsForLog(error, echoed),
+            ...(description !== undefined && { description: wordsForLog(description, echoed) }),
+          },
           'provider refused',
         )
       if (state === undefined) throw withoutState({ state, ...returned }, adapter.name)

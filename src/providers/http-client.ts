@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { setImmediate } from 'node:timers/promises'
-import type { Dispatcher } from 'undici'
+import type { buildConnector, Dispatcher } from 'undici'
 import { Agent, EnvHttpProxyAgent, errors, Pool } from 'undici'
 import packageJson from '../../package.json' with { type: 'json' }
+import type { LookUp } from './connect.ts'
+import { createConnector, systemLookUp } from './connect.ts'
 import type { ProviderFailureKind } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
 
@@ -16,6 +17,8 @@ export interface HttpRequest {
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
+  /** On a new connection, also where a kept one is free; a POST always has a new one. */
+  readonly fresh?: boolean
 }
 
 /** An answer, whatever its status; a redirect is an answer like any other and is never followed. */
@@ -47,6 +50,8 @@ export interface HttpClientOptions {
   readonly connections: number
   readonly proxy?: { readonly https: string; readonly none?: string }
   readonly onHttpRequest?: (observation: HttpObservation) => void
+  /** In place of the system's resolver. */
+  readonly lookUp?: LookUp
 }
 
 /** HTTP to one provider over its own connections, so that no other provider waits for them. */
@@ -65,8 +70,8 @@ export interface HttpClient {
 const largestBody = 256 * 1024
 
 /**
- * Milliseconds. Providers and what stands before them drop idle connections after 5 s and more; a request on
- * a dropped one would cost a person the login. undici's timer is coarse by up to a second: four at most.
+ * Milliseconds. Providers and what stands before them drop idle connections after 5 s and more, so that a request on a
+ * kept one seldom has to be repeated. undici's timer is coarse by up to a second: four at most.
  */
 const idleConnection = 3_000
 
@@ -74,7 +79,11 @@ const userAgent = `${packageJson.name}/${packageJson.version}`
 
 /** Opens no connection before the first request. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  const dispatcher = createDispatcher(options)
+  // Nobody can know whether a kept connection has died until something was sent on it, and a POST that may have been
+  // sent must not be repeated (RFC 9112 §9.3.1): it would cost a person the login.
+  const connect = createConnector(options.timeouts.connect, options.lookUp ?? systemLookUp)
+  const kept = createDispatcher(options, connect, 1)
+  const fresh = createDispatcher(options, connect, 0)
   return {
     async send(request, signal) {
       const started = performance.now()
@@ -83,30 +92,34 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         options.onHttpRequest?.({ provider: options.provider, endpoint: request.endpoint, result, seconds })
       }
       try {
+        const dispatcher = request.method === 'POST' || request.fresh === true ? fresh : kept
         const answer = await exchange(dispatcher, request, options, signal)
         observe(answer.status)
-        // undici frees the connection in the next turn of the event loop: a profile request that followed at once
-        // would open another, with a TLS handshake of its own.
-        await setImmediate()
         return answer
       } catch (error) {
         observe(error instanceof ProviderFailure ? error.kind : 'unavailable')
         throw error
       }
     },
-    close: () => dispatcher.destroy(),
+    close: async () => {
+      await Promise.all([kept.destroy(), fresh.destroy()])
+    },
   }
 }
 
-function createDispatcher({ timeouts, connections, proxy }: HttpClientOptions): Dispatcher {
+/** @param pipelining requests that a connection may have under way; 0: it is closed after its only one */
+function createDispatcher(
+  { timeouts, connections, proxy }: HttpClientOptions,
+  connect: buildConnector.connector,
+  pipelining: 0 | 1,
+): Dispatcher {
   const agent = {
     connections,
-    pipelining: 1,
+    pipelining,
     allowH2: false,
     keepAliveTimeout: idleConnection,
     keepAliveMaxTimeout: idleConnection,
-    // Only the backstop that frees a connection nobody waits for any more: its timer is coarse.
-    connect: { timeout: timeouts.connect },
+    connect,
   }
   if (proxy === undefined) return new Agent(agent)
   // Empty strings: the configuration has read the environment, undici shall not read it again.
@@ -115,9 +128,10 @@ function createDispatcher({ timeouts, connections, proxy }: HttpClientOptions): 
     httpProxy: '',
     httpsProxy: proxy.https,
     noProxy: proxy.none ?? '',
-    requestTls: agent.connect,
+    requestTls: { timeout: timeouts.connect },
     // A proxy that never answers CONNECT would otherwise be waited for five minutes, by requests long given up.
-    clientFactory: (origin, options) => new Pool(origin, { ...options, headersTimeout: timeouts.connect }),
+    clientFactory: (origin, options) =>
+      new Pool(origin, { ...options, connect, headersTimeout: timeouts.connect }),
   })
 }
 
@@ -184,7 +198,8 @@ function exchange(
       // carries the answer itself, and with it perhaps a token: it is not kept as the cause.
       const unreadable = error instanceof errors.HTTPParserError
       const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
-      fail('unavailable', `${url.host}: ${code}`, unreadable ? undefined : error)
+      const what = controller === undefined ? '' : ', the connection was lost'
+      fail('unavailable', `${url.host}: ${code}${what}`, unreadable ? undefined : error)
     },
   }
   if (failure === undefined)

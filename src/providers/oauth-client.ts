@@ -79,8 +79,10 @@ export function createOAuthClient({
     url: URL,
     signal: AbortSignal,
     request: Partial<ProfileRequest>,
+    fresh: boolean,
   ): Promise<JsonObject> => {
-    const answer = await http.send({ endpoint, method: 'GET', url, headers: request.headers ?? {} }, signal)
+    const { headers = {} } = request
+    const answer = await http.send({ endpoint, method: 'GET', url, headers, fresh }, signal)
     const json = read(endpoint, answer)
     if (isRefusal(json) || answer.status >= 400) {
       const words = describeRefusal(json, [request.accessToken, settings.clientSecret])
@@ -96,12 +98,13 @@ export function createOAuthClient({
     request: Partial<ProfileRequest> = {},
   ): Promise<JsonObject> => {
     try {
-      return await getOnce(endpoint, url, signal, request)
+      return await getOnce(endpoint, url, signal, request, false)
     } catch (error) {
       const passing =
         error instanceof ProviderFailure && (error.kind === 'unavailable' || error.kind === 'timeout')
       if (!passing || signal.aborted) throw error
-      return getOnce(endpoint, url, signal, request)
+      // Whatever took one kept connection away has most likely taken the others, too.
+      return getOnce(endpoint, url, signal, request, true)
     }
   }
 

@@ -1,3 +1,4 @@
+import { displayText, withoutInvisible } from './display-text.ts'
 import type { ProviderProfile } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
 
@@ -14,8 +15,11 @@ export interface RawProfile {
   readonly emailVerified?: unknown
 }
 
+/** Code points of a name or a login. */
+export const longestText = 255
+
 /** RFC 5321 §4.5.3.1.3 leaves 254 for the address itself. */
-const longestEmail = 254
+export const longestEmail = 254
 
 /**
  * Normalises at the border: what comes out can be stored in PostgreSQL and shown.
@@ -55,28 +59,20 @@ function subjectOf(value: unknown): string {
   throw new ProviderFailure('invalid_response', 'the profile has no usable subject')
 }
 
-/**
- * PostgreSQL refuses NUL, and UTF-8 has no lone surrogates (Cs under the `u` flag): both go, as do other
- * control characters. Longer than 255 characters is cut: it is shown to people.
- */
 function textOf(value: unknown): string | null {
-  if (typeof value !== 'string') return null
-  const text = value
-    .replace(/\p{Cs}/gu, '')
-    .replace(/[\p{Cc}\s]+/gu, ' ')
-    .trim()
-  // By code points (`u`): a cut through a surrogate pair would make a lone one.
-  return /^.{0,255}/su.exec(text)?.[0].trim() || null
+  return typeof value === 'string' ? displayText(value, longestText) : null
 }
 
 /**
- * Plausible, or nothing: only a message sent there proves an address. The domain alone is lower-cased, and in
+ * Plausible, or nothing: only a message sent there proves an address. One with invisible characters in it is not mended,
+ * as what remained could be another person's. The domain alone is lower-cased, and in
  * ASCII alone: full case folding makes equal what two people may own (K and the Kelvin sign).
  */
 function emailOf(value: unknown): string | null {
   if (typeof value !== 'string') return null
   const email = value.trim()
   if (email.length > longestEmail || !email.isWellFormed() || /[\p{Cc}\s]/u.test(email)) return null
+  if (withoutInvisible(email) !== email) return null
   const [, local, domain] = /^([^@]+)@([^@]+)$/.exec(email) ?? []
   if (local === undefined || domain === undefined || domain.split('.').includes('')) return null
   return `${local}@${domain.replace(/[A-Z]/g, (letter) => letter.toLowerCase())}`

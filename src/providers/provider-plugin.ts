@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, RouteOptions } from 'fastify'
 import { deadlines } from '../config.ts'
 import type { GuardOptions, GuardState } from './guard.ts'
 import { createGuard, defaultConcurrency } from './guard.ts'
@@ -28,7 +28,14 @@ export interface ProviderDifferences<Own extends string> extends ProviderDeclara
   readonly adapter: (
     client: OAuthClient,
     settings: ProviderSettings<Own>,
-  ) => Pick<ProviderAdapter, 'authorizeUrl' | 'identify'>
+  ) => Pick<ProviderAdapter, 'authorizeUrl' | 'identify'> & { readonly background?: BackgroundWork }
+}
+
+/** What a provider does beside its logins: at the start of the service, then every hour; a minute after a failure. */
+export interface BackgroundWork {
+  /** For the log. */
+  readonly name: string
+  readonly work: () => Promise<void>
 }
 
 /** What the service gives to a provider's plugin. */
@@ -83,27 +90,46 @@ export function providerPlugin<Own extends string = never>(
       },
     })
     const client = createOAuthClient({ provider: name, settings, http, refusals })
-    const adapter = adapterOf(differences, client, settings)
+    const { background, ...own } = differences.adapter(client, settings)
+    const adapter = adapterOf(differences, own, settings)
+    if (background !== undefined) runInBackground(app, name, background)
     registry.register(adapter, guard)
     app.route(callbackRoute(adapter))
   }
   return { name, title, defaults, variables, plugin }
 }
 
+/** Milliseconds. */
+const backgroundEvery = 3_600_000
+const backgroundAgain = 60_000
+
+/** From the moment that the app is ready until it closes; what fails is told to the log alone. */
+function runInBackground(app: FastifyInstance, provider: string, { name, work }: BackgroundWork): void {
+  let timer: NodeJS.Timeout | undefined
+  let closed = false
+  const run = async () => {
+    const failure = await work().then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    )
+    if (closed) return
+    if (failure !== undefined)
+      app.log.warn({ err: failure.error, provider, work: name }, 'background work of a provider failed')
+    const pause = failure === undefined ? backgroundEvery : backgroundAgain
+    timer = setTimeout(() => void run(), pause).unref()
+  }
+  app.addHook('onReady', async () => void run())
+  app.addHook('onClose', async () => {
+    closed = true
+    clearTimeout(timer)
+  })
+}
+
 function adapterOf<Own extends string>(
-  {
-    name,
-    title,
-    jurisdiction,
-    callbackMethod = 'GET',
-    keeps = [],
-    issuer,
-    adapter,
-  }: ProviderDifferences<Own>,
-  client: OAuthClient,
+  { name, title, jurisdiction, callbackMethod = 'GET', keeps = [], issuer }: ProviderDifferences<Own>,
+  { authorizeUrl, identify }: Pick<ProviderAdapter, 'authorizeUrl' | 'identify'>,
   settings: ProviderSettings<Own>,
 ): ProviderAdapter {
-  const { authorizeUrl, identify } = adapter(client, settings)
   return {
     name,
     title,

@@ -36,19 +36,35 @@ export function refusalKind(answer: JsonObject, status: number, own: Refusals): 
 }
 
 /**
- * A provider's own words for the log: printable, short, and without what we sent, should it be echoed.
- * @param secrets code, verifier, token, client secret
+ * What a provider's refusal says, for the log.
+ * @param secrets what we sent (code, verifier, token, client secret), should it be echoed
  */
 export function describeRefusal(answer: JsonObject, secrets: readonly (string | undefined)[]): string {
-  const words = [answer.error, answer.error_description]
-    .filter((word): word is string => typeof word === 'string')
-    .join(', ')
+  const words = [answer.error, answer.error_description].filter((word) => typeof word === 'string')
+  return wordsForLog(words.join(', '), secrets)
+}
+
+/**
+ * A provider's own words as they may stand in a log: on one line, without characters that nobody sees or that change how
+ * the line is read (control characters, U+202E, U+2028), without email addresses, and at most 200 characters.
+ * @param secrets what must not stand there, as it is or percent-encoded
+ */
+export function wordsForLog(words: string, secrets: readonly (string | undefined)[] = []): string {
   let text = words
   for (const secret of secrets)
     if (secret !== undefined && secret !== '')
       for (const form of [secret, encodeURIComponent(secret)]) text = text.replaceAll(form, '[removed]')
-  return text.replace(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, ' ').slice(0, 200)
+  return text
+    .replace(/\p{Cf}+/gu, '')
+    .replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]+/gu, ' ')
+    .slice(0, 2_000)
+    .replace(emails, '[email]')
+    .slice(0, 200)
+    .toWellFormed()
 }
+
+/** An address as the person wrote it, or percent-encoded; rather a word too many than an address. */
+const emails = /(?:"[^"@]{1,256}"|[^\s@<>()"',;:]{1,256})(?:@|＠|%40)[^\s@<>()"',;]+/giu
 
 /**
  * Retry-After in seconds, 1 to 60, or undefined where there is none that can be read (RFC 9110 §10.2.3: a

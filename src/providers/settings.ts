@@ -47,6 +47,13 @@ export interface ReadOptions {
 }
 
 const defaultless = ['CLIENT_ID', 'CLIENT_SECRET'] as const
+const common = ['AUTHORIZE_URL', 'TOKEN_URL', 'USERINFO_URL', 'SCOPE', 'PKCE', 'TOKEN_AUTH'] as const
+
+/** The name of each variable that a provider has: `YANDEX_CLIENT_ID`. */
+export function variablesOf({ name, variables }: ProviderDeclaration): string[] {
+  const own = Object.values<OwnVariable>(variables).map(({ suffix }) => suffix)
+  return [...defaultless, ...common, ...own].map((suffix) => `${name.toUpperCase()}_${suffix}`)
+}
 
 /**
  * Each provider whose CLIENT_ID and CLIENT_SECRET are set; half of them is a mistake.
@@ -70,6 +77,15 @@ export function readProviders(
   return settings
 }
 
+/** RFC 6749 appendix A.1 and A.2, but without blanks and quotation marks at the ends: no provider gives such ones out. */
+const credential = /^(?!["'`])[!-~]+(?<!["'`])$/
+const credentialForm =
+  'must be as the provider shows it: letters, digits and signs of ASCII, no blanks, no quotation marks'
+
+/** RFC 6749 §3.3. */
+const scopes = /^[!#-[\]-~]+(?: [!#-[\]-~]+)*$/
+const scopesForm = 'must be names in ASCII, separated by single blanks, without quotation marks'
+
 function readProvider(
   env: Readonly<Record<string, string | undefined>>,
   { name, defaults, variables }: ProviderDeclaration,
@@ -87,19 +103,24 @@ function readProvider(
     const given = value(suffix, fallback)
     const url = URL.parse(given)
     const plain = url?.protocol === 'http:' && loopback && isLoopback(url.hostname)
-    if (url === null || (url.protocol !== 'https:' && !plain))
+    if (url === null || /\s/.test(given) || (url.protocol !== 'https:' && !plain))
       problems.push(
         `${name.toUpperCase()}_${suffix} must be an https address (plain http only to loopback, in development).`,
       )
     return given
   }
+  const text = (suffix: string, fallback: string, form: RegExp, expected: string) => {
+    const given = value(suffix, fallback)
+    if (given !== '' && !form.test(given)) problems.push(`${name.toUpperCase()}_${suffix} ${expected}.`)
+    return given
+  }
   return {
-    clientId: value('CLIENT_ID', ''),
-    clientSecret: value('CLIENT_SECRET', ''),
+    clientId: text('CLIENT_ID', '', credential, credentialForm),
+    clientSecret: text('CLIENT_SECRET', '', credential, credentialForm),
     authorizeUrl: address('AUTHORIZE_URL', defaults.authorizeUrl),
     tokenUrl: address('TOKEN_URL', defaults.tokenUrl),
     userinfoUrl: address('USERINFO_URL', defaults.userinfoUrl),
-    scope: value('SCOPE', defaults.scope),
+    scope: text('SCOPE', defaults.scope, scopes, scopesForm),
     pkce: choice('PKCE', ['on', 'off'], 'on') === 'on',
     tokenAuth: choice('TOKEN_AUTH', ['basic', 'body'], defaults.tokenAuth),
     own: Object.fromEntries(

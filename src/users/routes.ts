@@ -2,12 +2,14 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { invalidToken } from '../http/bearer.ts'
 import { failures, ref } from '../http/openapi.ts'
+import { longestEmail, longestText } from '../providers/profile.ts'
 import { readAsker } from '../sessions/asker.ts'
 import type { Database } from '../storage/postgres.ts'
 import type { SigningKeys } from '../tokens/signing-keys.ts'
 import { profileOf } from './user.ts'
 
-const nullable = (options: { description: string }) => Type.Union([Type.String(options), Type.Null()])
+const nullable = (options: { description: string; maxLength: number }) =>
+  Type.Union([Type.String(options), Type.Null()])
 
 const Profile = Type.Object(
   {
@@ -15,9 +17,20 @@ const Profile = Type.Object(
       format: 'uuid',
       description: 'Stable for this person at this provider: your key, never the email',
     }),
-    name: nullable({ description: 'null where the provider does not tell' }),
-    login: nullable({ description: 'null where the provider does not tell' }),
-    email: nullable({ description: 'null where the provider does not tell' }),
+    name: nullable({
+      description:
+        'One line to show to people, without invisible characters; a longer one is cut after a whole character. null where the provider does not tell',
+      maxLength: longestText,
+    }),
+    login: nullable({
+      description: 'Of the same form as `name`. null where the provider does not tell',
+      maxLength: longestText,
+    }),
+    email: nullable({
+      description:
+        'null where the provider does not tell, or tells one that is longer or has invisible characters',
+      maxLength: longestEmail,
+    }),
     email_verified: Type.Union([Type.Boolean(), Type.Null()], {
       description: 'null: the provider does not say',
     }),

@@ -147,3 +147,29 @@ t.test('a bad ID token opens no session and leaves no user', async (t) => {
   t.equal(await strict.database.prisma.user.count(), 0)
   t.equal((await finish(strict, await answeredLogin(strict, 'google'))).status, 200)
 })
+
+t.test('keys that cannot be fetched spend nothing, and are not needed twice', async (t) => {
+  const doubles = await startDoubles(t)
+  doubles.google.fault('jwks', '503-html')
+  const keyless = await startTestService(t, { doubles })
+  const login = await answeredLogin(keyless, 'google')
+  const tokenRequests = () => doubles.google.requests.filter(({ path }) => path === '/token').length
+  const unavailable = {
+    status: 503,
+    type: 'provider-unavailable',
+    error: 'temporarily_unavailable',
+    retryAfter: [1, 1],
+  } as const
+  for (let attempt = 0; attempt < 3; attempt++)
+    expectProblem(t, await finish(keyless, login), unavailable, 'the same request may be repeated')
+  t.equal(tokenRequests(), 0, 'the code went nowhere')
+  doubles.google.fault('jwks', undefined)
+  t.equal((await finish(keyless, login)).status, 200, 'and logs the person in')
+  doubles.google.fault('jwks', '503-html')
+  t.equal((await finish(keyless, await answeredLogin(keyless, 'google'))).status, 200, 'keys are kept')
+  t.match(
+    keyless.log.find((line) => line.includes('background work of a provider failed')),
+    /"provider":"google","work":"keys"/,
+    'the log tells of it',
+  )
+})

@@ -120,6 +120,13 @@ t.test(
   async (t) => {
     const service = await startInTurn(t)
     const { yandex } = service.doubles
+    const state = () => service.metrics.registry.metrics()
+    for (const name of ['yandex', 'google', 'mail'])
+      t.match(
+        await state(),
+        new RegExp(`provider_breaker_state\\{provider="${name}"\\} 0\\b`),
+        'from the start',
+      )
     const waiting = await answeredLogin(service)
     yandex.fault('token', 'reset', 5)
     for (let n = 0; n < 5; n++) {
@@ -132,7 +139,7 @@ t.test(
     expectProblem(t, await finish(service, waiting), unavailable)
     expectProblem(t, await finish(service, waiting), unavailable, 'given back')
     t.strictSame(yandex.requests, [], 'the provider is left alone')
-    t.match(await service.metrics.registry.metrics(), /provider_breaker_state\{provider="yandex"\} 2\b/)
+    t.match(await state(), /provider_breaker_state\{provider="yandex"\} 2\b/)
     t.equal((await finish(service, await answeredLogin(service, 'google'))).status, 200, 'others go on')
     await sleep(10_050)
     t.ok((await start(service)).state, 'one start a pause is let through')

@@ -193,6 +193,56 @@ t.test('a provider that repeats in its refusal whatever it was sent', async (t) 
   }
 })
 
+/** Characters that nobody sees, or that change how a line is read. */
+const unprintable = [
+  '\u0007',
+  '\u001b[2J',
+  '\u007f',
+  '\u009b31m',
+  '\u202e',
+  '\u2066',
+  '\u200b',
+  '\u2028',
+  '\u2029',
+  '\ufeff',
+]
+const addresses = [
+  'ada@mail.example',
+  'Ада.Л@почта.рф',
+  'a+b@[192.0.2.1]',
+  'grace%40mail.example',
+  '"g h"@mail.example',
+]
+const words = `denied${unprintable.join('x')} for <${addresses.join('>, ')}> ${'again '.repeat(500)}`
+
+t.test('a provider’s own words in the log: one short line, and nobody’s address', async (t) => {
+  const service = await startTestService(t)
+  const said = (line: string | undefined) => {
+    t.match(line, 'denied', 'its words stand in the log')
+    t.ok((line?.length ?? 0) < 2_000, 'bounded')
+    t.notMatch(line, /[\u007f-\u009f\u200b\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff]|\\u00[01]/)
+    for (const word of ['ada', 'Ада', 'a+b', 'grace', 'mail.example', 'почта']) t.notMatch(line, word)
+  }
+  const find = (text: string) => service.log.findLast((line) => line.includes(text))
+
+  const { state } = await start(service)
+  const query = new URLSearchParams({
+    state,
+    error: words.slice(0, 200),
+    error_description: `${state} ${words}`,
+  })
+  t.equal((await get(service, `/api/v1/oauth/callback/yandex?${query.toString()}`)).status, 303)
+  said(find('provider refused'))
+  t.notMatch(find('provider refused'), state)
+
+  for (const endpoint of ['token', 'userinfo'] as const) {
+    const body = JSON.stringify({ error: 'invalid_request', error_description: words })
+    service.doubles.yandex.answer(endpoint, { status: 400, body }, 1)
+    t.equal((await finish(service, await answeredLogin(service))).status, 502)
+    said(find(`yandex ${endpoint}`))
+  }
+})
+
 /** The first marker that stands in a text, as it is or in one of the encodings of the web. */
 function holds(text: string, markers: ReadonlySet<string>): string | undefined {
   return [...markers].find((marker) =>

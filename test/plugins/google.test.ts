@@ -1,10 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { google } from '../../plugins/google.ts'
 import { startGoogleDouble } from '../../sandbox/google.ts'
 import type { IdTokenSpoiling } from '../../sandbox/google-id-token.ts'
 import { runProviderConformance } from '../providers/provider-conformance.ts'
 import type { ServeOptions } from '../providers/provider-setup.ts'
-import { consented, failureOf, hasty, identify, redirectUri, serve } from '../providers/provider-setup.ts'
+import {
+  consented,
+  failureOf,
+  hasty,
+  identify,
+  redirectUri,
+  requestsAt,
+  serve,
+} from '../providers/provider-setup.ts'
 
 await t.test('conformance', (t) =>
   runProviderConformance(t, {
@@ -158,15 +167,39 @@ await t.test('Google', async (t) => {
       ['429', 'rate_limited'],
     ] as const) {
       const served = await start(t, fault === 'hang' ? { timeouts: hasty } : {})
+      const grant = await consented(served, double)
       double.fault('jwks', fault, 2)
-      t.match(await failureOf(login(served)), { kind, codeUnspent: false }, fault)
+      double.requests.length = 0
+      const failure = await failureOf(identify(served, grant))
+      t.match(failure, { kind, codeUnspent: true }, fault)
+      t.equal(failure.retryAfter, fault === '429' ? 7 : undefined)
+      t.equal(requestsAt(double, 'TOKEN_URL').length, 0, 'the code went nowhere')
       double.fault('jwks', undefined)
-      t.ok(await login(served), 'the next login asks again')
+      t.ok(await identify(served, grant), 'and logs the person in a little later')
     }
-    const served = await start(t)
-    double.answer('jwks', { status: 200, body: '{"keys":7}' }, 1)
-    t.match(await failureOf(login(served)), { kind: 'invalid_response' })
+    for (const body of [
+      '{"keys":7}',
+      '{"keys":[]}',
+      '{"keys":[1]}',
+      '{"keys":[{"kty":"EC","crv":"P-256"}]}',
+    ]) {
+      const served = await start(t)
+      double.answer('jwks', { status: 200, body }, 1)
+      t.match(await failureOf(login(served)), { kind: 'invalid_response', codeUnspent: true }, body)
+    }
   })
+
+  await t.test(
+    'keys are fetched before the first login, and while their address is out those stay',
+    async (t) => {
+      const served = await start(t)
+      await served.ready()
+      while (keyRequests() === 0) await sleep(10)
+      double.fault('jwks', '503-html')
+      t.ok(await login(served))
+      t.equal(keyRequests(), 1)
+    },
+  )
 
   await t.test('a login’s deadline ends its wait for keys, and nobody else’s', async (t) => {
     const served = await start(t, { timeouts: hasty })
@@ -174,7 +207,7 @@ await t.test('Google', async (t) => {
     const [first, second] = [await consented(served, double), await consented(served, double)]
     const hurried = failureOf(served.adapter.identify(first, AbortSignal.timeout(100)))
     const patient = identify(served, second)
-    t.match(await hurried, { kind: 'timeout', codeUnspent: false })
+    t.match(await hurried, { kind: 'timeout', codeUnspent: true })
     t.ok(await patient, 'the second attempt for the keys serves whoever still waits')
   })
 })

@@ -1,13 +1,14 @@
 import type { RequestListener } from 'node:http'
 import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import { connect, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createServer as createTlsServer } from 'node:tls'
 import type { Test } from 'tap'
 import t from 'tap'
 import type { HttpClientOptions, HttpObservation, HttpRequest } from '../../src/providers/http-client.ts'
 import { createHttpClient } from '../../src/providers/http-client.ts'
+import { startConnectProxy } from './connect-proxy.ts'
 import { failureOf } from './provider-setup.ts'
 import { selfSigned } from './self-signed.ts'
 
@@ -47,7 +48,7 @@ function client(t: Test, options: Partial<HttpClientOptions> = {}) {
   t.teardown(() => http.close())
   const send = (url: string, request: Partial<HttpRequest> = {}) =>
     http.send(
-      { endpoint: 'token', method: 'POST', url: new URL(url), body: 'a=1', ...request },
+      { endpoint: 'token', method: 'POST', url: new URL(url), ...request },
       AbortSignal.timeout(5_000),
     )
   return { http, send, observations }
@@ -150,6 +151,39 @@ await t.test('time for the answer begins once it is connected', async (t) => {
   t.equal((await send(url)).status, 200)
 })
 
+await t.test('a connection that died while it was idle costs nobody a login', async (t) => {
+  // Whoever stood at the other end is gone without a word: the next byte on an old connection is answered by a reset.
+  const dead = new Set<Socket>()
+  const open = new Set<Socket>()
+  let requests = 0
+  const server = createHttpServer(({ socket }, response) => {
+    if (dead.has(socket)) return socket.resetAndDestroy()
+    open.add(socket)
+    requests += 1
+    response.setHeader('x-port', String(socket.remotePort))
+    return setTimeout(() => response.end(), 20)
+  })
+  const url = `http://127.0.0.1:${await listen(t, server)}/`
+  const { send } = client(t)
+  const profile = { endpoint: 'userinfo', method: 'GET' } as const
+  await Promise.all([send(url, profile), send(url, profile), send(url, profile), send(url)])
+  t.equal(open.size, 4)
+  await sleep(20)
+  for (const socket of open) dead.add(socket)
+  requests = 0
+  const answers = await Promise.all([send(url), send(url), send(url)])
+  t.equal(new Set(answers.map(({ headers }) => headers['x-port'])).size, 3, 'each on a connection of its own')
+  t.equal(requests, 3, 'and none was sent twice')
+  const lost = await failureOf(send(url, profile))
+  t.match(lost, { kind: 'unavailable', codeUnspent: false }, 'a kept connection is dead indeed')
+  t.match(lost.message, /connection was lost/)
+  t.equal(
+    (await send(url, { ...profile, fresh: true })).status,
+    200,
+    'a second attempt is not tried on another one',
+  )
+})
+
 await t.test('idle connections are dropped before the provider would', async (t) => {
   const sockets = new Set<Socket>()
   const server = createHttpServer((_request, response) => response.end())
@@ -157,8 +191,10 @@ await t.test('idle connections are dropped before the provider would', async (t)
   server.on('connection', (socket) => sockets.add(socket))
   const url = `http://127.0.0.1:${await listen(t, server)}/`
   const { send } = client(t)
-  await send(url)
-  await send(url)
+  const profile = { endpoint: 'userinfo', method: 'GET' } as const
+  await send(url, profile)
+  await sleep(10)
+  await send(url, profile)
   t.equal(sockets.size, 1, 'kept between two requests')
   await sleep(4_000)
   t.ok(
@@ -168,23 +204,13 @@ await t.test('idle connections are dropped before the provider would', async (t)
 })
 
 await t.test('through a proxy', async (t) => {
-  const targets: string[] = []
-  const proxy = createHttpServer()
-  proxy.on('connect', (request, socket) => {
-    targets.push(request.url ?? '')
-    const upstream = connect(secure, '127.0.0.1', () => {
-      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n')
-      upstream.pipe(socket).pipe(upstream)
-    })
-    socket.on('error', () => upstream.destroy())
-    upstream.on('error', () => socket.destroy())
-  })
   const secure = await listen(
     t,
     createTlsServer(selfSigned, (socket) => socket.destroy()),
   )
   const plain = await serve(t, (_request, response) => response.end())
-  const https = `http://127.0.0.1:${await listen(t, proxy)}`
+  const { port, targets } = await startConnectProxy(t, secure)
+  const https = `http://127.0.0.1:${port}`
 
   const { send } = client(t, { proxy: { https } })
   const failure = await failureOf(send('https://provider.example/token'))

@@ -92,6 +92,11 @@ await t.test('emails', async (t) => {
     ['\ud800@example.com', null],
     [`${'l'.repeat(250)}@example.com`, null],
     ['', null],
+    // Nothing is mended: what remained could be another person's.
+    ['a\u200bda@example.com', null],
+    ['ada@exam\u00adple.com', null],
+    ['\u202eada@example.com', null],
+    ['ada@example.com\u{e0041}', null],
     [7, null],
     [['a@example.com'], null],
   ] as const)

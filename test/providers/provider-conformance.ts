@@ -145,6 +145,8 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
       if (token === undefined || userinfo === undefined) throw new Error('a request is missing')
       const form = new URLSearchParams(token.body)
       t.equal(token.method, 'POST')
+      t.equal(token.headers.connection, 'close', 'on a connection of its own, which is not kept')
+      t.equal(userinfo.headers.connection, 'keep-alive')
       t.equal(token.query.size, 0)
       t.equal(token.headers['content-type'], 'application/x-www-form-urlencoded')
       t.equal(form.get('grant_type'), 'authorization_code')

@@ -24,6 +24,8 @@ export interface Served {
   readonly settings: ProviderSettings
   readonly observations: HttpObservation[]
   readonly states: GuardState[]
+  /** Starts what the plugin does beside logins, as a service that begins to listen would. */
+  readonly ready: () => Promise<void>
 }
 
 /** What a test may change of the way a plugin is served. */
@@ -65,7 +67,15 @@ export async function serve(
   t.teardown(() => app.close())
   const registered = registry.get(plugin.name)
   if (registered === undefined) throw new Error(`${plugin.name} did not register itself.`)
-  return { ...registered, settings, observations, states }
+  return {
+    ...registered,
+    settings,
+    observations,
+    states,
+    ready: async () => {
+      await app.ready()
+    },
+  }
 }
 
 /** Goes to the double and back: what a login has in hand when it is finished. */

@@ -1,0 +1,26 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { connect } from 'node:net'
+import type { Test } from 'tap'
+
+/** A proxy for CONNECT on loopback that leads to one port, whatever it is asked for. */
+export async function startConnectProxy(
+  t: Test,
+  target: number,
+): Promise<{ port: number; targets: string[] }> {
+  const targets: string[] = []
+  const proxy = createServer().on('connect', (request, socket) => {
+    targets.push(request.url ?? '')
+    const upstream = connect(target, '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+      upstream.pipe(socket).pipe(upstream)
+    })
+    socket.on('error', () => upstream.destroy())
+    upstream.on('error', () => socket.destroy())
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => proxy.close())
+  const address: AddressInfo | string | null = proxy.address()
+  if (address === null || typeof address === 'string') throw new Error('A TCP server has a port.')
+  return { port: address.port, targets }
+}
