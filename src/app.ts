@@ -13,6 +13,7 @@ import { problemPages } from './http/problem-pages.ts'
 import { createRateLimits, noRateLimits } from './http/rate-limit.ts'
 import { createServer } from './http/server.ts'
 import { callbackPath, callbackRoute } from './login/callback-route.ts'
+import { createClaims } from './login/claims.ts'
 import { followRequests } from './login/follow-request.ts'
 import { StoreUnavailable } from './login/login-store.ts'
 import { createMemoryLoginHistory } from './login/memory-login-history.ts'
@@ -68,6 +69,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   const limits = config.rateLimit ? createRateLimits(redis, config.redis.prefix) : noRateLimits
   const logins =
     redis === undefined ? createMemoryLoginStore() : createRedisLoginStore(redis, config.redis.prefix)
+  const claims = createClaims(logins, log)
   const history =
     redis === undefined ? createMemoryLoginHistory() : createRedisLoginHistory(redis, config.redis.prefix)
   const follow = followRequests({
@@ -75,9 +77,11 @@ export async function createApp(config: Config, { database, redis, keys, metrics
     translate,
     onStep: (provider, step, seconds) => metrics.stepDuration.observe({ provider, step }, seconds),
   })
-  const callback = { services: { logins, sites }, follow, publicUrl, translate }
+  const callback = { services: { logins, sites, limits }, follow, publicUrl, translate }
 
   const app = await createServer(config, log, translate)
+  // Every request is answered by then, and Redis is still there.
+  app.addHook('onClose', () => claims.close())
   await app.register(measured, { metrics })
   await app.register(forms)
   await app.register(openapi, document)
@@ -102,6 +106,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   await app.register(loginRoutes, {
     services: {
       logins,
+      claims,
       sites,
       limits,
       providers: registry,

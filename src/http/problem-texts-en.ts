@@ -27,6 +27,7 @@ export const wordsEn: ProblemWords = {
     'failed-finishes': 'finishes from this address that failed their checks',
     'unknown-states': 'requests from this address with a state that does not exist',
     'wrong-secrets': 'requests from this address with a wrong secret of this site',
+    'rejected-codes': 'codes from the network of this browser that the provider rejected',
     'wrong-admin-tokens': 'requests from this address without a valid admin token',
   },
 }

@@ -40,7 +40,7 @@ export const callbackParameters = Type.Object({
 export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOptions): RouteOptions {
   const byForm = adapter.callbackMethod === 'POST'
   const kept = Object.fromEntries(
-    adapter.keeps.map((name) => [name, Type.Optional(Type.String({ maxLength: 4096 }))]),
+    Object.keys(adapter.keeps).map((name) => [name, Type.Optional(Type.String({ maxLength: 4096 }))]),
   )
   const parameters = Type.Object({ ...callbackParameters.properties, ...kept })
   return {
@@ -61,8 +61,8 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
       return undefined
     },
     handler: async (request, reply) => {
-      const returned = callbackRequest(byForm ? request.body : request.query)
-      const location = await options.follow(
+      const returned = { ...callbackRequest(byForm ? request.body : request.query), address: request.ip }
+      const { location, missing } = await options.follow(
         { request: 'callback', provider: adapter.name, requestId: request.id },
         (trail) =>
           withDeadline(deadlines.callback, () => callback(returned, adapter, options.services, trail)),
@@ -72,6 +72,11 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
         request.log.info(
           { provider: adapter.name, error, description: description?.slice(0, 200) },
           'provider refused',
+        )
+      if (missing !== undefined)
+        request.log.warn(
+          { provider: adapter.name, parameter: missing },
+          'the provider sent a code without a callback parameter that the exchange needs',
         )
       return reply.code(303).header('location', location).send()
     },

@@ -3,12 +3,15 @@ import { escapeHtml, sendPage } from '../http/page.ts'
 import type { Problem } from '../http/problem.ts'
 import { languageOf, problemHeaders } from '../http/problem-reply.ts'
 import { problemText } from '../http/problem-texts.ts'
+import type { ProblemName } from '../http/problems.ts'
 
 const words = {
   en: {
     title: 'The login did not succeed',
     again: 'Go back to the site and log in once more.',
     completed: 'This login is already completed: as a rule you are logged in. Go back to the site.',
+    limited:
+      'Too many logins from your network have failed within a minute. Wait a minute, then go back to the site and log in once more.',
     back: 'Back to',
     help: 'If it happens again, tell the site this number:',
   },
@@ -16,10 +19,17 @@ const words = {
     title: 'Войти не получилось',
     again: 'Вернитесь на сайт и войдите ещё раз.',
     completed: 'Этот вход уже завершён: скорее всего, вы вошли. Вернитесь на сайт.',
+    limited:
+      'За последнюю минуту из вашей сети было слишком много неудачных входов. Подождите минуту, затем вернитесь на сайт и войдите ещё раз.',
     back: 'Вернуться на',
     help: 'Если это повторится, сообщите сайту этот номер:',
   },
 } as const
+
+function adviceOn(problem: ProblemName): 'completed' | 'limited' | 'again' {
+  if (problem === 'login-completed') return 'completed'
+  return problem === 'rate-limited' ? 'limited' : 'again'
+}
 
 /**
  * What a person sees at the callback instead of a redirect: what to do in plain words, the way back to the site
@@ -34,7 +44,7 @@ export function sendErrorPage(
 ): FastifyReply {
   const language = languageOf(request)
   const text = problemText(problem.type, language, problem.options.values)
-  const { back, help, title, again, completed } = words[language]
+  const { back, help, title } = words[language]
   const link =
     siteOrigin === undefined
       ? ''
@@ -42,6 +52,6 @@ export function sendErrorPage(
   return sendPage(problemHeaders(reply, problem), {
     language,
     title,
-    body: `<p>${problem.type === 'login-completed' ? completed : again}</p>${link}<p><small>${help} <code>${escapeHtml(request.id)}</code><br>${escapeHtml(`${text.title}. ${text.detail}`)}</small></p>`,
+    body: `<p>${words[language][adviceOn(problem.type)]}</p>${link}<p><small>${help} <code>${escapeHtml(request.id)}</code><br>${escapeHtml(`${text.title}. ${text.detail}`)}</small></p>`,
   })
 }

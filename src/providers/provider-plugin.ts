@@ -16,8 +16,8 @@ import type { OwnVariable, ProviderDeclaration, ProviderSettings } from './setti
 export interface ProviderDifferences<Own extends string> extends ProviderDeclaration<Own> {
   readonly title: ProviderAdapter['title']
   readonly jurisdiction: ProviderAdapter['jurisdiction']
-  /** Further callback parameters that its exchange needs. */
-  readonly keeps?: readonly string[]
+  /** Further callback parameters that its exchange uses; none where absent. */
+  readonly keeps?: ProviderAdapter['keeps']
   /** GET where absent. */
   readonly callbackMethod?: ProviderAdapter['callbackMethod']
   /** RFC 9207: `iss` at the callback, if it comes, must equal it. */
@@ -96,7 +96,7 @@ function adapterOf<Own extends string>(
     title,
     jurisdiction,
     callbackMethod = 'GET',
-    keeps = [],
+    keeps = {},
     issuer,
     adapter,
   }: ProviderDifferences<Own>,

@@ -29,7 +29,15 @@ const documented: Partial<Record<ProblemName, readonly string[]>> = {
 const codes = {
   difference: ['scheme', 'port', 'case', 'trailing-slash', 'path', 'query'],
   rule: ['string', 'not-empty', 'too-long', 's256', 'format', 'select_account', 'unknown'],
-  who: ['site-and-address', 'site', 'address', 'unknown-states', 'wrong-secrets', 'wrong-admin-tokens'],
+  who: [
+    'site-and-address',
+    'site',
+    'address',
+    'unknown-states',
+    'wrong-secrets',
+    'rejected-codes',
+    'wrong-admin-tokens',
+  ],
 }
 const carrier = {
   difference: 'redirect-url-differs',
