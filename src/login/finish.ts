@@ -80,7 +80,8 @@ export async function finish(
   } catch (error) {
     if (error instanceof ProviderFailure)
       return await afterFailure(error, request.state, checked, taken, services)
-    await taken.fail()
+    // A write whose COMMIT got no answer may have opened the session, or may still.
+    if (error instanceof Problem && error.type !== 'login-incomplete') await taken.fail()
     throw error
   }
   return await repeat(request.state, checked.proved, taken, services)
