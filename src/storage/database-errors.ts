@@ -59,7 +59,7 @@ export function isTransient(error: unknown): boolean {
 /** Whether the row to which this foreign key leads is gone: removed while the statement ran. */
 export function isForeignKeyViolation(error: unknown, constraint: string): boolean {
   return layers(error).some(
-    ({ codes, message }) => codes.includes('23503') && message?.includes(`"${constraint}"`) === true,
+    ({ codes, message }) => codes.includes('23503') && message?.includes(constraint) === true,
   )
 }
 

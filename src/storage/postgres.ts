@@ -6,7 +6,7 @@ import { PrismaClient } from '../../prisma/client/client.ts'
 import { deadlines } from '../config.ts'
 import { connectionOf } from './database-url.ts'
 
-export { isDatabaseUnavailable, isTransient } from './database-errors.ts'
+export { isDatabaseUnavailable, isForeignKeyViolation, isTransient } from './database-errors.ts'
 
 /** PostgreSQL by two doors over one pool: ordinary calls by Prisma, administrative statements by pg. */
 export interface Database {
