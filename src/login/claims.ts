@@ -36,7 +36,7 @@ export interface Claims {
 /** Milliseconds: a store that was halted carries a claim out when it wakes, which may be long after the claim was sent. */
 const releaseWithin = 60_000
 
-/** Background work at most: whatever an outage makes of it, this process stays small. */
+/** Claims that are given back in the background at once, at most: an outage must not fill this process's memory. */
 const mostAtOnce = 1_000
 
 /** Seconds that a login which is given back may still be finished or told of. */
@@ -71,15 +71,14 @@ export function createClaims(
 
   /** Settles after the first attempt. */
   const release = async (state: string, token: string): Promise<void> => {
-    if (running.size >= mostAtOnce) {
-      log.warn(
-        { login: loginId(state) },
-        'the claim on a login is not given back: too many wait for the store',
-      )
-      return
-    }
     const first = logins.release(state, token, releasedTtl)
-    const task = first.catch(() => goOn(state, token)).finally(() => running.delete(task))
+    const task = first
+      .catch(async (err: unknown) => {
+        if (running.size <= mostAtOnce) await goOn(state, token)
+        else
+          log.warn({ login: loginId(state), err }, 'too many claims wait to be given back: this one does not')
+      })
+      .finally(() => running.delete(task))
     running.add(task)
     await first.catch(() => {})
   }

@@ -58,7 +58,7 @@ async function stage(t: Test) {
   return {
     lines,
     logins,
-    async begin() {
+    begin: async () => {
       const state = newState()
       const [redirectUrl = ''] = site.redirectUrls
       const now = Date.now()
@@ -73,7 +73,7 @@ async function stage(t: Test) {
       await logins.start(state, login, 60)
       return state
     },
-    async callBack(query: Record<string, string>) {
+    callBack: async (query: Record<string, string>) => {
       const { headers, statusCode } = await app.inject({ url: '/api/v1/oauth/callback/one', query })
       t.equal(statusCode, 303)
       return new URL(headers.location ?? '').searchParams
