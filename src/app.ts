@@ -14,6 +14,7 @@ import { problemPages } from './http/problem-pages.ts'
 import { createRateLimits, noRateLimits } from './http/rate-limit.ts'
 import { createServer } from './http/server.ts'
 import { callbackPage, callbackPath, callbackRoute } from './login/callback-route.ts'
+import { createClaims } from './login/claims.ts'
 import { followRequests } from './login/follow-request.ts'
 import { StoreUnavailable } from './login/login-store.ts'
 import { createMemoryLoginHistory } from './login/memory-login-history.ts'
@@ -70,6 +71,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   const limits = config.rateLimit ? createRateLimits(redis, config.redis.prefix) : noRateLimits
   const logins =
     redis === undefined ? createMemoryLoginStore() : createRedisLoginStore(redis, config.redis.prefix)
+  const claims = createClaims(logins, log)
   const history =
     redis === undefined ? createMemoryLoginHistory() : createRedisLoginHistory(redis, config.redis.prefix)
   const follow = followRequests({
@@ -78,10 +80,12 @@ export async function createApp(config: Config, { database, redis, keys, metrics
     onStep: (provider, step, seconds) => metrics.stepDuration.observe({ provider, step }, seconds),
   })
   const told = { publicUrl, providerTitles: new Map(providers.map(({ name, title }) => [name, title])) }
-  const callback = { services: { logins, sites }, follow, translate, ...told }
+  const callback = { services: { logins, sites, limits }, follow, translate, ...told }
 
   const problems = { ...told, origin: publicUrl, page: callbackPage(told) }
   const app = await createServer(config, { log, translate, problems })
+  // Every request is answered by then, and Redis is still there.
+  app.addHook('onClose', () => claims.close())
   await app.register(measured, { metrics })
   await app.register(forms)
   await app.register(openapi, document)
@@ -107,6 +111,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   await app.register(loginRoutes, {
     services: {
       logins,
+      claims,
       sites,
       limits,
       providers: registry,

@@ -83,6 +83,8 @@ function madeUpGrant(adapter: ProviderAdapter, redirectUri: string): Authorizati
     redirectUri,
     nonce: randomBytes(16).toString('base64url'),
     ...(adapter.pkce && { codeVerifier: randomBytes(32).toString('base64url') }),
-    kept: Object.fromEntries(adapter.keeps.map((name) => [name, randomBytes(8).toString('hex')])),
+    kept: Object.fromEntries(
+      Object.keys(adapter.keeps).map((name) => [name, randomBytes(8).toString('hex')]),
+    ),
   }
 }

@@ -49,6 +49,7 @@ export type LimitedCaller =
   | 'unknown-states'
   | 'failed-finishes'
   | 'wrong-secrets'
+  | 'rejected-codes'
   | 'wrong-admin-tokens'
 
 /** The values that a placeholder names by a code, in the words of one language; other values stand as they are. */

@@ -41,6 +41,7 @@ export const wordsEn: ProblemWords = {
     'failed-finishes': 'finishes from this address that failed their checks',
     'unknown-states': 'requests from this address with a state that does not exist',
     'wrong-secrets': 'requests from this address with a wrong secret of this site',
+    'rejected-codes': 'codes from the network of this browser that the provider rejected',
     'wrong-admin-tokens': 'requests from this address without a valid admin token',
   },
 }
@@ -309,10 +310,10 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'login-in-progress': {
     title: 'The login is being finished right now',
     detail:
-      'Another request is finishing this login at this moment. Repeat the request after the time in the Retry-After header.',
+      'Another request is finishing this login at this moment, or its outcome is not known yet. Repeat the request after the time in the Retry-After header.',
     userMessage: 'The login is being completed right now; please wait a moment.',
     cause:
-      'The finish was sent twice at nearly the same time, or repeated after a lost connection while the first one still runs.',
+      'The finish was sent twice at nearly the same time, or repeated after a lost connection or a 503 while the outcome of the first one is not known yet.',
     remedy:
       'Wait for the second in Retry-After and repeat the same request, with the secret or the verifier: then you get the session which the first request opened. Send the finish only once for each login.',
   },
@@ -329,10 +330,10 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'login-lost': {
     title: 'The login was interrupted',
     detail:
-      'The first finish of this login was interrupted and opened no session. Start the login again; do not repeat this request.',
+      'The first finish of this login failed or was interrupted, and opened no session. Start the login again; do not repeat this request.',
     userMessage: 'The login was interrupted; please log in once more.',
     cause:
-      'The request that was finishing this login broke off inside the service after the code had been sent to the provider. A code works only once, so the login cannot be saved.',
+      'The first request to finish this login was refused after the code had been sent to the provider, or broke off inside the service. A code works only once, so the login cannot be saved.',
     remedy: 'Offer the person a new login. If it happens often, tell the operator, with the request_id.',
   },
   'login-incomplete': {

@@ -23,6 +23,8 @@ export const limits = {
   unknownState: 600,
   failedFinish: 1_200,
   unknownSite: 600,
+  /** Of a network whose browsers brought them to the callback; above it no code from there reaches a provider. */
+  rejectedCode: 30,
 } as const
 
 /** The buckets that a request may fall into; each refusal says who is limited and when to come back. */
@@ -58,6 +60,14 @@ export interface RateLimits {
    * @throws {Problem} rate-limited
    */
   siteQuestion(siteId: string): Promise<void>
+  /**
+   * Asks whether a network may bring a code: not where it brought too many that their providers rejected. Counts nothing.
+   * @param from a digest of the network whose browser brought the code
+   * @throws {Problem} rate-limited
+   */
+  admitCode(from: string): Promise<void>
+  /** Counts a code that its provider rejected against the network that brought it; refuses nothing. */
+  codeRejected(from: string): Promise<void>
 }
 
 /** For benchmarks (`RATE_LIMIT=off`): every request is welcome. */
@@ -68,6 +78,8 @@ export const noRateLimits: RateLimits = {
   unknownSite: async () => {},
   wrongSecret: async () => {},
   siteQuestion: async () => {},
+  admitCode: async () => {},
+  codeRejected: async () => {},
 }
 
 /**
@@ -102,6 +114,7 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
   const unknownStates = limiter('unknown-state', limits.unknownState)
   const failedFinishes = limiter('failed-finish', limits.failedFinish)
   const unknownSites = limiter('unknown-site', limits.unknownSite)
+  const rejectedCodes = limiter('rejected-code', limits.rejectedCode)
   const siteQuestions = limiter('site', limits.siteQuestion)
 
   return {
@@ -122,12 +135,23 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
         limits.wrongSecret,
       ),
     siteQuestion: (siteId) => consume(siteQuestions, siteId, 'site', limits.siteQuestion),
+    admitCode: (from) => consume(rejectedCodes, from, 'rejected-codes', limits.rejectedCode, 0),
+    codeRejected: (from) =>
+      consume(rejectedCodes, from, 'rejected-codes', limits.rejectedCode).catch((error: unknown) => {
+        if (!(error instanceof Problem)) throw error
+      }),
   }
 }
 
-async function consume(limiter: RateLimiterAbstract, key: string, who: string, limit: number): Promise<void> {
+async function consume(
+  limiter: RateLimiterAbstract,
+  key: string,
+  who: string,
+  limit: number,
+  points = 1,
+): Promise<void> {
   try {
-    await limiter.consume(key)
+    await limiter.consume(key, points)
   } catch (error) {
     if (!(error instanceof RateLimiterRes)) throw error
     throw new Problem('rate-limited', {

@@ -15,7 +15,7 @@ export const callbackParameters = Type.Object({
 })
 
 /** What came to the callback; without a state that is told once, no login is known. */
-export type CallbackParameters = Omit<CallbackRequest, 'state'> & {
+export type CallbackParameters = Omit<CallbackRequest, 'state' | 'address'> & {
   readonly state: string | undefined
   /** The provider's words, for the log alone. */
   readonly description?: string

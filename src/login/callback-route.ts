@@ -59,13 +59,18 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
           'provider refused',
         )
       if (state === undefined) throw withoutState({ state, ...returned }, adapter.name)
-      const location = await options.follow(
+      const { location, missing } = await options.follow(
         { request: 'callback', provider: adapter.name, requestId: request.id },
         (trail) =>
           withDeadline(deadlines.callback, () =>
-            callback({ state, ...returned }, adapter, options.services, trail),
+            callback({ state, address: request.ip, ...returned }, adapter, options.services, trail),
           ),
       )
+      if (missing !== undefined)
+        request.log.warn(
+          { provider: adapter.name, parameter: missing },
+          'the provider sent a code without a callback parameter that the exchange needs',
+        )
       return reply.code(303).header('location', location).send()
     },
   }

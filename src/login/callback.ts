@@ -1,6 +1,8 @@
 import { finishWithin, rememberExpired } from '../config.ts'
 import { Problem } from '../http/problem.ts'
 import type { ProblemName } from '../http/problems.ts'
+import type { RateLimits } from '../http/rate-limit.ts'
+import { network } from '../http/rate-limit.ts'
 import type { ProviderAdapter } from '../providers/provider.ts'
 import type { Sites } from '../sites/site.ts'
 import type { Answer, CallbackError, Login } from './login.ts'
@@ -17,14 +19,25 @@ export interface CallbackRequest {
   readonly iss?: string
   /** Why what came is no answer; its login is left as it is, and the page leads back to its site. */
   readonly fault?: Problem
+  /** The browser's network address, for the limits. */
+  readonly address: string
   /** All of the redirect's parameters, for those that the provider's exchange needs. */
   readonly parameters: Readonly<Record<string, string | undefined>>
 }
 
 /** What callback stands on. */
 export interface CallbackServices {
-  readonly logins: LoginStore
+  readonly logins: Pick<LoginStore, 'find' | 'answer'>
   readonly sites: Sites
+  readonly limits: Pick<RateLimits, 'admitCode'>
+}
+
+/** Where the browser goes. */
+export interface CallbackAnswer {
+  /** The registered URL, raw, with our parameters appended. */
+  readonly location: string
+  /** Without this callback parameter the exchange cannot succeed, and the provider did not send it: for the log. */
+  readonly missing?: string
 }
 
 /** A refusal at the callback, and the site to which its page may lead back. */
@@ -60,7 +73,6 @@ const problems: Readonly<Record<CallbackError | 'login_expired', ProblemName>> =
 /**
  * Takes the provider's redirect and says where the browser goes. The redirect is built only from what this
  * request carries: the same callback again gives the same redirect, and a stored code goes to nobody.
- * @returns the `Location`: the registered URL, raw, with our parameters appended
  * @throws {CallbackRefusal} where the browser must not be redirected
  * @throws {StoreUnavailable}
  */
@@ -69,7 +81,7 @@ export async function callback(
   adapter: ProviderAdapter,
   services: CallbackServices,
   trail: Trail,
-): Promise<string> {
+): Promise<CallbackAnswer> {
   const found = isState(request.state) ? await services.logins.find(request.state) : undefined
   if (found === undefined) throw new CallbackRefusal(new Problem('unknown-login'), undefined)
   const { login } = found
@@ -87,17 +99,35 @@ export async function callback(
     trail.fails(problems[error])
     return back({ error, error_description: descriptions[error] })
   }
+  if (found.claimed) throw refused(new Problem('login-completed'))
   const now = Date.now()
   const by = found.answer?.kind === 'code' ? found.answer.finishBy : login.answerBy
-  if (now > by) return failed('login_expired')
+  if (now > by) return { location: failed('login_expired') }
 
-  const answer = answerOf(request, adapter, now)
+  const missing = missingParameter(request, adapter)
+  const answer = missing === undefined ? answerOf(request, adapter, now) : incomplete
   if (answer === undefined) throw refused(new Problem('missing-parameter', { values: { parameter: 'code' } }))
+  if (answer.kind === 'code' && answer.from !== undefined)
+    await services.limits.admitCode(answer.from).catch((error: unknown) => {
+      throw error instanceof Problem ? refused(error) : error
+    })
   const outcome = await services.logins.answer(request.state, answer, (finishWithin + rememberExpired) / 1000)
   if (outcome === 'gone') throw refused(new Problem('login-completed'))
   if (outcome === 'conflict') throw refused(new Problem('code-mismatch'))
   if (found.answer?.kind !== answer.kind) trail.mark('came_back')
-  return answer.kind === 'error' ? failed(answer.error) : back({ code: request.code ?? '' })
+  if (answer.kind === 'code') return { location: back({ code: request.code ?? '' }) }
+  return { location: failed(answer.error), ...(missing !== undefined && { missing }) }
+}
+
+/** What a site is told of a code that cannot be exchanged. */
+const incomplete: Answer = { kind: 'error', error: 'server_error' }
+
+/** The first callback parameter that this provider's exchange cannot do without, and that did not come with the code. */
+function missingParameter(request: CallbackRequest, adapter: ProviderAdapter): string | undefined {
+  if (request.code === undefined || request.error !== undefined) return undefined
+  return Object.keys(adapter.keeps).find(
+    (name) => adapter.keeps[name] === 'required' && !request.parameters[name],
+  )
 }
 
 /** Asked again here: a URL that is not registered any more gets no code, and a disabled site no user. */
@@ -115,15 +145,16 @@ async function checkSite(login: Login, sites: Sites): Promise<void> {
 
 function answerOf(request: CallbackRequest, adapter: ProviderAdapter, now: number): Answer | undefined {
   if (request.code !== undefined && request.error === undefined) {
-    const kept = adapter.keeps.flatMap((name) => {
+    const kept = Object.keys(adapter.keeps).flatMap((name) => {
       const value = request.parameters[name]
-      return value === undefined ? [] : [[name, value] as const]
+      return value ? [[name, value] as const] : []
     })
     return {
       kind: 'code',
       codeDigest: digest(request.code),
       kept: Object.fromEntries(kept),
       finishBy: now + finishWithin,
+      from: digest(network(request.address)),
     }
   }
   if (request.error === undefined || request.code !== undefined) return undefined

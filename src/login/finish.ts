@@ -1,14 +1,15 @@
-import { finishWithin, rememberExpired } from '../config.ts'
+import { deadlines } from '../config.ts'
 import type { Credentials } from '../http/basic-auth.ts'
 import { Problem } from '../http/problem.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
-import type { AuthorizationGrant, ProviderProfile } from '../providers/provider.ts'
+import type { AuthorizationGrant } from '../providers/provider.ts'
 import { ProviderFailure } from '../providers/provider.ts'
 import type { ProviderRegistry, RegisteredProvider } from '../providers/registry.ts'
 import type { OpenedSession, OpenSession, SessionOfLogin } from '../sessions/session.ts'
 import { authenticate } from '../sites/authenticate.ts'
 import type { Sites } from '../sites/site.ts'
 import type { TokenPair } from '../tokens/token-pair.ts'
+import type { Claims, TakenLogin } from './claims.ts'
 import type { Answer, Login } from './login.ts'
 import type { Claim, LoginStore } from './login-store.ts'
 import { admit, checkVerifier, sameDigest } from './prove-caller.ts'
@@ -30,7 +31,8 @@ export interface FinishRequest {
 
 /** What finish stands on. */
 export interface FinishServices {
-  readonly logins: LoginStore
+  readonly logins: Pick<LoginStore, 'find'>
+  readonly claims: Claims
   readonly sites: Sites
   readonly providers: ProviderRegistry
   readonly limits: RateLimits
@@ -41,15 +43,18 @@ export interface FinishServices {
   readonly issueTokens: (session: SessionOfLogin) => TokenPair
 }
 
-/** Milliseconds: for so long a proved caller may ask for a lost answer, and a claim counts as being at work. */
+/** Milliseconds: for so long a proved caller may ask for a lost answer. */
 const repeatWithin = 60_000
-const claimWorks = 10_000
+
+/** Milliseconds: a younger claim counts as being at work. A finish's deadline, and what its last step may run over. */
+const claimWorks = deadlines.finish + 1_000
 
 /**
  * Trades a login for the tokens of one session. No failed check uses the login up: it is claimed only when
  * everything that the caller brings is right, and given back only where the provider cannot have used the code.
  * @param signal the request's deadline, which a client's disconnect does not bring forward
  * @throws {Problem} as design section 3 lists them
+ * @throws {StoreUnavailable} the login is as it was, or soon will be again
  */
 export async function finish(
   request: FinishRequest,
@@ -61,40 +66,41 @@ export async function finish(
     await countFailure(error, request.address, services.limits)
     throw error
   })
-  const { login, provider, proved } = checked
-  const { siteId, startedFrom } = login
-  await services.limits.admit('finish', siteId, startedFrom ?? '', startedFrom === undefined)
+  const { login, answer } = checked
+  await admitFinish(login, answer, services.limits)
 
-  const claim = await services.logins.claim(request.state)
-  if (claim === undefined) throw new Problem('unknown-login')
-  if (!claim.won) return await repeat(request.state, proved, claim, services)
+  const taken = await services.claims.take(request.state)
+  if (taken === undefined) throw new Problem('unknown-login')
+  if (!taken.won) return await repeat(request.state, checked.proved, taken, services)
   trail.mark('claimed')
 
-  const grant: AuthorizationGrant = {
-    code: checked.code,
-    kept: checked.kept,
-    redirectUri: services.callbackUrl(login.provider),
-    nonce: login.nonce,
-    onExchanged: () => trail.mark('exchanged'),
-    ...(login.codeVerifier !== undefined && { codeVerifier: login.codeVerifier }),
+  try {
+    const tokens = await trade(request.state, checked, services, signal, trail)
+    if (tokens !== undefined) return tokens
+  } catch (error) {
+    if (error instanceof ProviderFailure)
+      return await afterFailure(error, request.state, checked, taken, services)
+    // A write whose COMMIT got no answer may have opened the session, or may still.
+    if (error instanceof Problem && error.type !== 'login-incomplete') await taken.fail()
+    throw error
   }
-  const profile = await identify(grant, provider, signal)
-  if (profile instanceof ProviderFailure) return await afterFailure(profile, request, login, proved, services)
-  trail.mark('profile')
-  const session = await services.openSession(
-    { profile, provider: login.provider, siteId: login.siteId, loginHash: loginHash(request.state) },
-    signal,
-  )
-  if (session.kind === 'site-gone') throw new Problem('site-disabled')
-  if (session.kind === 'disabled') throw new Problem('user-disabled')
-  // A Redis that lost the claim in a failover: the session's own row is the second barrier.
-  if (session.kind === 'exists') return await repeat(request.state, proved, claim, services)
-  trail.mark('session')
-  return services.issueTokens(session)
+  return await repeat(request.state, checked.proved, taken, services)
 }
 
+/** What a login and its caller bring, found right. */
+interface Checked {
+  readonly login: Login
+  readonly answer: CodeAnswer
+  readonly code: string
+  readonly provider: RegisteredProvider
+  /** By the site's secret or the verifier. */
+  readonly proved: boolean
+}
+
+type CodeAnswer = Extract<Answer, { readonly kind: 'code' }>
+
 /** Everything that can be wrong with what the caller brings, before anything is used up. */
-async function check(request: FinishRequest, services: FinishServices, trail: Trail) {
+async function check(request: FinishRequest, services: FinishServices, trail: Trail): Promise<Checked> {
   const { login, answer } = await findLogin(request, services, trail)
   const provider = services.providers.get(login.provider)
   const site = await services.sites.byId(login.siteId)
@@ -105,8 +111,8 @@ async function check(request: FinishRequest, services: FinishServices, trail: Tr
   admit(site, login.provider, caller)
   if (request.provider !== login.provider) throw new Problem('provider-mismatch')
   const bound = checkVerifier(login, request.codeVerifier)
-  const { code, kept } = checkCode(request.code, answer, login.provider)
-  return { login, provider, caller, code, kept, proved: bound || caller !== undefined }
+  const proved = bound || caller !== undefined
+  return { login, provider, proved, ...checkCode(request.code, answer, login.provider) }
 }
 
 async function findLogin(
@@ -116,10 +122,11 @@ async function findLogin(
 ): Promise<{ login: Login; answer: Answer }> {
   const found = isState(state) ? await logins.find(state) : undefined
   if (found === undefined) throw new Problem('unknown-login')
-  const { login, answer } = found
+  const { login, answer, claimed } = found
   trail.follows(state, login)
   const by = answer?.kind === 'code' ? answer.finishBy : login.answerBy
-  if (Date.now() > by) throw new Problem('login-expired')
+  // A repeat is told what became of the first finish, however late that one was.
+  if (!claimed && Date.now() > by) throw new Problem('login-expired')
   if (answer === undefined) throw new Problem('login-unanswered')
   return { login, answer }
 }
@@ -130,61 +137,97 @@ async function countFailure(error: unknown, address: string, limits: RateLimits)
   await (error.type === 'unknown-login' ? limits.unknownState(address) : limits.failedFinish(address))
 }
 
+/** Two counters, one trip: whoever started the login, and the network whose browser brought the code. */
+async function admitFinish({ siteId, startedFrom }: Login, { from }: CodeAnswer, limits: RateLimits) {
+  await Promise.all([
+    limits.admit('finish', siteId, startedFrom ?? '', startedFrom === undefined),
+    from === undefined ? undefined : limits.admitCode(from),
+  ])
+}
+
 /** The code must be the one that came back at the callback: no other may be injected (RFC 9700 §4.5). */
-function checkCode(code: string | undefined, answer: Answer, provider: string) {
+function checkCode(
+  code: string | undefined,
+  answer: Answer,
+  provider: string,
+): { code: string; answer: CodeAnswer } {
   if (answer.kind === 'error') {
     if (answer.error === 'access_denied') throw new Problem('access-denied', { values: { provider } })
     throw new Problem('provider-declined', { error: answer.error, values: { provider, error: answer.error } })
   }
   if (code === undefined) throw new Problem('missing-parameter', { values: { parameter: 'code' } })
   if (!sameDigest(digest(code), answer.codeDigest)) throw new Problem('code-mismatch')
-  return { code, kept: answer.kept }
+  return { code, answer }
 }
 
-async function identify(
-  grant: AuthorizationGrant,
-  { adapter, guard }: RegisteredProvider,
+/**
+ * Code → profile → person and session → tokens.
+ * @returns undefined where the login has opened its session before: a Redis that lost the claim in a failover let this
+ *   finish in, and the session's own row is the second barrier
+ * @throws {ProviderFailure} the code may be unspent
+ */
+async function trade(
+  state: string,
+  { login, answer, code, provider: { adapter, guard } }: Checked,
+  services: FinishServices,
   signal: AbortSignal,
-): Promise<ProviderProfile | ProviderFailure> {
-  try {
-    return await guard.execute(() => adapter.identify(grant, signal))
-  } catch (error) {
-    if (error instanceof ProviderFailure) return error
-    throw error
+  trail: Trail,
+): Promise<TokenPair | undefined> {
+  const grant: AuthorizationGrant = {
+    code,
+    kept: answer.kept,
+    redirectUri: services.callbackUrl(login.provider),
+    nonce: login.nonce,
+    onExchanged: () => trail.mark('exchanged'),
+    ...(login.codeVerifier !== undefined && { codeVerifier: login.codeVerifier }),
   }
+  const profile = await guard.execute(() => adapter.identify(grant, signal))
+  trail.mark('profile')
+  const session = await services.openSession(
+    { profile, provider: login.provider, siteId: login.siteId, loginHash: loginHash(state) },
+    signal,
+  )
+  if (session.kind === 'site-gone') throw new Problem('site-disabled')
+  if (session.kind === 'disabled') throw new Problem('user-disabled')
+  if (session.kind === 'exists') return undefined
+  trail.mark('session')
+  return services.issueTokens(session)
 }
 
 /** Gives the login back where the code is unspent; a used code may be this login's own, its answer lost. */
 async function afterFailure(
   failure: ProviderFailure,
-  { state }: FinishRequest,
-  login: Login,
-  proved: boolean,
+  state: string,
+  { login, answer, proved }: Checked,
+  taken: TakenLogin & { readonly won: true },
   services: FinishServices,
 ): Promise<TokenPair> {
-  if (failure.codeUnspent) await services.logins.release(state, (finishWithin + rememberExpired) / 1000)
-  if (failure.kind === 'invalid_grant' && proved) {
-    const session = await services.sessionOfLogin(loginHash(state))
+  if (failure.kind === 'invalid_grant') {
+    const session = proved ? await services.sessionOfLogin(loginHash(state)) : undefined
     if (session !== undefined && repeatable(session)) return services.issueTokens(session)
+    if (answer.from !== undefined) await services.limits.codeRejected(answer.from)
   }
+  await (failure.codeUnspent ? taken.giveBack() : taken.fail())
   throw refusalOf(failure, login.provider)
 }
 
-/** A login that is finished already, or at this moment: whoever proved to be its caller gets a lost answer again. */
+/**
+ * A login that is finished already, or at this moment: whoever proved to be its caller gets a lost answer again. While
+ * nobody knows how the first finish ends, nobody is told that it has ended.
+ */
 async function repeat(
   state: string,
   proved: boolean,
   claim: Claim,
   services: FinishServices,
 ): Promise<TokenPair> {
-  if (!proved) throw new Problem('login-completed')
   const session = await services.sessionOfLogin(loginHash(state))
   if (session !== undefined) {
-    if (repeatable(session)) return services.issueTokens(session)
+    if (proved && repeatable(session)) return services.issueTokens(session)
     throw new Problem('login-completed')
   }
-  if (claim.now.getTime() - claim.at.getTime() < claimWorks)
-    throw new Problem('login-in-progress', { retryAfter: 1 })
+  const age = claim.now.getTime() - claim.at.getTime()
+  if (!claim.failed && age < claimWorks) throw new Problem('login-in-progress', { retryAfter: 1 })
   throw new Problem('login-lost')
 }
 

@@ -1,4 +1,5 @@
 import { Problem } from '../http/problem.ts'
+import type { ProblemName } from '../http/problems.ts'
 import { CallbackRefusal } from './callback.ts'
 import type { LoginHistory } from './history.ts'
 import type { Step } from './login-entry.ts'
@@ -15,6 +16,12 @@ export interface FollowOptions {
   readonly translate: (error: unknown) => Problem | undefined
   /** For the metrics: how long after the step before, or after the request came in. */
   readonly onStep: (provider: string, step: Step, seconds: number) => void
+}
+
+/** The type of the problem that a failed request is answered with: a bug is `internal-error`, as in its answer. */
+export function problemTypeOf(error: unknown, translate: FollowOptions['translate']): ProblemName {
+  const told = error instanceof CallbackRefusal ? error.problem : error
+  return (told instanceof Problem ? told : translate(told))?.type ?? 'internal-error'
 }
 
 /** @see Trail */
@@ -36,9 +43,7 @@ export function followRequests({ history, translate, onStep }: FollowOptions): F
       record(trail.end())
       return result
     } catch (error) {
-      const told = error instanceof CallbackRefusal ? error.problem : error
-      const problem = told instanceof Problem ? told : translate(told)
-      record(trail.end(problem?.type ?? 'internal-error'))
+      record(trail.end(problemTypeOf(error, translate)))
       throw error
     }
   }

@@ -40,6 +40,11 @@ export const Answer = Type.Union([
     kept: Type.Record(Type.String(), Type.String()),
     /** The login must be finished by then. */
     finishBy: Type.Number(),
+    /**
+     * SHA-256 of the network whose browser brought the code, base64url: codes that the provider rejects are counted
+     * against it. Absent in answers that an older version took.
+     */
+    from: Type.Optional(Type.String()),
   }),
   Type.Object({ kind: Type.Literal('error'), error: CallbackError }),
 ])

@@ -4,7 +4,9 @@ import type { Claim, LoginStore } from './login-store.ts'
 interface Row {
   readonly login: Login
   answer?: Answer
-  claimedAt?: Date
+  claim?: { readonly token: string; readonly at: Date; readonly failed: boolean }
+  /** Tokens of claims that must not win if they still arrive. */
+  readonly released: Set<string>
   expiresAt: number
 }
 
@@ -34,35 +36,44 @@ export function createMemoryLoginStore(): LoginStore {
         if (row.expiresAt > Date.now() && rows.size < capacity) break
         rows.delete(oldest)
       }
-      rows.set(state, { login, expiresAt: Date.now() + ttlSeconds * 1000 })
+      rows.set(state, { login, released: new Set(), expiresAt: Date.now() + ttlSeconds * 1000 })
     },
     async find(state) {
       const row = living(state)
-      return row && { login: row.login, ...(row.answer && { answer: row.answer }) }
+      if (row === undefined) return undefined
+      const { login, answer, claim } = row
+      return { login, ...(answer && { answer }), claimed: claim !== undefined }
     },
     async answer(state, answer, codeTtlSeconds) {
       const row = living(state)
-      if (row === undefined || row.claimedAt !== undefined) return 'gone'
+      if (row === undefined || row.claim !== undefined) return 'gone'
       if (row.answer?.kind === 'code')
         return answer.kind === 'code' && answer.codeDigest === row.answer.codeDigest ? 'kept' : 'conflict'
       row.answer = answer
       if (answer.kind === 'code') row.expiresAt = Date.now() + codeTtlSeconds * 1000
       return 'kept'
     },
-    async claim(state): Promise<Claim | undefined> {
+    async claim(state, token): Promise<Claim | undefined> {
       const row = living(state)
       if (row === undefined) return undefined
       const now = new Date()
-      if (row.claimedAt !== undefined) return { won: false, at: row.claimedAt, now }
-      row.claimedAt = now
+      if (row.claim !== undefined) return { won: false, at: row.claim.at, now, failed: row.claim.failed }
+      if (row.released.has(token)) return { won: false, at: now, now, failed: false }
+      row.claim = { token, at: now, failed: false }
       row.expiresAt = now.getTime() + claimedTtl * 1000
-      return { won: true, at: now, now }
+      return { won: true, at: now, now, failed: false }
     },
-    async release(state, ttlSeconds) {
+    async release(state, token, ttlSeconds) {
       const row = living(state)
       if (row === undefined) return
-      delete row.claimedAt
-      row.expiresAt = Date.now() + ttlSeconds * 1000
+      if (row.claim?.token === token) {
+        delete row.claim
+        row.expiresAt = Date.now() + ttlSeconds * 1000
+      } else row.released.add(token)
+    },
+    async fail(state, token) {
+      const row = living(state)
+      if (row?.claim?.token === token) row.claim = { ...row.claim, failed: true }
     },
   }
 }

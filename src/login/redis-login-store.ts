@@ -10,12 +10,20 @@ import { sealOf } from './seal.ts'
 declare module 'ioredis' {
   interface RedisCommander<Context> {
     answerLogin(key: string, kind: string, code: string, answer: Buffer, ttl: number): Result<string, Context>
-    claimLogin(key: string, ttl: number): Result<[number, number, number] | null, Context>
-    releaseLogin(key: string, ttl: number): Result<number, Context>
+    claimLogin(
+      key: string,
+      token: string,
+      ttl: number,
+    ): Result<[number, number, number, number] | null, Context>
+    releaseLogin(key: string, token: string, ttl: number): Result<number, Context>
+    failLogin(key: string, token: string): Result<number, Context>
   }
 }
 
-// One hash a login: `login` and `answer` sealed, `code` a digest to compare, `claim` the time of the claim.
+/**
+ * One hash a login: `login` and `answer` sealed, `code` a digest to compare, `claim` the time of the claim, `claimer` its
+ * token (absent where an older version claimed), `failed` for a claim whose finish opened no session, `released:TOKEN` for a claim that must not win if it still arrives.
+ */
 const scripts = {
   answerLogin: `
     if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HEXISTS', KEYS[1], 'claim') == 1 then return 'gone' end
@@ -35,12 +43,22 @@ const scripts = {
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
     local claimed = redis.call('HGET', KEYS[1], 'claim')
-    if claimed then return {0, tonumber(claimed), now} end
-    redis.call('HSET', KEYS[1], 'claim', string.format('%d', now))
-    redis.call('EXPIRE', KEYS[1], ARGV[1])
-    return {1, now, now}`,
+    if claimed then return {0, tonumber(claimed), now, redis.call('HEXISTS', KEYS[1], 'failed')} end
+    if redis.call('HEXISTS', KEYS[1], 'released:' .. ARGV[1]) == 1 then return {0, now, now, 0} end
+    redis.call('HSET', KEYS[1], 'claim', string.format('%d', now), 'claimer', ARGV[1])
+    redis.call('EXPIRE', KEYS[1], ARGV[2])
+    return {1, now, now, 0}`,
   releaseLogin: `
-    if redis.call('HDEL', KEYS[1], 'claim') == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+    if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+    if redis.call('HGET', KEYS[1], 'claimer') == ARGV[1] then
+      redis.call('HDEL', KEYS[1], 'claim', 'claimer', 'failed')
+      redis.call('EXPIRE', KEYS[1], ARGV[2])
+    else
+      redis.call('HSET', KEYS[1], 'released:' .. ARGV[1], '1')
+    end
+    return 1`,
+  failLogin: `
+    if redis.call('HGET', KEYS[1], 'claimer') == ARGV[1] then redis.call('HSET', KEYS[1], 'failed', '1') end
     return 1`,
 }
 
@@ -78,10 +96,10 @@ export function createRedisLoginStore(client: Redis | Cluster, prefix: string): 
     find: (state) =>
       answered(async () => {
         const { key, seal } = record(state)
-        const [sealedLogin, sealedAnswer] = await client.hmgetBuffer(key, 'login', 'answer')
+        const [sealedLogin, sealedAnswer, claim] = await client.hmgetBuffer(key, 'login', 'answer', 'claim')
         const login = opened(compiledLogin, seal, 'login', sealedLogin)
         const answer = opened(compiledAnswer, seal, 'answer', sealedAnswer)
-        return login && { login, ...(answer && { answer }) }
+        return login && { login, ...(answer && { answer }), claimed: claim instanceof Buffer }
       }),
     answer: (state, answer, codeTtlSeconds) =>
       answered(async () => {
@@ -102,16 +120,20 @@ export function createRedisLoginStore(client: Redis | Cluster, prefix: string): 
         )
         return outcome === 'kept' || outcome === 'conflict' ? outcome : 'gone'
       }),
-    claim: (state) =>
+    claim: (state, token) =>
       answered(async () => {
-        const claim = await client.claimLogin(record(state).key, claimedTtl)
-        return claim === null
-          ? undefined
-          : { won: claim[0] === 1, at: new Date(claim[1]), now: new Date(claim[2]) }
+        const claim = await client.claimLogin(record(state).key, token, claimedTtl)
+        if (claim === null) return undefined
+        const [won, at, now, failed] = claim
+        return { won: won === 1, at: new Date(at), now: new Date(now), failed: failed === 1 }
       }),
-    release: (state, ttlSeconds) =>
+    release: (state, token, ttlSeconds) =>
       answered(async () => {
-        await client.releaseLogin(record(state).key, ttlSeconds)
+        await client.releaseLogin(record(state).key, token, ttlSeconds)
+      }),
+    fail: (state, token) =>
+      answered(async () => {
+        await client.failLogin(record(state).key, token)
       }),
   }
 }

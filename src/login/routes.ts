@@ -13,6 +13,7 @@ import { unknownCallbackRoute } from './callback-route.ts'
 import type { FinishRequest, FinishServices } from './finish.ts'
 import { finish } from './finish.ts'
 import type { FollowRequest } from './follow-request.ts'
+import { problemTypeOf } from './follow-request.ts'
 import { loginSchemas } from './schemas.ts'
 import type { StartRequest, StartServices } from './start.ts'
 import { start, unknownProvider } from './start.ts'
@@ -199,7 +200,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
           return pair
         },
         (error: unknown) => {
-          const outcome = error instanceof Problem ? error.type : 'dependency-unavailable'
+          const outcome = problemTypeOf(error, options.callback.translate)
           options.metrics.loginsFinished.inc({ provider, outcome })
           throw error
         },

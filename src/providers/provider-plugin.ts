@@ -16,8 +16,8 @@ import type { OwnVariable, ProviderDeclaration, ProviderSettings } from './setti
 export interface ProviderDifferences<Own extends string> extends ProviderDeclaration<Own> {
   readonly title: ProviderAdapter['title']
   readonly jurisdiction: ProviderAdapter['jurisdiction']
-  /** Further callback parameters that its exchange needs. */
-  readonly keeps?: readonly string[]
+  /** Further callback parameters that its exchange uses; none where absent. */
+  readonly keeps?: ProviderAdapter['keeps']
   /** GET where absent. */
   readonly callbackMethod?: ProviderAdapter['callbackMethod']
   /** RFC 9207: `iss` at the callback, if it comes, must equal it. */
@@ -126,7 +126,7 @@ function runInBackground(app: FastifyInstance, provider: string, { name, work }:
 }
 
 function adapterOf<Own extends string>(
-  { name, title, jurisdiction, callbackMethod = 'GET', keeps = [], issuer }: ProviderDifferences<Own>,
+  { name, title, jurisdiction, callbackMethod = 'GET', keeps = {}, issuer }: ProviderDifferences<Own>,
   { authorizeUrl, identify }: Pick<ProviderAdapter, 'authorizeUrl' | 'identify'>,
   settings: ProviderSettings<Own>,
 ): ProviderAdapter {

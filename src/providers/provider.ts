@@ -33,6 +33,9 @@ export interface ProviderProfile {
   readonly emailVerified: boolean | null
 }
 
+/** Whether the exchange can do without a callback parameter: where a required one is missing, the login has failed. */
+export type KeptParameter = 'required' | 'optional'
+
 /**
  * One OAuth provider as the login flow sees it. Everything that differs between providers is behind these
  * members; the flow has no branch on a provider's name.
@@ -45,8 +48,8 @@ export interface ProviderAdapter {
   readonly jurisdiction: 'ru' | 'other'
   /** POST where the provider answers by `form_post`. */
   readonly callbackMethod: 'GET' | 'POST'
-  /** Further callback parameters that the exchange needs (VK ID: `device_id`). */
-  readonly keeps: readonly string[]
+  /** Further callback parameters that the exchange uses, by name (VK ID: `device_id`, required). */
+  readonly keeps: Readonly<Record<string, KeptParameter>>
   /** RFC 9207: `iss`, if it comes, must equal it. */
   readonly issuer?: string
   /** False where the operator switched PKCE off for an application that refuses it. */

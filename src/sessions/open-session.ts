@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../storage/postgres.ts'
-import { isTransient } from '../storage/postgres.ts'
+import { isForeignKeyViolation, isTransient } from '../storage/postgres.ts'
 import { again } from './again.ts'
 import type { OpenedSession, OpenSession, SessionOfLogin } from './session.ts'
 
@@ -37,7 +37,11 @@ export async function openSession(
   const ids = { userId: uuidv7(), sessionId: uuidv7() }
   return await again(
     async (attempt) => {
-      const opened = await write(database, options, ids)
+      const opened = await write(database, options, ids).catch((error: unknown) => {
+        // The statement read a site that was removed before it wrote the session, and all of it was undone.
+        if (isForeignKeyViolation(error, 'sessions_site_id_fkey')) return { kind: 'site-gone' } as const
+        throw error
+      })
       if (opened.kind !== 'exists' || attempt === 1) return opened
       const session = await findSessionOfLogin(database, options.loginHash)
       return session?.sessionId === ids.sessionId ? { kind: 'opened', ...session } : opened

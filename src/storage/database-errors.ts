@@ -119,6 +119,13 @@ function has(error: unknown, code: RegExp): boolean {
   return layers(error).some(({ codes }) => codes.some((one) => code.test(one)))
 }
 
+/** Whether the row to which this foreign key leads is gone: removed while the statement ran. */
+export function isForeignKeyViolation(error: unknown, constraint: string): boolean {
+  return layers(error).some(
+    ({ codes, message }) => codes.includes('23503') && message?.includes(constraint) === true,
+  )
+}
+
 interface Layer {
   readonly codes: readonly string[]
   readonly message: string | undefined

@@ -9,6 +9,7 @@ import { connectionOf } from './database-url.ts'
 
 export {
   isDatabaseUnavailable,
+  isForeignKeyViolation,
   isNotCarriedOut,
   isTransient,
   takesNoWrites,

@@ -42,7 +42,15 @@ const codes = {
   ],
   hint: ['entity', 'encoded', 'separator', 'json'],
   where: ['body', 'callback'],
-  who: ['site-and-address', 'site', 'address', 'unknown-states', 'wrong-secrets', 'wrong-admin-tokens'],
+  who: [
+    'site-and-address',
+    'site',
+    'address',
+    'unknown-states',
+    'wrong-secrets',
+    'rejected-codes',
+    'wrong-admin-tokens',
+  ],
 }
 const carrier = {
   difference: 'redirect-url-differs',

@@ -85,6 +85,7 @@ t.test('nobody can lock a site out', { skip: withoutRedis, timeout: 120_000 }, a
     'strangers’ living logins with junk codes, posted by the site’s own backend, use up their own share',
     async (t) => {
       const login = await answeredLogin(service, 'yandex', { headers: from(site) })
+      service.doubles.yandex.requests.length = 0
       const statuses = await many(1_300, async (index) => {
         const stranger = from(`203.0.113.${20 + (index % 3)}`)
         const started = await starts(service, stranger)
@@ -92,7 +93,9 @@ t.test('nobody can lock a site out', { skip: withoutRedis, timeout: 120_000 }, a
         await get(service, `/api/v1/oauth/callback/yandex?state=${state}&code=junk`, stranger)
         return lean(service, finishPath, { provider: 'yandex', state, code: 'junk' }, from(site))
       })
-      t.strictSame(statuses, { 400: 1_300 }, 'each is told by the provider')
+      t.equal(statuses[200], undefined)
+      const asked = service.doubles.yandex.requests.filter(({ path }) => path === '/token').length
+      t.ok(asked < 3 * 31 + 50, `${asked} of their codes reached the provider`)
       t.equal((await finish(service, login, from(site))).status, 200)
     },
   )

@@ -5,6 +5,7 @@ import type { Answer, ProviderName } from '../support/login-flow.ts'
 import {
   answered,
   answeredLogin,
+  basic,
   comeBack,
   finish,
   get,
@@ -30,6 +31,17 @@ const callBack = (
 
 const query = (parameters: readonly (readonly [string, string])[]): string =>
   parameters.map((pair) => pair.map(encodeURIComponent).join('=')).join('&')
+
+/** What the service does meanwhile happens so many seconds ago by its clock. */
+async function secondsAgo<T>(seconds: number, work: () => Promise<T>): Promise<T> {
+  const { now } = Date
+  Date.now = () => now() - seconds * 1000
+  try {
+    return await work()
+  } finally {
+    Date.now = now
+  }
+}
 
 /** The login can still be answered and finished: nothing was used up. */
 async function isUsable(t: Test, service: TestService, provider: ProviderName, authorizeUrl: string) {
@@ -125,24 +137,42 @@ for (const { store, skip, options } of loginStores)
     })
 
     t.test('a login that ran out: the site is told, and the state is of no use any more', async (t) => {
-      const { state, authorizeUrl } = await start(hasty)
-      const callbackUrl = await hasty.doubles.yandex.consent(authorizeUrl)
-      const late = await start(hasty)
-      await new Promise((resolve) => setTimeout(resolve, 1_050))
-      const answers = [
-        await comeBack(hasty, callbackUrl),
-        await comeBack(hasty, await hasty.doubles.yandex.refuse(late.authorizeUrl)),
-      ]
-      for (const [n, answer] of answers.entries()) {
-        t.equal(answer.status, 303, answer.text)
-        const fields = Object.fromEntries(locationFields(answer))
-        const { state } = n === 0 ? { state: locationFields(answer)[1]?.[1] } : late
-        t.match(fields, { provider: 'yandex', state, error: 'login_expired', error_description: /^[ -~]+$/ })
-        t.notOk('code' in fields)
+      const ways = {
+        agreed: (authorizeUrl: string) => hasty.doubles.yandex.consent(authorizeUrl),
+        refused: (authorizeUrl: string) => hasty.doubles.yandex.refuse(authorizeUrl),
       }
-      const code = new URL(callbackUrl).searchParams.get('code') ?? ''
-      const finished = await finish(hasty, { provider: 'yandex', state, code })
-      expectProblem(t, finished, { status: 400, type: 'login-expired', error: 'invalid_grant' })
+      for (const [way, answer] of Object.entries(ways)) {
+        const { state, authorizeUrl } = await start(hasty)
+        const callbackUrl = await answer(authorizeUrl)
+        await new Promise((resolve) => setTimeout(resolve, 1_050))
+        const back = await comeBack(hasty, callbackUrl)
+        t.equal(back.status, 303, back.text)
+        const { error_description: description, ...fields } = Object.fromEntries(locationFields(back))
+        t.strictSame(fields, { provider: 'yandex', state, error: 'login_expired' }, way)
+        t.match(description, /^[ -~]+$/)
+        const code = new URL(callbackUrl).searchParams.get('code') ?? 'c'
+        const finished = await finish(hasty, { provider: 'yandex', state, code })
+        expectProblem(t, finished, { status: 400, type: 'login-expired', error: 'invalid_grant' })
+      }
+    })
+
+    t.test('a login that was finished at the end of its time stays finished', async (t) => {
+      const { state, authorizeUrl } = await start(service)
+      const callbackUrl = await service.doubles.yandex.consent(authorizeUrl)
+      // The code came almost ten minutes ago.
+      const back = await secondsAgo(598, () => comeBack(service, callbackUrl))
+      const login = Object.fromEntries(locationFields(back))
+      const unfinished = await secondsAgo(598, () => answeredLogin(service))
+      const first = await finish(service, login)
+      t.equal(first.status, 200, first.text)
+      await new Promise((resolve) => setTimeout(resolve, 2_050))
+      expectProblem(t, await comeBack(service, callbackUrl), badLogin('login-completed'))
+      expectProblem(t, await finish(service, login), badLogin('login-completed'), 'unproved')
+      const again = await finish(service, login, basic(service.site))
+      t.equal(again.status, 200, `a proved caller gets a lost answer again: ${again.text}`)
+      const expired = { status: 400, type: 'login-expired', error: 'invalid_grant' } as const
+      expectProblem(t, await finish(service, unfinished), expired, 'one that was not finished in time')
+      expectProblem(t, await finish(service, { ...login, state, code: 'x' }), badLogin('code-mismatch'))
     })
 
     t.test('another provider cannot answer', async (t) => {

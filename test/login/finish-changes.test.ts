@@ -5,6 +5,7 @@ import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import { answeredLogin, finish, start } from '../support/login-flow.ts'
 import { loginStores } from '../support/login-stores.ts'
+import { eventually } from '../support/process.ts'
 import { startTestService } from '../support/service.ts'
 
 const rules = { providers: ['yandex', 'google', 'mail'], loopback: true }
@@ -63,3 +64,35 @@ for (const { store, skip, options } of loginStores)
       for (const { login } of [disabled, withdrawn]) t.equal((await finish(service, login)).status, 200)
     },
   )
+
+t.test('a site that is removed while the session is being written', { buffered: true }, async (t) => {
+  const service = await startTestService(t)
+  const { database } = service
+  const person = { id: '5005', name: 'Anna Before' }
+  t.equal((await finish(service, await answeredLogin(service, 'yandex', { person }))).status, 200)
+  const url = 'https://removed.example/return'
+  const site = await addSite(database, { name: url, redirectUrls: [url] }, rules)
+  const renamed = { ...person, name: 'Anna After' }
+  const options = { person: renamed, fields: { client_redirect_url: url } }
+  const login = await answeredLogin(service, 'yandex', options)
+
+  // The statement has read the site, and waits for this person's identity.
+  const lock = await database.pool.connect()
+  await lock.query('BEGIN')
+  await lock.query('SELECT FROM identities WHERE subject = $1 FOR UPDATE', [person.id])
+  const finishing = finish(service, login)
+  await eventually(async () => {
+    const { rowCount } = await database.pool.query(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+         AND query LIKE '%INSERT INTO sessions%'`,
+    )
+    if (rowCount === 0) throw new Error('not waiting yet')
+  })
+  await removeSite(database, site.id)
+  await lock.query('ROLLBACK')
+  lock.release()
+  const refused = { status: 400, type: 'site-disabled', error: 'unauthorized_client' } as const
+  expectProblem(t, await finishing, refused)
+  t.equal(await database.prisma.session.count(), 1, 'of the first login')
+  t.match(await database.prisma.user.findMany(), [{ name: person.name }], 'nothing was written')
+})

@@ -15,6 +15,7 @@ const bound = {
   code_challenge_method: 'S256',
 }
 const completed = { status: 400, type: 'login-completed', error: 'invalid_grant' } as const
+const lost = { status: 400, type: 'login-lost', error: 'invalid_grant' } as const
 const inProgress: ExpectedProblem = {
   status: 409,
   type: 'login-in-progress',
@@ -136,7 +137,7 @@ for (const { store, skip, options } of loginStores)
         1,
       )
       await disable('NULL')
-      expectProblem(t, await finish(service, login), completed, 'the login is spent')
+      expectProblem(t, await finish(service, login), lost, 'the login is spent')
       t.equal((await finish(service, await answeredLogin(service, 'yandex', { person }))).status, 200)
     })
 
@@ -160,7 +161,7 @@ for (const { store, skip, options } of loginStores)
         impatient.abort()
         await t.rejects(sent)
         expectProblem(t, await finish(service, login, basic(site)), inProgress)
-        expectProblem(t, await finish(service, login), completed, 'unproved')
+        expectProblem(t, await finish(service, login), inProgress, 'unproved')
         const again = await eventually(async () => {
           const answer = await finish(service, login, basic(site))
           if (answer.status !== 200) throw new Error(answer.text)

@@ -56,6 +56,39 @@ t.test('a record cannot stand in for another', { skip: withoutRedis }, async (t)
   t.equal(await logins.find(other), undefined)
 })
 
+t.test('a claim that an older version made is seen, and stays', { skip: withoutRedis }, async (t) => {
+  const { url, prefix } = await testRedis(t)
+  const client = new Redis(url)
+  t.teardown(() => client.disconnect())
+  const logins = createRedisLoginStore(client, prefix)
+  const state = newState()
+  await logins.start(state, login, 60)
+  const [key = ''] = await client.keys(`${prefix}*`)
+  const at = Date.now()
+  await client.hset(key, { claim: String(at) })
+  t.match(await logins.find(state), { claimed: true })
+  t.match(await logins.claim(state, 'token'), { won: false, at: new Date(at) })
+  await logins.release(state, 'token', 60)
+  t.match(await logins.find(state), { claimed: true })
+  // It gives its own claim back by removing this field alone.
+  await client.hdel(key, 'claim')
+  t.match(await logins.claim(state, 'other'), { won: true })
+})
+
+t.test('an older version sees a claim, and cannot take it', { skip: withoutRedis }, async (t) => {
+  const { url, prefix } = await testRedis(t)
+  const client = new Redis(url)
+  t.teardown(() => client.disconnect())
+  const logins = createRedisLoginStore(client, prefix)
+  const state = newState()
+  await logins.start(state, login, 60)
+  const [key = ''] = await client.keys(`${prefix}*`)
+  const claim = await logins.claim(state, 'token')
+  t.equal(await client.hget(key, 'claim'), String(claim?.at.getTime()), 'the time, as it reads it')
+  await logins.release(state, 'token', 60)
+  t.equal(await client.hexists(key, 'claim'), 0)
+})
+
 t.test(
   'Redis away: every call fails at once, and works again by itself',
   { skip: withoutRedis },
@@ -71,9 +104,10 @@ t.test(
       const before = performance.now()
       await t.rejects(logins.find(state), StoreUnavailable)
       await t.rejects(logins.start(newState(), login, 60), StoreUnavailable)
-      await t.rejects(logins.claim(state), StoreUnavailable)
-      await t.rejects(logins.release(state, 60), StoreUnavailable)
-      t.ok(performance.now() - before < 4 * 700, 'within the command deadline each')
+      await t.rejects(logins.claim(state, 'token'), StoreUnavailable)
+      await t.rejects(logins.release(state, 'token', 60), StoreUnavailable)
+      await t.rejects(logins.fail(state, 'token'), StoreUnavailable)
+      t.ok(performance.now() - before < 5 * 700, 'within the command deadline each')
     }
     server.pause()
     await refusesQuickly()

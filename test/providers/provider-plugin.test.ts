@@ -15,7 +15,7 @@ await t.test('a provider whose ways are all different needs its own file only', 
     title: { ru: 'Один', en: 'One' },
     jurisdiction: 'other',
     callbackMethod: 'POST',
-    keeps: ['device_id'],
+    keeps: { device_id: 'required' },
     defaults: {
       authorizeUrl: `${double.origin}/authorize`,
       tokenUrl: `${double.origin}/token`,
@@ -43,7 +43,7 @@ await t.test('a provider whose ways are all different needs its own file only', 
   t.match(served.adapter, {
     name: 'one',
     callbackMethod: 'POST',
-    keeps: ['device_id'],
+    keeps: { device_id: 'required' },
     issuer: 'https://one.example',
     jurisdiction: 'other',
   })

@@ -14,6 +14,8 @@ export interface TcpProxy {
   pause(): void
   /** From a request whose bytes match, a connection's answers are held back: it is done, and nobody learns it. */
   withholdAnswersTo(pattern: RegExp): void
+  /** Once, just before a request whose bytes match passes on to the server. */
+  beforeRequest(pattern: RegExp, act: () => void): void
   /** What was held back passes. */
   resume(): void
   /** Resets every connection; new ones work. */
@@ -32,6 +34,7 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
   let { port: targetPort } = target
   let paused = false
   let withheld: RegExp | undefined
+  let awaited: { readonly pattern: RegExp; readonly act: () => void } | undefined
   let cutNext = false
   let lag = 0
 
@@ -48,6 +51,11 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
     }
     for (const socket of pair) socket.on('error', end).on('end', end).on('close', end).setNoDelay(true)
     client.on('data', (chunk) => {
+      if (awaited?.pattern.test(chunk.toString('latin1')) === true) {
+        const { act } = awaited
+        awaited = undefined
+        act()
+      }
       if (withheld?.test(chunk.toString('latin1')) === true) upstream.pause()
       upstream.write(chunk)
     })
@@ -90,6 +98,9 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
     },
     withholdAnswersTo(pattern) {
       withheld = pattern
+    },
+    beforeRequest(pattern, act) {
+      awaited = { pattern, act }
     },
     resume() {
       paused = false

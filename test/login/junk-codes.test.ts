@@ -1,0 +1,110 @@
+import { Redis } from 'ioredis'
+import type { Test } from 'tap'
+import t from 'tap'
+import type { ExpectedProblem } from '../support/expect-problem.ts'
+import { expectProblem } from '../support/expect-problem.ts'
+import type { Answer } from '../support/login-flow.ts'
+import { comeBack, finish, get, locationFields, start } from '../support/login-flow.ts'
+import { loginStores } from '../support/login-stores.ts'
+import type { TestService } from '../support/service.ts'
+import { startTestService } from '../support/service.ts'
+
+// A stranger can start logins through a site's own button and bring invented codes to the callback: they must not
+// reach the provider without end, as its 429 would stop everybody.
+
+const from = (address: string) => ({ 'x-forwarded-for': address })
+/** Starts and finishes come from here, whoever presses the site's button. */
+const backend = from('198.51.100.1')
+const limited: ExpectedProblem = {
+  status: 429,
+  type: 'rate-limited',
+  error: 'temporarily_unavailable',
+  retryAfter: [1, 60],
+}
+const rejected = { status: 400, type: 'code-rejected', error: 'invalid_grant' } as const
+const path = '/api/v1/oauth/callback/yandex'
+const tokenRequests = (service: TestService) =>
+  service.doubles.yandex.requests.filter((request) => request.path === '/token').length
+
+async function bringJunk(service: TestService, browser: Record<string, string>): Promise<Answer> {
+  const { state } = await start(service, 'yandex', {}, backend)
+  return await get(service, `${path}?state=${state}&code=junk`, browser)
+}
+
+/** A person's whole login from this network. */
+async function succeeds(t: Test, service: TestService, browser: Record<string, string>) {
+  const { authorizeUrl } = await start(service, 'yandex', {}, backend)
+  const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl), browser)
+  const answer = await finish(service, locationFields(back), backend)
+  t.equal(answer.status, 200, answer.text)
+}
+
+t.jobs = loginStores.length
+for (const { store, skip, options } of loginStores)
+  t.test(`codes that the provider rejects, counted in ${store}`, { skip, buffered: true }, async (t) => {
+    const env = { TRUST_PROXY: '1' }
+    const { redis } = await options(t)
+    const service = await startTestService(t, { ...(redis && { redis }), env })
+
+    t.test('60 junk logins from one network reach the provider some 30 times a minute', async (t) => {
+      const browser = from('203.0.113.9')
+      service.doubles.yandex.requests.length = 0
+      let refused = 0
+      for (let n = 0; n < 60; n++) {
+        const back = await bringJunk(service, browser)
+        if (back.status === 303)
+          expectProblem(t, await finish(service, locationFields(back), backend), rejected)
+        else {
+          expectProblem(t, back, limited)
+          refused++
+        }
+      }
+      t.equal(tokenRequests(service), 31)
+      t.equal(refused, 29)
+      await succeeds(t, service, from('203.0.113.10'))
+      await succeeds(t, service, backend)
+    })
+
+    t.test('a person in that network reads what to do, and finds the way back', async (t) => {
+      const texts = { en: /from your network.*Wait a minute/, ru: /из вашей сети.*Подождите минуту/ }
+      for (const [language, text] of Object.entries(texts)) {
+        const headers = { accept: 'text/html', 'accept-language': language, ...from('203.0.113.9') }
+        const page = await bringJunk(service, headers)
+        t.equal(page.status, 429)
+        t.match(page.headers.get('content-type'), /^text\/html/)
+        t.match(page.headers.get('retry-after'), /^[1-9]\d?$/)
+        t.equal(page.headers.get('location'), null)
+        t.match(page.text, text)
+        t.match(page.text, '<a href="https://client.example">')
+      }
+    })
+
+    t.test('codes that were all brought before the first is rejected', async (t) => {
+      // Two addresses of one /64.
+      const browsers = [from('2001:db8:1:2::1'), from('2001:db8:1:2:ffff::2')]
+      const backs: Answer[] = []
+      for (let n = 0; n < 60; n++) backs.push(await bringJunk(service, browsers[n % 2] ?? {}))
+      service.doubles.yandex.requests.length = 0
+      const answers: Answer[] = []
+      for (const back of backs) answers.push(await finish(service, locationFields(back), backend))
+      for (const [n, answer] of answers.entries()) expectProblem(t, answer, n < 31 ? rejected : limited)
+      t.equal(tokenRequests(service), 31)
+      await succeeds(t, service, from('2001:db8:1:3::1'))
+    })
+
+    t.test('Redis holds no address of a browser', { skip: redis === undefined }, async (t) => {
+      const client = new Redis(redis?.url ?? '')
+      t.teardown(() => client.disconnect())
+      const keys = await client.keys(`${redis?.prefix}*rejected-code*`)
+      t.ok(keys.length > 0)
+      t.notMatch(keys.join(), /203\.0\.113|2001:db8/)
+    })
+  })
+
+t.test('RATE_LIMIT=off limits no codes', async (t) => {
+  const service = await startTestService(t, { env: { RATE_LIMIT: 'off' } })
+  for (let n = 0; n < 40; n++) {
+    const back = await bringJunk(service, {})
+    expectProblem(t, await finish(service, locationFields(back)), rejected)
+  }
+})

@@ -1,0 +1,119 @@
+import type { FastifyBaseLogger } from 'fastify'
+import Fastify from 'fastify'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import t from 'tap'
+import { forms } from '../../src/http/forms.ts'
+import { noRateLimits } from '../../src/http/rate-limit.ts'
+import { callbackRoute } from '../../src/login/callback-route.ts'
+import { followRequests } from '../../src/login/follow-request.ts'
+import { createMemoryLoginHistory } from '../../src/login/memory-login-history.ts'
+import { createMemoryLoginStore } from '../../src/login/memory-login-store.ts'
+import { newState } from '../../src/login/state.ts'
+import type { ProviderAdapter } from '../../src/providers/provider.ts'
+import type { Site } from '../../src/sites/site.ts'
+
+const site: Site = {
+  id: 'site-1',
+  name: 'A site',
+  redirectUrls: ['https://client.example/return'],
+  providers: ['one'],
+  requireSecret: false,
+  disabled: false,
+  secretHashes: [],
+}
+
+/** The callback of a provider that sends `device_id`, which its exchange needs, and `locale`, which it does not. */
+async function stage(t: Test) {
+  const adapter: ProviderAdapter = {
+    name: 'one',
+    title: { ru: 'Один', en: 'One' },
+    jurisdiction: 'other',
+    callbackMethod: 'GET',
+    keeps: { device_id: 'required', locale: 'optional' },
+    pkce: true,
+    authorizeUrl: () => new URL('https://provider.example/'),
+    identify: async () => ({ subject: '1', name: null, login: null, email: null, emailVerified: null }),
+  }
+  const lines: string[] = []
+  const log: FastifyBaseLogger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+  const app = Fastify({ loggerInstance: log, disableRequestLogging: true })
+  t.teardown(() => app.close())
+  const logins = createMemoryLoginStore()
+  const translate = () => undefined
+  const sites = {
+    byId: async () => site,
+    byRedirectUrl: async () => site,
+    urlsOfHost: async () => site.redirectUrls,
+  }
+  await app.register(forms)
+  app.route(
+    callbackRoute(adapter, {
+      services: { logins, sites, limits: noRateLimits },
+      follow: followRequests({ history: createMemoryLoginHistory(), translate, onStep: () => {} }),
+      publicUrl: 'https://login.example',
+      translate,
+    }),
+  )
+  return {
+    lines,
+    logins,
+    begin: async () => {
+      const state = newState()
+      const [redirectUrl = ''] = site.redirectUrls
+      const now = Date.now()
+      const login = {
+        provider: 'one',
+        siteId: site.id,
+        redirectUrl,
+        nonce: 'n',
+        startedAt: now,
+        answerBy: now + 60_000,
+      }
+      await logins.start(state, login, 60)
+      return state
+    },
+    callBack: async (query: Record<string, string>) => {
+      const { headers, statusCode } = await app.inject({ url: '/api/v1/oauth/callback/one', query })
+      t.equal(statusCode, 303)
+      return new URL(headers.location ?? '').searchParams
+    },
+  }
+}
+
+t.test('a code without a callback parameter that the exchange needs', async (t) => {
+  const { lines, logins, begin, callBack } = await stage(t)
+  for (const device of [{}, { device_id: '' }]) {
+    const state = await begin()
+    const told = await callBack({ state, code: 'the-code', ...device })
+    t.equal(told.get('error'), 'server_error')
+    t.equal(told.get('code'), null)
+    t.match(await logins.find(state), { answer: { kind: 'error', error: 'server_error' } })
+    const line = lines.find((one) => one.includes('device_id')) ?? '{}'
+    t.match(JSON.parse(line), { level: 40, provider: 'one', parameter: 'device_id' })
+    t.notMatch(lines.join(), 'the-code')
+    lines.length = 0
+    t.equal(
+      (await callBack({ state, code: 'the-code', device_id: 'phone' })).get('code'),
+      'the-code',
+      'it may follow',
+    )
+  }
+})
+
+t.test('what came is kept, and an optional one may be missing', async (t) => {
+  const { lines, logins, begin, callBack } = await stage(t)
+  for (const kept of [{ device_id: 'phone' }, { device_id: 'phone', locale: 'ru' }]) {
+    const state = await begin()
+    t.equal((await callBack({ state, code: 'c', ...kept, more: 'x' })).get('code'), 'c')
+    const found = await logins.find(state)
+    t.strictSame(found?.answer?.kind === 'code' && found.answer.kept, kept)
+  }
+  const state = await begin()
+  t.equal(
+    (await callBack({ state, error: 'access_denied' })).get('error'),
+    'access_denied',
+    'a refusal needs none',
+  )
+  t.notMatch(lines.join(), 'device_id')
+})
