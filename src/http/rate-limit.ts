@@ -1,7 +1,7 @@
-import { isIPv6 } from 'node:net'
 import type { Cluster, Redis } from 'ioredis'
 import type { RateLimiterAbstract } from 'rate-limiter-flexible'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
+import { network } from './client-ip.ts'
 import { Problem } from './problem.ts'
 
 /**
@@ -135,25 +135,4 @@ async function consume(limiter: RateLimiterAbstract, key: string, who: string, l
       retryAfter: Math.max(1, Math.ceil(error.msBeforeNext / 1000)),
     })
   }
-}
-
-/** Whoever has an IPv6 address has its whole /64. Some proxies append a port. */
-export function network(given: string): string {
-  const address =
-    /^\[(.+)\](?::\d+)?$|^([\d.]+):\d+$/
-      .exec(given)
-      ?.slice(1)
-      .find((part) => part !== undefined) ?? given
-  if (!isIPv6(address)) return address
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined) return mapped
-  const [head = '', tail] = address.toLowerCase().split('%', 1).join('').split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = tail === undefined ? 0 : 8 - left.length - right.length
-  const groups = [...left, ...Array<string>(Math.max(0, zeros)).fill('0'), ...right]
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`
 }
