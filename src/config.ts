@@ -10,6 +10,7 @@ export interface Config {
   readonly mode: 'strict' | 'development'
   readonly host: string
   readonly port: number
+  readonly managementHost: string
   readonly managementPort: number
   readonly sandboxPort: number
   /** An origin: no path, no trailing slash. */
@@ -84,9 +85,11 @@ export function readConfig(
 ): Config {
   const problems: string[] = []
   const { values, warnings } = trimmed(env, declarations)
-  const variables = convert(values, problems)
   const mode = values.NODE_ENV === 'development' ? 'development' : 'strict'
   const loopback = mode === 'development'
+  // Kubernetes sets it to tcp://… for a Service called sandbox; strict mode has no use for it.
+  const { SANDBOX_PORT, ...common } = values
+  const variables = convert(loopback ? values : common, problems)
   const providers = readProviders(values, declarations, { loopback, problems })
 
   if (mode === 'strict') {
@@ -97,10 +100,12 @@ export function readConfig(
     problems.push(
       `No provider is configured: set CLIENT_ID and CLIENT_SECRET of at least one, as in ${declarations[0]?.name.toUpperCase()}_CLIENT_ID.`,
     )
+  const host = variables.HOST ?? (loopback ? '127.0.0.1' : '::')
   const config = {
     mode,
-    host: variables.HOST ?? (loopback ? '127.0.0.1' : '::'),
+    host,
     port: variables.PORT,
+    managementHost: variables.MANAGEMENT_HOST ?? host,
     managementPort: variables.MANAGEMENT_PORT,
     sandboxPort: variables.SANDBOX_PORT,
     publicUrl: publicUrl(variables, loopback, problems),

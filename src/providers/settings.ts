@@ -47,6 +47,13 @@ export interface ReadOptions {
 }
 
 const defaultless = ['CLIENT_ID', 'CLIENT_SECRET'] as const
+const withDefault = ['AUTHORIZE_URL', 'TOKEN_URL', 'USERINFO_URL', 'SCOPE', 'PKCE', 'TOKEN_AUTH'] as const
+
+/** The names of all variables that are read for a provider. */
+export function variableNames({ name, variables }: ProviderDeclaration): string[] {
+  const own = Object.values(variables).map(({ suffix }) => suffix)
+  return [...defaultless, ...withDefault, ...own].map((suffix) => `${name.toUpperCase()}_${suffix}`)
+}
 
 /**
  * Each provider whose CLIENT_ID and CLIENT_SECRET are set; half of them is a mistake.

@@ -1,0 +1,42 @@
+import t from 'tap'
+import { listen, StartError } from '../src/service.ts'
+
+const variables = ['MANAGEMENT_HOST', 'MANAGEMENT_PORT'] as const
+
+/** A server on a machine where some addresses cannot be listened on; remembers what it was asked. */
+function listener(failures: Readonly<Record<string, string>>) {
+  const asked: string[] = []
+  return {
+    asked,
+    async listen({ host }: { readonly host: string }) {
+      asked.push(host)
+      const code = failures[host]
+      if (code !== undefined) throw Object.assign(new Error(code), { code })
+    },
+  }
+}
+
+for (const code of ['EAFNOSUPPORT', 'EADDRNOTAVAIL'])
+  t.test(`every address, where the kernel has no IPv6 (${code}): every address of IPv4`, async (t) => {
+    const server = listener({ '::': code })
+    await listen(server, { host: '::', port: 9464 }, variables)
+    t.strictSame(server.asked, ['::', '0.0.0.0'])
+  })
+
+t.test('any other failure is told by the names of the variables, and nothing else is tried', async (t) => {
+  for (const [host, code, sentence] of [
+    ['::', 'EADDRINUSE', 'Port 9464 is taken: stop what listens there, or set MANAGEMENT_PORT to another.'],
+    ['::', 'EACCES', ':::9464 cannot be listened on (EACCES): check MANAGEMENT_HOST and MANAGEMENT_PORT.'],
+    [
+      '192.0.2.1',
+      'EADDRNOTAVAIL',
+      '192.0.2.1:9464 cannot be listened on (EADDRNOTAVAIL): check MANAGEMENT_HOST and MANAGEMENT_PORT.',
+    ],
+  ] as const) {
+    const server = listener({ [host]: code })
+    await t.rejects(listen(server, { host, port: 9464 }, variables), new StartError(sentence))
+    t.strictSame(server.asked, [host])
+  }
+  const both = listener({ '::': 'EAFNOSUPPORT', '0.0.0.0': 'EADDRINUSE' })
+  await t.rejects(listen(both, { host: '::', port: 9464 }, variables), /Port 9464 is taken/)
+})
