@@ -12,6 +12,8 @@ export interface Site {
   /** Those that this site may use, each by its name; never "all". */
   readonly providers: readonly string[]
   readonly requireSecret: boolean
+  /** Its limits are times this (src/http/rate-limit.ts). */
+  readonly limitFactor: number
   readonly disabled: boolean
   /** SHA-256 of each live secret: two at most. */
   readonly secretHashes: readonly Buffer[]
@@ -58,13 +60,14 @@ interface SiteRow {
   readonly urls: string[]
   readonly providers: string[]
   readonly require_secret: boolean
+  readonly limit_factor: number
   readonly disabled: boolean
   readonly secrets: string[]
 }
 
 async function findSite(database: Database, condition: Prisma.Sql): Promise<Site | undefined> {
   const [row] = await database.prisma.$queryRaw<SiteRow[]>`
-    SELECT s.id, s.name, s.providers, s.require_secret, s.disabled_at IS NOT NULL AS disabled,
+    SELECT s.id, s.name, s.providers, s.require_secret, s.limit_factor, s.disabled_at IS NOT NULL AS disabled,
       ARRAY(SELECT u.url FROM redirect_urls AS u WHERE u.site_id = s.id ORDER BY u.url) AS urls,
       ARRAY(SELECT encode(h.hash, 'hex') FROM site_secrets AS h WHERE h.site_id = s.id) AS secrets
     FROM sites AS s ${condition}`
@@ -75,6 +78,7 @@ async function findSite(database: Database, condition: Prisma.Sql): Promise<Site
     redirectUrls: row.urls,
     providers: row.providers,
     requireSecret: row.require_secret,
+    limitFactor: row.limit_factor,
     disabled: row.disabled,
     secretHashes: row.secrets.map((hash) => Buffer.from(hash, 'hex')),
   }
