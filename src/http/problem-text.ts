@@ -25,12 +25,16 @@ export type ParameterRule =
   | 's256'
   | 'format'
   | 'select_account'
+  | 'ip'
   | 'unknown'
 
 /** Whose requests a rate limit counted. */
 export type LimitedCaller =
   | 'site-and-address'
   | 'site'
+  | 'site-and-visitor'
+  | 'session'
+  | 'invalid-tokens'
   | 'address'
   | 'unknown-states'
   | 'failed-finishes'

@@ -1,7 +1,7 @@
 import { finishWithin, rememberExpired } from '../config.ts'
 import type { Credentials } from '../http/basic-auth.ts'
 import { Problem } from '../http/problem.ts'
-import type { RateLimits } from '../http/rate-limit.ts'
+import type { Counted, RateLimits } from '../http/rate-limit.ts'
 import type { AuthorizationGrant, ProviderProfile } from '../providers/provider.ts'
 import { ProviderFailure } from '../providers/provider.ts'
 import type { ProviderRegistry, RegisteredProvider } from '../providers/registry.ts'
@@ -62,8 +62,7 @@ export async function finish(
     throw error
   })
   const { login, provider, proved } = checked
-  const { siteId, startedFrom } = login
-  await services.limits.admit('finish', siteId, startedFrom ?? '', startedFrom === undefined)
+  await services.limits.admit('finish', checked.site, startedBy(login))
 
   const claim = await services.logins.claim(request.state)
   if (claim === undefined) throw new Problem('unknown-login')
@@ -106,7 +105,7 @@ async function check(request: FinishRequest, services: FinishServices, trail: Tr
   if (request.provider !== login.provider) throw new Problem('provider-mismatch')
   const bound = checkVerifier(login, request.codeVerifier)
   const { code, kept } = checkCode(request.code, answer, login.provider)
-  return { login, provider, caller, code, kept, proved: bound || caller !== undefined }
+  return { login, site, provider, caller, code, kept, proved: bound || caller !== undefined }
 }
 
 async function findLogin(
@@ -122,6 +121,11 @@ async function findLogin(
   if (Date.now() > by) throw new Problem('login-expired')
   if (answer === undefined) throw new Problem('login-unanswered')
   return { login, answer }
+}
+
+/** A finish counts against whoever started the login: its site where that authenticated then, else the network. */
+function startedBy({ startedFrom }: Login): Counted {
+  return startedFrom === undefined ? { by: 'site' } : { by: 'address', address: startedFrom }
 }
 
 /** Neither bucket ever refuses a finish that passes its checks: nobody can lock a site out with junk. */

@@ -1,3 +1,4 @@
+import { highestFactor } from '../http/limit-bucket.ts'
 import { checkRedirectUrl } from './redirect-url.ts'
 import { siteId } from './site.ts'
 import { SiteError } from './site-error.ts'
@@ -23,7 +24,6 @@ export interface SiteRules {
 
 const mostUrls = 100
 const longestName = 100
-const highestFactor = 1_000
 
 /**
  * Refuses what may not be stored, before anything is.

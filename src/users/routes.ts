@@ -2,9 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { invalidToken } from '../http/bearer.ts'
 import { failures, ref } from '../http/openapi.ts'
+import type { AskerServices } from '../sessions/asker.ts'
 import { readAsker } from '../sessions/asker.ts'
 import type { Database } from '../storage/postgres.ts'
-import type { SigningKeys } from '../tokens/signing-keys.ts'
 import { profileOf } from './user.ts'
 
 const nullable = (options: { description: string }) => Type.Union([Type.String(options), Type.Null()])
@@ -41,9 +41,9 @@ const Profile = Type.Object(
 )
 
 /** The person behind an access token. */
-export const userRoutes: FastifyPluginAsyncTypebox<{ database: Database; keys: SigningKeys }> = async (
+export const userRoutes: FastifyPluginAsyncTypebox<AskerServices & { database: Database }> = async (
   app,
-  { database, keys },
+  { database, ...services },
 ) => {
   app.addSchema(Profile)
   app.get(
@@ -61,7 +61,8 @@ export const userRoutes: FastifyPluginAsyncTypebox<{ database: Database; keys: S
       },
     },
     async (request) => {
-      const profile = await profileOf(database, readAsker(keys, request.headers.authorization))
+      const asker = await readAsker(request.headers.authorization, request.ip, services)
+      const profile = await profileOf(database, asker)
       if (profile === undefined) throw invalidToken()
       return {
         id: profile.userId,

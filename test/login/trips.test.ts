@@ -71,7 +71,7 @@ for (const limit of ['off', 'on'] as const)
 
       const authorization = `Bearer ${text(refreshed, 'access_token')}`
       t.equal((await get(service, '/api/v1/me/', { authorization })).status, 200)
-      t.strictSame(await take(), { redis: 0, history: 0, sql: 1, provider: 0 }, 'me')
+      t.strictSame(await take(), { redis: more, history: 0, sql: 1, provider: 0 }, 'me')
 
       t.equal((await get(service, '/.well-known/jwks.json')).status, 200)
       t.strictSame(await take(), { redis: 0, history: 0, sql: 0, provider: 0 }, 'the keys')
