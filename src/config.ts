@@ -88,8 +88,7 @@ export function readConfig(
   const mode = values.NODE_ENV === 'development' ? 'development' : 'strict'
   const loopback = mode === 'development'
   // Kubernetes sets it to tcp://… for a Service called sandbox; strict mode has no use for it.
-  const { SANDBOX_PORT, ...common } = values
-  const variables = convert(loopback ? values : common, problems)
+  const variables = convert(loopback ? values : { ...values, SANDBOX_PORT: undefined }, problems)
   const providers = readProviders(values, declarations, { loopback, problems })
 
   if (mode === 'strict') {

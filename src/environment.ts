@@ -47,7 +47,7 @@ function misspelt(values: Environment, declarations: readonly ProviderDeclaratio
 
 /** In a long name two slips of the pen, in a short one a single slip, and none that makes another word of it (SORT). */
 function isNear(name: string, other: string): boolean {
-  const letters = (word: string) => [...word].toSorted().join('')
+  const letters = (word: string) => word.split('').toSorted().join('')
   const apart = distance(name, other)
   if (other.length >= 8) return apart <= 2
   // Two letters that changed places (PROT) are two slips to Levenshtein.

@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { listen, StartError } from '../src/service.ts'
+import { listen, StartError, startService } from '../src/service.ts'
+import { testDatabase } from './support/database.ts'
+import { freePort } from './support/process.ts'
 
 const variables = ['MANAGEMENT_HOST', 'MANAGEMENT_PORT'] as const
 
@@ -39,4 +42,24 @@ t.test('any other failure is told by the names of the variables, and nothing els
   }
   const both = listener({ '::': 'EAFNOSUPPORT', '0.0.0.0': 'EADDRINUSE' })
   await t.rejects(listen(both, { host: '::', port: 9464 }, variables), /Port 9464 is taken/)
+})
+
+t.test('the management port listens at an address of its own', async (t) => {
+  const { url } = await testDatabase(t)
+  const [port, managementPort] = [await freePort(), await freePort()]
+  const service = await startService({
+    NODE_ENV: 'development',
+    LOG_LEVEL: 'silent',
+    DATABASE_URL: url,
+    SECRET_KEYS: randomBytes(32).toString('base64'),
+    PORT: String(port),
+    MANAGEMENT_PORT: String(managementPort),
+    MANAGEMENT_HOST: '127.0.0.2',
+    MAIL_CLIENT_ID: 'id',
+    MAIL_CLIENT_SECRET: 'secret',
+  })
+  t.teardown(() => service.close())
+  t.equal((await fetch(`http://127.0.0.1:${port}/openapi.json`)).status, 200)
+  t.equal((await fetch(`http://127.0.0.2:${managementPort}/health/ready`)).status, 200)
+  await t.rejects(fetch(`http://127.0.0.1:${managementPort}/health/ready`), 'and at no other')
 })

@@ -24,7 +24,7 @@ import {
 
 const site = [{}, { site: [] }]
 const user = [{ accessToken: [] }]
-const userFailures = ['token-missing', 'token-invalid'] as const
+const userFailures = ['token-missing', 'token-invalid', 'rate-limited'] as const
 
 /** The life of a session after its login: refresh, introspection, revocation, and what its owner may do. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (app, services) => {

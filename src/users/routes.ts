@@ -56,7 +56,7 @@ export const userRoutes: FastifyPluginAsyncTypebox<AskerServices & { database: D
         security: [{ accessToken: [] }],
         response: {
           200: { description: 'The profile', content: { 'application/json': { schema: ref(Profile) } } },
-          ...failures('token-missing', 'token-invalid'),
+          ...failures('token-missing', 'token-invalid', 'rate-limited'),
         },
       },
     },
