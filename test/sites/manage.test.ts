@@ -224,3 +224,9 @@ t.test('a removed site ends its sessions, and no others', async (t) => {
   const left = await database.prisma.session.findMany({ select: { siteId: true } })
   t.strictSame(left, [{ siteId: other.id }])
 })
+
+t.test('a site that the version before added has the usual limits', async (t) => {
+  const database = await testDatabase(t)
+  await database.prisma.$executeRaw`INSERT INTO sites (id, name, providers) VALUES ('old', 'Old', '{one}')`
+  t.match(await listSites(database), [{ id: 'old', limitFactor: 1 }])
+})
