@@ -22,11 +22,10 @@ const commands = {
 const usage = `Usage: node src/cli.ts COMMAND, or in development npm run site|keys|migrate|admin-token -- …
 
   site add --name NAME --redirect-url URL… [--providers NAME,NAME] [--require-secret]
-           [--limit-factor N]
+           [--limit-factor N]      1 to 1000: its limits are N times the usual
   site list
-  site update ID [--name NAME] [--redirect-url URL…] [--providers NAME,NAME]
+  site update ID [--name NAME] [--redirect-url URL…] [--providers NAME,NAME]  (lists replace lists)
                  [--require-secret | --no-require-secret] [--limit-factor N] [--disable | --enable]
-                                   a list replaces the list; N is 1 to 1000: its limits are N times the usual
   site rotate-secret ID            a further secret; the one before goes on working
   site remove ID                   asks nothing, ends its sessions, frees its URLs
   site apply FILE [--dry-run]      {"sites": [{"id"?, "name", "redirect_urls",
