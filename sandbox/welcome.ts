@@ -7,7 +7,7 @@ import type { Sandbox } from './sandbox.ts'
  * when pasted one after the other (the middle one plays the browser).
  */
 export function welcome(
-  { publicUrl, managementPort, host }: Config,
+  { publicUrl, managementPort, managementHost: host }: Config,
   sandbox: Sandbox,
   site: DemoCredentials,
 ): string {

@@ -133,7 +133,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   await app.register(siteRoutes, { sites, limits, keys, config })
   await app.register(siteLoginsRoute, { sites, limits, history })
   await app.register(sessionRoutes, { database, keys, sites, limits, config, metrics })
-  await app.register(userRoutes, { database, keys })
+  await app.register(userRoutes, { database, keys, limits })
   await app.register(providerRoutes, { providers: registry })
   await app.register(tokenRoutes, { keys, publicUrl })
   await app.register(problemPages, { publicUrl })

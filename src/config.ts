@@ -19,6 +19,7 @@ export interface Config {
   readonly mode: 'strict' | 'development'
   readonly host: string
   readonly port: number
+  readonly managementHost: string
   readonly managementPort: number
   readonly sandboxPort: number
   /** An origin: no path, no trailing slash. */
@@ -93,9 +94,10 @@ export function readConfig(
 ): Config {
   const problems: string[] = []
   const { values, warnings } = trimmed(env, declarations, problems)
-  const variables = convert(values, problems)
   const mode = values.NODE_ENV === 'development' ? 'development' : 'strict'
   const loopback = mode === 'development'
+  // Kubernetes sets it to tcp://… for a Service called sandbox; strict mode has no use for it.
+  const variables = convert(loopback ? values : { ...values, SANDBOX_PORT: undefined }, problems)
   const providers = readProviders(values, declarations, { loopback, problems })
 
   if (mode === 'strict') {
@@ -107,10 +109,12 @@ export function readConfig(
       `No provider is configured: set CLIENT_ID and CLIENT_SECRET of at least one, as in ${declarations[0]?.name.toUpperCase()}_CLIENT_ID.`,
     )
   warnings.push(...unreadProxies(values))
+  const host = variables.HOST ?? (loopback ? '127.0.0.1' : '::')
   const config = {
     mode,
-    host: variables.HOST ?? (loopback ? '127.0.0.1' : '::'),
+    host,
     port: variables.PORT,
+    managementHost: variables.MANAGEMENT_HOST ?? host,
     managementPort: variables.MANAGEMENT_PORT,
     sandboxPort: variables.SANDBOX_PORT,
     publicUrl: publicUrl(variables, loopback, problems),

@@ -1,3 +1,4 @@
+import { distance } from 'fastest-levenshtein'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { flawOf } from './flawed-value.ts'
@@ -27,7 +28,34 @@ export function trimmed(env: Environment, declarations: readonly ProviderDeclara
     if (flaw !== undefined) problems.push(`${name} ${flaw.says}`)
     if (flaw?.mended !== '') values[name] = flaw?.mended ?? value
   }
-  return { values, warnings }
+  return { values, warnings: [...warnings, ...misspelt(values, declarations)] }
+}
+
+/** Names that other programs give a meaning to, although one letter would make them ours. */
+const foreign = new Set(['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'POST', 'HOSTS', 'PORTS'])
+
+/**
+ * A sentence for each name that is so near to a name of ours that it is probably meant: nothing reads it, and
+ * nothing else would tell. Where the right name is set as well, the other one is somebody else's.
+ */
+function misspelt(values: Environment, declarations: readonly ProviderDeclaration[]): string[] {
+  const ours = [...Object.keys(Variables.properties), ...declarations.flatMap(variablesOf)]
+  const missing = ours.filter((name) => values[name] === undefined)
+  return Object.keys(values).flatMap((name) => {
+    if (ours.includes(name) || foreign.has(name.toUpperCase())) return []
+    const meant = missing.find((one) => isNear(name.toUpperCase(), one))
+    return meant === undefined ? [] : [`${name} is read by nothing: is ${meant} meant?`]
+  })
+}
+
+/** In a long name two slips of the pen, in a short one a single slip, and none that makes another word of it (SORT). */
+function isNear(name: string, other: string): boolean {
+  const letters = (word: string) => word.split('').toSorted().join('')
+  const apart = distance(name, other)
+  if (other.length >= 8) return apart <= 2
+  // Two letters that changed places (PROT) are two slips to Levenshtein.
+  const exchanged = apart === 2 && letters(name) === letters(other)
+  return exchanged || apart === 0 || (apart === 1 && name.length !== other.length)
 }
 
 /**

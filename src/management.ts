@@ -22,7 +22,8 @@ export interface Managed extends Pick<Resources, 'database' | 'metrics' | 'log'>
 export async function createManagement(config: Config, managed: Managed) {
   const { publicUrl, adminTokens: tokens, rateLimit } = config
   const { health, metrics, log, ...services } = managed
-  const manager = await createServer(config, { log, translate })
+  // Nothing stands before this port, so whoever reaches it speaks for one address: its own.
+  const manager = await createServer({ ...config, trustProxy: false }, { log, translate })
   await manager.register(management, { health, metrics })
   await manager.register(adminApi, {
     services: {

@@ -99,9 +99,13 @@ async function open(
   // Closed in reverse: the public port first, then health and metrics, then what runs behind them.
   opened.push(() => manager.close())
   opened.push(() => app.close())
-  await listen(manager, config.host, config.managementPort, 'MANAGEMENT_PORT')
-  await listen(app, config.host, config.port, 'PORT')
-  log.info({ port: config.port, managementPort: config.managementPort }, 'listening')
+  const { host, port, managementHost, managementPort } = config
+  await listen(manager, { host: managementHost, port: managementPort }, [
+    'MANAGEMENT_HOST',
+    'MANAGEMENT_PORT',
+  ])
+  await listen(app, { host, port }, ['HOST', 'PORT'])
+  log.info({ port, managementPort }, 'listening')
   return {
     config,
     database,
@@ -140,20 +144,40 @@ async function checkSchema({ pool }: Database): Promise<void> {
     throw new StartError('The database is not at this version: run `node src/cli.ts migrate` first.')
 }
 
-async function listen(
-  server: { listen(options: { host: string; port: number }): Promise<string> },
-  host: string,
-  port: number,
-  variable: string,
+/** A server that can be told where to listen. */
+interface Listener {
+  listen(address: Address): Promise<unknown>
+}
+
+interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * Listens; every address of both families becomes every address of IPv4 where the kernel has no IPv6.
+ * @param variables the names of the two variables that say where
+ * @throws {StartError} naming the variable to change
+ */
+export async function listen(
+  server: Listener,
+  address: Address,
+  [hostVariable, portVariable]: readonly [string, string],
 ): Promise<void> {
+  const { host, port } = address
   try {
-    await server.listen({ host, port })
+    await server.listen(address)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
-    if (error.code === 'EADDRINUSE')
-      throw new StartError(`Port ${port} is taken: stop what listens there, or set ${variable} to another.`)
+    const { code } = error
+    if (host === '::' && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL'))
+      return await listen(server, { host: '0.0.0.0', port }, [hostVariable, portVariable])
+    if (code === 'EADDRINUSE')
+      throw new StartError(
+        `Port ${port} is taken: stop what listens there, or set ${portVariable} to another.`,
+      )
     throw new StartError(
-      `${host}:${port} cannot be listened on (${String(error.code)}): check HOST and ${variable}.`,
+      `${host}:${port} cannot be listened on (${String(code)}): check ${hostVariable} and ${portVariable}.`,
     )
   }
 }

@@ -19,8 +19,11 @@ export const Variables = Type.Object({
       description: 'development: embedded defaults on loopback. Anything else, or nothing: strict mode',
     }),
   ),
-  HOST: text('Address for both ports; default :: (every address of both families), in development 127.0.0.1'),
+  HOST: text(
+    'Address for both ports; default :: (every address of both families, of IPv4 alone where there is no IPv6), in development 127.0.0.1',
+  ),
   PORT: port(3000, 'The public port'),
+  MANAGEMENT_HOST: text('Address for the management port; default that of HOST'),
   MANAGEMENT_PORT: port(9464, 'Health, metrics and the admin API; never routed from outside'),
   PUBLIC_URL: text(
     'The origin under which browsers and sites reach the service, without a path; https in strict mode',

@@ -193,6 +193,62 @@ t.test('a proxy under a name that is not read is said', async (t) => {
     t.strictSame(warningsOf(env), [])
 })
 
+t.test('a name that is near to one of ours is probably misspelt, and is warned of', async (t) => {
+  const warningsOf = (env: Environment) =>
+    readConfig({ NODE_ENV: 'development', MAIL_CLIENT_ID: 'id', MAIL_CLIENT_SECRET: 's', ...env }, providers)
+      .warnings
+  for (const [name, meant] of [
+    ['PROT', 'PORT'],
+    ['port', 'PORT'],
+    ['POR', 'PORT'],
+    ['HSOT', 'HOST'],
+    ['DATABSE_URL', 'DATABASE_URL'],
+    ['DATABASE_URI', 'DATABASE_URL'],
+    ['YANDEX_CLIENT_SECERT', 'YANDEX_CLIENT_SECRET'],
+    ['YANDEX_CLIENTID', 'YANDEX_CLIENT_ID'],
+    ['GOOGLE_JWKS_URLS', 'GOOGLE_JWKS_URL'],
+    ['TRUSTED_PROXY', 'TRUST_PROXY'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
+    ['MANAGMENT_HOST', 'MANAGEMENT_HOST'],
+  ] as const) {
+    const warnings = warningsOf({ [name]: 'MARKER-7f3a' })
+    t.strictSame(warnings, [`${name} is read by nothing: is ${meant} meant?`])
+  }
+  t.strictSame(warningsOf({ LOGLEVEL: 'x', LOG_LEVEL: 'info' }), [], 'the right name is set as well')
+})
+
+t.test('names that belong to others are not taken for ours', async (t) => {
+  const names = [
+    'PATH HOME PWD USER SHELL TERM LANG HOSTNAME POST SORT COLUMNS EDITOR TMPDIR TZ SHLVL OLDPWD',
+    'NODE_OPTIONS NODE_PATH NODE_VERSION YARN_VERSION',
+    'KUBERNETES_PORT KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT KUBERNETES_PORT_443_TCP_ADDR',
+    'REDIS_PORT REDIS_HOST REDIS_SERVICE_HOST REDIS_SERVICE_PORT REDIS_PORT_6379_TCP POSTGRES_PORT POSTGRES_URL',
+    'MAIL_PORT MAIL_HOST MAIL_FROM MAIL_URL SMTP_PORT SMTP_HOST SANDBOX_SERVICE_PORT PGHOST PGPORT DB_PORT',
+    'AUTH_MOVIES_PORT AUTH_MOVIES_SERVICE_HOST npm_config_loglevel INIT_CWD npm_lifecycle_event CI DEBUG',
+  ].flatMap((line) => line.split(' '))
+  const { warnings } = readConfig(
+    { ...strict, ...Object.fromEntries(names.map((name) => [name, 'x'])) },
+    providers,
+  )
+  t.strictSame(warnings, [])
+})
+
+t.test('strict mode has no sandbox, and a Service called so does not stop it', async (t) => {
+  const env = { SANDBOX_PORT: 'tcp://10.0.0.1:3001' }
+  t.strictSame(problemsOf({ ...strict, ...env }), [])
+  t.match(problemsOf({ ...env, NODE_ENV: 'development' }).join(), /SANDBOX_PORT must be/)
+})
+
+t.test('the management port has an address of its own where it is given one', async (t) => {
+  const hosts = (env: Environment) => {
+    const { host, managementHost } = readConfig({ ...strict, ...env }, providers)
+    return [host, managementHost]
+  }
+  t.strictSame(hosts({}), ['::', '::'])
+  t.strictSame(hosts({ HOST: '192.0.2.1' }), ['192.0.2.1', '192.0.2.1'])
+  t.strictSame(hosts({ MANAGEMENT_HOST: '127.0.0.1' }), ['::', '127.0.0.1'])
+})
+
 t.test('what is loosened is said', async (t) => {
   const { warnings } = readConfig({ ...strict, RATE_LIMIT: 'off', YANDEX_PKCE: 'off' }, providers)
   t.match(warnings.join(), /RATE_LIMIT=off.*YANDEX_PKCE=off/)

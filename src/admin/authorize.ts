@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { network } from '../http/client-ip.ts'
 import { Problem } from '../http/problem.ts'
-import { network } from '../http/rate-limit.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -12,6 +12,7 @@ export function shownSite(site: SiteRecord) {
     redirect_urls: [...site.redirectUrls],
     providers: [...site.providers],
     require_secret: site.requireSecret,
+    limit_factor: site.limitFactor,
     disabled: site.disabled,
     created_at: site.createdAt.toISOString(),
     live_secrets: site.liveSecrets,

@@ -41,17 +41,19 @@ export async function changeSite(
 }
 
 /** What a body sets of a site. */
-function fieldsOf({ redirect_urls, require_secret, ...rest }: SiteBody): Partial<SiteFields> {
+function fieldsOf({ redirect_urls, require_secret, limit_factor, ...rest }: SiteBody): Partial<SiteFields> {
   return {
     ...rest,
     ...(redirect_urls !== undefined && { redirectUrls: redirect_urls }),
     ...(require_secret !== undefined && { requireSecret: require_secret }),
+    ...(limit_factor !== undefined && { limitFactor: limit_factor }),
   }
 }
 
 type SiteBody = Partial<Pick<SiteFields, 'name' | 'providers' | 'disabled'>> & {
   readonly redirect_urls?: readonly string[]
   readonly require_secret?: boolean
+  readonly limit_factor?: number
 }
 
 /** Sites: list, add, read, change, remove. */

@@ -7,6 +7,7 @@ const example = {
   redirect_urls: ['https://client.example/oauth/return'],
   providers: ['one', 'another'],
   require_secret: false,
+  limit_factor: 1,
   disabled: false,
 }
 const stored = {
@@ -22,6 +23,9 @@ const fields = {
   redirect_urls: Type.Array(Type.String(), { description: 'Exact URLs, unique over all sites; 1 to 100' }),
   providers: Type.Array(Type.String(), { description: 'Those that this site may use' }),
   require_secret: Type.Boolean({ description: 'Whether every request must bring the secret of the site' }),
+  limit_factor: Type.Integer({
+    description: 'The limits of the site are times this: 1 to 1000, 1 by default',
+  }),
   disabled: Type.Boolean({ description: 'Whether nobody can log in, and no session can be used' }),
 }
 
@@ -48,6 +52,7 @@ export const NewSite = Type.Object(
     redirect_urls: fields.redirect_urls,
     providers: Type.Optional(fields.providers),
     require_secret: Type.Optional(fields.require_secret),
+    limit_factor: Type.Optional(fields.limit_factor),
     disabled: Type.Optional(fields.disabled),
   },
   { $id: 'NewSite', additionalProperties: false, examples: [example] },
@@ -108,8 +113,9 @@ export const ApplyQuery = Type.Object(
   { additionalProperties: false },
 )
 
-const replaced = <T extends typeof fields.name | typeof fields.disabled>(value: T) =>
-  Type.Optional(Type.Object({ from: value, to: value }))
+const replaced = <T extends typeof fields.name | typeof fields.disabled | typeof fields.limit_factor>(
+  value: T,
+) => Type.Optional(Type.Object({ from: value, to: value }))
 const listed = Type.Optional(
   Type.Object({ added: Type.Array(Type.String()), removed: Type.Array(Type.String()) }),
 )
@@ -134,6 +140,7 @@ export const AppliedSites = Type.Object(
           redirect_urls: listed,
           providers: listed,
           require_secret: replaced(Type.Boolean()),
+          limit_factor: replaced(Type.Integer()),
           disabled: replaced(Type.Boolean()),
         }),
       }),

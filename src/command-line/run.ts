@@ -22,14 +22,14 @@ const commands = {
 const usage = `Usage: node src/cli.ts COMMAND, or in development npm run site|keys|migrate|admin-token -- …
 
   site add --name NAME --redirect-url URL… [--providers NAME,NAME] [--require-secret]
+           [--limit-factor N]      1 to 1000: its limits are N times the usual
   site list
-  site update ID [--name NAME] [--redirect-url URL…] [--providers NAME,NAME]
-                 [--require-secret | --no-require-secret] [--disable | --enable]
-                                   a list replaces the list
+  site update ID [--name NAME] [--redirect-url URL…] [--providers NAME,NAME]  (lists replace lists)
+                 [--require-secret | --no-require-secret] [--limit-factor N] [--disable | --enable]
   site rotate-secret ID            a further secret; the one before goes on working
   site remove ID                   asks nothing, ends its sessions, frees its URLs
   site apply FILE [--dry-run]      {"sites": [{"id"?, "name", "redirect_urls",
-                                   "providers"?, "require_secret"?, "disabled"?}]}
+                                   "providers"?, "require_secret"?, "limit_factor"?, "disabled"?}]}
   keys list
   keys rotate [access|refresh]     publishes the next key (access where none is named)
   keys revoke KID                  a stolen key: refused everywhere, its successor takes over

@@ -14,6 +14,7 @@ const addOptions = {
   'redirect-url': { type: 'string', multiple: true },
   providers: { type: 'string', multiple: true },
   'require-secret': { type: 'boolean' },
+  'limit-factor': { type: 'string' },
 } as const
 
 const updateOptions = { ...addOptions, disable: { type: 'boolean' }, enable: { type: 'boolean' } } as const
@@ -100,11 +101,13 @@ interface FieldOptions {
   readonly 'redirect-url'?: readonly string[] | undefined
   readonly providers?: readonly string[] | undefined
   readonly 'require-secret'?: boolean | undefined
+  readonly 'limit-factor'?: string | undefined
 }
 
 /** @param furtherUrls words after `--redirect-url URL`: several may follow one option */
 function readFields(options: FieldOptions, furtherUrls: readonly string[]): Partial<SiteFields> {
   const { name, 'redirect-url': urls, providers, 'require-secret': requireSecret } = options
+  const { 'limit-factor': factor } = options
   const [stray] = furtherUrls
   if (urls === undefined && stray !== undefined)
     throw new CommandError(`"${stray}" is one word too many: see --help.`)
@@ -113,6 +116,8 @@ function readFields(options: FieldOptions, furtherUrls: readonly string[]): Part
     ...(urls !== undefined && { redirectUrls: [...urls, ...furtherUrls] }),
     ...(providers !== undefined && { providers: providers.flatMap((list) => list.split(',')) }),
     ...(requireSecret !== undefined && { requireSecret }),
+    // Digits alone: "0x10" and "1e2" are numbers to JavaScript. What is no number is refused as one.
+    ...(factor !== undefined && { limitFactor: /^\d+$/.test(factor) ? Number(factor) : Number.NaN }),
   }
 }
 

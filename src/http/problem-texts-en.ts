@@ -18,6 +18,7 @@ export const wordsEn: ProblemWords = {
     s256: 'code_challenge must be 43 base64url characters and code_challenge_method must be S256',
     format: 'it does not have the form given in the API reference',
     select_account: 'the only value allowed is select_account',
+    ip: 'it must be one IP address, IPv4 or IPv6, without a port',
     unknown: 'there is no parameter of this name here',
     'not-as-in-basic':
       'it is not what the Authorization header holds; send id and secret in one of the two places only',
@@ -37,6 +38,9 @@ export const wordsEn: ProblemWords = {
   who: {
     'site-and-address': 'requests for this site from this address without its secret',
     site: 'requests of this site with its secret',
+    'site-and-visitor': 'starts of this site for one visitor',
+    session: 'requests about one session',
+    'invalid-tokens': 'requests from this address with a token that is not of this service',
     address: 'requests from this address',
     'failed-finishes': 'finishes from this address that failed their checks',
     'unknown-states': 'requests from this address with a state that does not exist',
@@ -180,7 +184,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     cause:
       'Each kind of caller has a limit a minute. Requests with the secret of the site are counted apart from all others and have a much higher limit, so strangers cannot use yours up.',
     remedy:
-      'Wait for the seconds in Retry-After, then repeat the same request: nothing has been used up. If this happens under normal traffic, send the id and secret of the site by HTTP Basic. If wrong secrets were counted, correct the secret first; if unknown states were, check what reaches your return URL.',
+      'Wait for the seconds in Retry-After, then repeat the same request: nothing has been used up. If this happens under normal traffic, send the id and secret of the site by HTTP Basic, and ask the operator for a higher factor of the limits where that is not enough. If starts for one visitor were counted, only that visitor has to wait. If wrong secrets were counted, correct the secret first; if unknown states were, check what reaches your return URL.',
   },
   'internal-error': {
     title: 'An unexpected error in the service',

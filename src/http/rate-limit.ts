@@ -1,40 +1,72 @@
-import { isIPv6 } from 'node:net'
 import type { Cluster, Redis } from 'ioredis'
-import type { RateLimiterAbstract } from 'rate-limiter-flexible'
-import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
-import { Problem } from './problem.ts'
+import { network } from './client-ip.ts'
+import type { LimitBucketOptions, LimitFactor } from './limit-bucket.ts'
+import { createLimitBucket } from './limit-bucket.ts'
 
 /**
  * What is counted by site. A finish counts once all of its checks have passed, and against whoever started the login:
- * a stranger's logins use up a stranger's share, though the site's own backend posts them. A refresh counts where its
- * token verifies.
+ * a stranger's logins use up a stranger's share, though the site's own backend posts them. A refresh or revocation
+ * counts where its token verifies.
  */
-export type Limited = 'start' | 'finish' | 'refresh'
+export type Limited = 'start' | 'finish' | 'refresh' | 'revoke'
 
-/** Requests a minute. A site's backend is one address for all of its users. */
+/**
+ * Requests a minute, before the factor of the site where the limit goes by site. A site's backend is one address for
+ * all of its users, and whoever presses its login button makes it start a login: hence high limits, and a bucket for
+ * each visitor where the site names them.
+ */
 export const limits = {
-  start: 600,
-  finish: 1_200,
-  refresh: 1_200,
-  proved: 6_000,
+  /** Of each kind, by site and network address. */
+  unauthenticated: 6_000,
+  /** Of each kind, and introspections, by site. */
+  authenticated: 60_000,
+  /** Starts, by site and visitor, where an authenticated site names its visitor. */
+  visitor: 60,
+  /** What is asked about one session: `me`, its sessions, introspection. No factor: a session is one person's. */
+  session: 600,
   /** Each may read all that is remembered of the site's logins. */
   siteQuestion: 120,
   wrongSecret: 30,
   unknownState: 600,
-  failedFinish: 1_200,
+  failedFinish: 6_000,
   unknownSite: 600,
+  invalidToken: 600,
   /** Of a network whose browsers brought them to the callback; above it no code from there reaches a provider. */
   rejectedCode: 30,
 } as const
 
+/** A site as its limits know it. */
+export interface LimitedSite {
+  readonly id: string
+  readonly limitFactor: LimitFactor
+}
+
+/** Who counts for a request that goes by site: the site itself where it authenticated, else whoever sent it. */
+export type Counted =
+  | {
+      readonly by: 'site'
+      /** The IP address of the person for whom the site asks, where it names one. */
+      readonly visitor?: string
+    }
+  | { readonly by: 'address'; readonly address: string }
+
 /** The buckets that a request may fall into; each refusal says who is limited and when to come back. */
 export interface RateLimits {
   /**
-   * Counts a good request: by site where the caller proved to be it, else by site and address, so that nobody
-   * uses a site's share up from elsewhere.
+   * Counts a good request, so that nobody uses a site's share up from elsewhere, nor one visitor that of all others.
    * @throws {Problem} rate-limited
    */
-  admit(kind: Limited, siteId: string, address: string, proved: boolean): Promise<void>
+  admit(kind: Limited, site: LimitedSite, counted: Counted): Promise<void>
+  /**
+   * Counts a question of an authenticated site about a session, by both.
+   * @throws {Problem} rate-limited
+   */
+  introspection(site: LimitedSite, sessionId: string): Promise<void>
+  /**
+   * Counts what the owner of a session asks with its access token.
+   * @throws {Problem} rate-limited
+   */
+  session(sessionId: string): Promise<void>
   /**
    * Counts a finish whose state is unknown, by address; one whose state lives is never refused by this bucket.
    * @throws {Problem} rate-limited
@@ -50,11 +82,22 @@ export interface RateLimits {
    * @throws {Problem} rate-limited
    */
   unknownSite(address: string): Promise<void>
+  /** Whether the next of these is refused: what it asks of the database may then wait. Counts nothing. */
+  unknownSiteStruck(address: string): boolean
   /**
    * Counts wrong credentials; the right ones are never refused by this bucket.
+   * @param siteId undefined where nobody has the id: those share a bucket, as keys are not for a stranger to choose
    * @throws {Problem} rate-limited
    */
-  wrongSecret(siteId: string, address: string): Promise<void>
+  wrongSecret(siteId: string | undefined, address: string): Promise<void>
+  /** Whether the next unknown id is refused: looking it up may then wait. Counts nothing. */
+  unknownIdStruck(address: string): boolean
+  /**
+   * Counts tokens that look like ours and whose signature was checked in vain, by address; good ones are never
+   * refused by this bucket.
+   * @throws {Problem} rate-limited
+   */
+  invalidToken(address: string): Promise<void>
   /**
    * Counts what a proved site asks about itself.
    * @throws {Problem} rate-limited
@@ -73,10 +116,15 @@ export interface RateLimits {
 /** For benchmarks (`RATE_LIMIT=off`): every request is welcome. */
 export const noRateLimits: RateLimits = {
   admit: async () => {},
+  introspection: async () => {},
+  session: async () => {},
   unknownState: async () => {},
   failedFinish: async () => {},
   unknownSite: async () => {},
+  unknownSiteStruck: () => false,
   wrongSecret: async () => {},
+  unknownIdStruck: () => false,
+  invalidToken: async () => {},
   siteQuestion: async () => {},
   admitCode: async () => {},
   codeRejected: async () => {},
@@ -87,97 +135,70 @@ export const noRateLimits: RateLimits = {
  * does not answer: an outage of Redis never becomes one of the limits.
  */
 export function createRateLimits(redis: Redis | Cluster | undefined, prefix: string): RateLimits {
-  const limiter = (name: string, points: number): RateLimiterAbstract => {
-    const memory = new RateLimiterMemory({ keyPrefix: name, points, duration: 60 })
-    if (redis === undefined) return memory
-    return new RateLimiterRedis({
-      storeClient: redis,
-      keyPrefix: `${prefix}limit:${name}`,
-      points,
-      duration: 60,
-      rejectIfRedisNotReady: true,
-      inMemoryBlockOnConsumed: points + 1,
-      insuranceLimiter: memory,
-    })
+  const bucket = (name: string, limit: number, who: LimitBucketOptions['who']) =>
+    createLimitBucket(redis, prefix, { name, limit, who })
+  const bySite = (name: string) => bucket(name, limits.authenticated, 'site')
+  const byAddress = (name: string) => bucket(name, limits.unauthenticated, 'site-and-address')
+  const sites = {
+    start: bySite('start'),
+    finish: bySite('finish'),
+    refresh: bySite('refresh'),
+    revoke: bySite('revoke'),
   }
-  const bySite = {
-    start: limiter('start', limits.proved),
-    finish: limiter('finish', limits.proved),
-    refresh: limiter('refresh', limits.proved),
+  const addresses = {
+    start: byAddress('start-address'),
+    finish: byAddress('finish-address'),
+    refresh: byAddress('refresh-address'),
+    revoke: byAddress('revoke-address'),
   }
-  const byAddress = {
-    start: limiter('start-address', limits.start),
-    finish: limiter('finish-address', limits.finish),
-    refresh: limiter('refresh-address', limits.refresh),
+  const introspections = bySite('introspection')
+  const visitors = bucket('visitor', limits.visitor, 'site-and-visitor')
+  const sessions = bucket('session', limits.session, 'session')
+  const wrongSecrets = bucket('secret', limits.wrongSecret, 'wrong-secrets')
+  const unknownStates = bucket('unknown-state', limits.unknownState, 'unknown-states')
+  const failedFinishes = bucket('failed-finish', limits.failedFinish, 'failed-finishes')
+  const unknownSites = bucket('unknown-site', limits.unknownSite, 'address')
+  const invalidTokens = bucket('invalid-token', limits.invalidToken, 'invalid-tokens')
+  const siteQuestions = bucket('site', limits.siteQuestion, 'site')
+  const rejectedCodes = bucket('rejected-code', limits.rejectedCode, 'rejected-codes')
+
+  /** Two counts in one trip; the narrower bucket goes first where it has struck, so that it spares the wider one. */
+  const both = async (narrow: () => Promise<void>, struck: boolean, wide: () => Promise<void>) => {
+    if (struck) {
+      await narrow()
+      await wide()
+    } else await Promise.all([narrow(), wide()])
   }
-  const wrongSecrets = limiter('secret', limits.wrongSecret)
-  const unknownStates = limiter('unknown-state', limits.unknownState)
-  const failedFinishes = limiter('failed-finish', limits.failedFinish)
-  const unknownSites = limiter('unknown-site', limits.unknownSite)
-  const rejectedCodes = limiter('rejected-code', limits.rejectedCode)
-  const siteQuestions = limiter('site', limits.siteQuestion)
 
   return {
-    admit: (kind, siteId, address, proved) =>
-      proved
-        ? consume(bySite[kind], siteId, 'site', limits.proved)
-        : consume(byAddress[kind], `${siteId}:${network(address)}`, 'site-and-address', limits[kind]),
-    unknownState: (address) =>
-      consume(unknownStates, network(address), 'unknown-states', limits.unknownState),
-    failedFinish: (address) =>
-      consume(failedFinishes, network(address), 'failed-finishes', limits.failedFinish),
-    unknownSite: (address) => consume(unknownSites, network(address), 'address', limits.unknownSite),
-    wrongSecret: (siteId, address) =>
-      consume(
-        wrongSecrets,
-        `${siteId.slice(0, 64)}:${network(address)}`,
-        'wrong-secrets',
-        limits.wrongSecret,
+    async admit(kind, { id, limitFactor }, counted) {
+      if (counted.by === 'address')
+        return await addresses[kind].count(`${id}:${network(counted.address)}`, limitFactor)
+      const ofSite = () => sites[kind].count(id, limitFactor)
+      if (counted.visitor === undefined) return await ofSite()
+      const visitor = `${id}:${network(counted.visitor)}`
+      await both(() => visitors.count(visitor, limitFactor), visitors.struck(visitor), ofSite)
+    },
+    introspection: ({ id, limitFactor }, sessionId) =>
+      both(
+        () => sessions.count(sessionId),
+        sessions.struck(sessionId),
+        () => introspections.count(id, limitFactor),
       ),
-    siteQuestion: (siteId) => consume(siteQuestions, siteId, 'site', limits.siteQuestion),
-    admitCode: (from) => consume(rejectedCodes, from, 'rejected-codes', limits.rejectedCode, 0),
-    codeRejected: (from) =>
-      consume(rejectedCodes, from, 'rejected-codes', limits.rejectedCode).catch((error: unknown) => {
-        if (!(error instanceof Problem)) throw error
-      }),
+    session: (sessionId) => sessions.count(sessionId),
+    unknownState: (address) => unknownStates.count(network(address)),
+    failedFinish: (address) => failedFinishes.count(network(address)),
+    unknownSite: (address) => unknownSites.count(network(address)),
+    unknownSiteStruck: (address) => unknownSites.struck(network(address)),
+    wrongSecret: (siteId, address) => wrongSecrets.count(secretKey(siteId, address)),
+    unknownIdStruck: (address) => wrongSecrets.struck(secretKey(undefined, address)),
+    invalidToken: (address) => invalidTokens.count(network(address)),
+    siteQuestion: (siteId) => siteQuestions.count(siteId),
+    admitCode: (from) => rejectedCodes.check(from),
+    codeRejected: (from) => rejectedCodes.record(from),
   }
 }
 
-async function consume(
-  limiter: RateLimiterAbstract,
-  key: string,
-  who: string,
-  limit: number,
-  points = 1,
-): Promise<void> {
-  try {
-    await limiter.consume(key, points)
-  } catch (error) {
-    if (!(error instanceof RateLimiterRes)) throw error
-    throw new Problem('rate-limited', {
-      values: { who, limit: String(limit) },
-      retryAfter: Math.max(1, Math.ceil(error.msBeforeNext / 1000)),
-    })
-  }
-}
-
-/** Whoever has an IPv6 address has its whole /64. Some proxies append a port. */
-export function network(given: string): string {
-  const address =
-    /^\[(.+)\](?::\d+)?$|^([\d.]+):\d+$/
-      .exec(given)
-      ?.slice(1)
-      .find((part) => part !== undefined) ?? given
-  if (!isIPv6(address)) return address
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined) return mapped
-  const [head = '', tail] = address.toLowerCase().split('%', 1).join('').split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = tail === undefined ? 0 : 8 - left.length - right.length
-  const groups = [...left, ...Array<string>(Math.max(0, zeros)).fill('0'), ...right]
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`
+function secretKey(siteId: string | undefined, address: string): string {
+  return `${siteId ?? '?'}:${network(address)}`
 }

@@ -6,6 +6,7 @@ import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import fastify, { LogController } from 'fastify'
 import type { Config } from '../config.ts'
 import { bodies } from './bodies.ts'
+import { clientIpReader } from './client-ip.ts'
 import type { Translate } from './error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
 import { bodyLimit } from './forms.ts'
@@ -32,10 +33,10 @@ export interface ServerResources {
 export async function createServer(config: Config, { log, translate, problems }: ServerResources) {
   const { publicUrl } = config
   const settings = { publicUrl, ...problems }
+  const clientIp = clientIpReader(config.trustProxy)
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
-    trustProxy: trusted(config.trustProxy),
     bodyLimit,
     // A slow client gets 408 and loses its socket; our own idle connections outlive a balancer's (60 s as a rule).
     requestTimeout: 15_000,
@@ -61,6 +62,12 @@ export async function createServer(config: Config, { log, translate, problems }:
     clientErrorHandler: answerClientError(publicUrl, log),
     rewriteUrl: ({ url = '/' }) => decodable(url),
   }).withTypeProvider<TypeBoxTypeProvider>()
+  // In place of Fastify's, which takes any text in X-Forwarded-For for an address.
+  app.decorateRequest('ip', {
+    getter(this: FastifyRequest) {
+      return clientIp(this.raw.socket.remoteAddress, this.headers['x-forwarded-for'])
+    },
+  })
   app.server.on('checkExpectation', answerExpectation(publicUrl))
   closeSilentConnections(app)
   handleErrors(app, { ...settings, translate })
@@ -93,13 +100,6 @@ const buildSerializer: typeof build = (schemas, options) => {
   // Fastify hands the media type over as well; the package's own type leaves it out.
   return (route: Parameters<typeof compile>[0] & { readonly contentType?: string }) =>
     route.contentType === 'application/problem+json' ? JSON.stringify : compile(route)
-}
-
-function trusted(
-  proxies: Config['trustProxy'],
-): false | string[] | ((address: string, hop: number) => boolean) {
-  if (typeof proxies === 'number') return (_address, hop) => hop < proxies
-  return proxies === false ? false : [...proxies]
 }
 
 /** A caller's own id is kept where it is harmless in a header and a log line; else it gets a new one. */

@@ -1,13 +1,13 @@
 import { deadlines } from '../config.ts'
 import type { Credentials } from '../http/basic-auth.ts'
 import { Problem } from '../http/problem.ts'
-import type { RateLimits } from '../http/rate-limit.ts'
+import type { Counted, RateLimits } from '../http/rate-limit.ts'
 import type { AuthorizationGrant } from '../providers/provider.ts'
 import { ProviderFailure } from '../providers/provider.ts'
 import type { ProviderRegistry, RegisteredProvider } from '../providers/registry.ts'
 import type { OpenedSession, OpenSession, SessionOfLogin } from '../sessions/session.ts'
 import { authenticate } from '../sites/authenticate.ts'
-import type { Sites } from '../sites/site.ts'
+import type { Site, Sites } from '../sites/site.ts'
 import type { TokenPair } from '../tokens/token-pair.ts'
 import type { Claims, TakenLogin } from './claims.ts'
 import type { Answer, Login } from './login.ts'
@@ -66,8 +66,7 @@ export async function finish(
     await countFailure(error, request.address, services.limits)
     throw error
   })
-  const { login, answer } = checked
-  await admitFinish(login, answer, services.limits)
+  await admitFinish(checked, services.limits)
 
   const taken = await services.claims.take(request.state)
   if (taken === undefined) throw new Problem('unknown-login')
@@ -90,6 +89,7 @@ export async function finish(
 /** What a login and its caller bring, found right. */
 interface Checked {
   readonly login: Login
+  readonly site: Site
   readonly answer: CodeAnswer
   readonly code: string
   readonly provider: RegisteredProvider
@@ -112,7 +112,7 @@ async function check(request: FinishRequest, services: FinishServices, trail: Tr
   if (request.provider !== login.provider) throw new Problem('provider-mismatch')
   const bound = checkVerifier(login, request.codeVerifier)
   const proved = bound || caller !== undefined
-  return { login, provider, proved, ...checkCode(request.code, answer, login.provider) }
+  return { login, site, provider, proved, ...checkCode(request.code, answer, login.provider) }
 }
 
 async function findLogin(
@@ -131,6 +131,11 @@ async function findLogin(
   return { login, answer }
 }
 
+/** A finish counts against whoever started the login: its site where that authenticated then, else the network. */
+function startedBy({ startedFrom }: Login): Counted {
+  return startedFrom === undefined ? { by: 'site' } : { by: 'address', address: startedFrom }
+}
+
 /** Neither bucket ever refuses a finish that passes its checks: nobody can lock a site out with junk. */
 async function countFailure(error: unknown, address: string, limits: RateLimits): Promise<void> {
   if (!(error instanceof Problem) || error.status !== 400) return
@@ -138,9 +143,9 @@ async function countFailure(error: unknown, address: string, limits: RateLimits)
 }
 
 /** Two counters, one trip: whoever started the login, and the network whose browser brought the code. */
-async function admitFinish({ siteId, startedFrom }: Login, { from }: CodeAnswer, limits: RateLimits) {
+async function admitFinish({ login, site, answer: { from } }: Checked, limits: RateLimits) {
   await Promise.all([
-    limits.admit('finish', siteId, startedFrom ?? '', startedFrom === undefined),
+    limits.admit('finish', site, startedBy(login)),
     from === undefined ? undefined : limits.admitCode(from),
   ])
 }

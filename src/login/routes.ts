@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { deadlines } from '../config.ts'
@@ -82,11 +83,15 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         code_challenge_method,
         login_hint,
         prompt,
+        user_ip,
       } = request.body
       if ((code_challenge === undefined) !== (code_challenge_method === undefined))
         throw new Problem('invalid-parameter', { values: { parameter: 'code_challenge', rule: 's256' } })
       const credentials = readCredentials(request.headers.authorization, request.body)
       const loginHint = present(login_hint)
+      const userIp = present(user_ip)
+      if (userIp !== undefined && isIP(userIp) === 0)
+        throw new Problem('invalid-parameter', { values: { parameter: 'user_ip', rule: 'ip' } })
       const asked: StartRequest = {
         provider,
         redirectUrl,
@@ -94,6 +99,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         ...(credentials && { credentials }),
         ...(code_challenge !== undefined && { codeChallenge: code_challenge }),
         ...(loginHint !== undefined && { loginHint }),
+        ...(userIp !== undefined && { userIp }),
         ...(prompt === 'select_account' && { prompt }),
       }
       const started = await options.follow({ request: 'start', provider, requestId: request.id }, (trail) =>

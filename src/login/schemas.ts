@@ -30,6 +30,13 @@ export function loginSchemas(providers: readonly string[]) {
         login_hint: Type.Optional(
           Type.String({ maxLength: 255, description: 'Login or email that the provider may fill in' }),
         ),
+        user_ip: Type.Optional(
+          Type.String({
+            maxLength: 64,
+            description:
+              "IP address of the visitor who logs in, who then has limits of their own. Counts only with the site's secret; ignored without it",
+          }),
+        ),
         prompt: Type.Optional(oneOf(['select_account'], { description: 'Ask which account to use' })),
         ...credentialParameters,
       },

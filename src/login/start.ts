@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { rememberExpired } from '../config.ts'
 import type { Credentials } from '../http/basic-auth.ts'
+import { network } from '../http/client-ip.ts'
 import { Problem } from '../http/problem.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
-import { network } from '../http/rate-limit.ts'
 import type { ProviderRegistry } from '../providers/registry.ts'
-import { authenticate } from '../sites/authenticate.ts'
+import { authenticate, countedOf } from '../sites/authenticate.ts'
 import { hostOf, redirectUrlDifference } from '../sites/redirect-url.ts'
 import type { Site, Sites } from '../sites/site.ts'
 import type { Login } from './login.ts'
@@ -20,6 +20,8 @@ export interface StartRequest {
   readonly redirectUrl: string
   /** The caller's network address, for the limits. */
   readonly address: string
+  /** The IP address of the person for whom the site asks; counts only where the site authenticates. */
+  readonly userIp?: string
   readonly credentials?: Credentials
   readonly codeChallenge?: string
   readonly loginHint?: string
@@ -54,19 +56,24 @@ export async function start(
   services: StartServices,
   trail: Trail,
 ): Promise<StartedLogin> {
-  const site = await services.sites.byRedirectUrl(request.redirectUrl)
+  const { limits, sites } = services
+  const pace = limits.unknownSiteStruck(request.address) ? 'together' : 'at-once'
+  const site = await sites.byRedirectUrl(request.redirectUrl, pace)
   trail.concerns(site)
   const provider = services.providers.get(request.provider)
   if (provider === undefined) throw unknownProvider(services.providers)
   const caller = await authenticate(request.credentials, request.address, services)
   trail.concerns(caller)
   if (site === undefined) {
-    const refusal = await unregistered(request.redirectUrl, caller, services.sites)
-    await services.limits.unknownSite(request.address)
-    throw refusal
+    // Before the refusal is made, which asks the database once more.
+    await limits.unknownSite(request.address)
+    throw await unregistered(request.redirectUrl, caller, sites)
   }
   admit(site, request.provider, caller)
-  await services.limits.admit('start', site.id, request.address, caller !== undefined)
+  const counted = countedOf(caller, request.address)
+  // From anybody else an address of a visitor is ignored: it could be invented.
+  const visitor = counted.by === 'site' ? request.userIp : undefined
+  await limits.admit('start', site, { ...counted, ...(visitor !== undefined && { visitor }) })
   const admission = provider.guard.admitsStart()
   if (!admission.admitted)
     throw new Problem('provider-unavailable', {

@@ -5,7 +5,7 @@ import { unauthorized } from '../http/basic-auth.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { Problem } from '../http/problem.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
-import { authenticate } from '../sites/authenticate.ts'
+import { authenticate, countedOf, limitedSite } from '../sites/authenticate.ts'
 import type { Sites } from '../sites/site.ts'
 import type { Database } from '../storage/postgres.ts'
 import { InvalidToken } from '../tokens/invalid-token.ts'
@@ -51,7 +51,8 @@ export async function renew(
   const caller = await authenticate(request.credentials, request.address, services)
   // Another site's token must not count against that site.
   if (caller !== undefined && caller.id !== token.client_id) throw new Problem('refresh-token-invalid')
-  await services.limits.admit('refresh', token.client_id, request.address, caller !== undefined)
+  const site = caller ?? limitedSite(token.client_id, services.sites)
+  await services.limits.admit('refresh', site, countedOf(caller, request.address))
   const outcome = await refreshSession(
     services.database,
     {

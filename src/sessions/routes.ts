@@ -5,11 +5,11 @@ import { invalidToken } from '../http/bearer.ts'
 import { withDeadline } from '../http/deadline.ts'
 import { bodyFailures, failures, formTypes, ref } from '../http/openapi.ts'
 import { Problem } from '../http/problem.ts'
-import { authenticate } from '../sites/authenticate.ts'
+import { authenticate, countedOf, limitedSite } from '../sites/authenticate.ts'
 import { introspect } from '../tokens/introspect.ts'
 import { revokeToken } from '../tokens/revoke.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
-import { readAsker } from './asker.ts'
+import { readAsker, readPosted } from './asker.ts'
 import { endAllSessions, endSession, listSessions } from './end.ts'
 import type { RenewServices } from './renew.ts'
 import { renew } from './renew.ts'
@@ -24,11 +24,11 @@ import {
 
 const site = [{}, { site: [] }]
 const user = [{ accessToken: [] }]
-const userFailures = ['token-missing', 'token-invalid'] as const
+const userFailures = ['token-missing', 'token-invalid', 'rate-limited'] as const
 
 /** The life of a session after its login: refresh, introspection, revocation, and what its owner may do. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (app, services) => {
-  const { database, keys } = services
+  const { database } = services
   for (const schema of [RefreshTokens, RevokeToken, IntrospectToken, Introspection, SessionList])
     app.addSchema(schema)
 
@@ -97,8 +97,13 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
     async (request, reply) => {
       const credentials = readCredentials(request.headers.authorization, request.body)
       const caller = await authenticate(credentials, request.ip, services)
-      const outcome = await revokeToken(database, keys, request.body.token, caller?.id ?? null)
-      if (outcome === 'secret-required') throw unauthorized('secret-required')
+      const known = await readPosted(request.body.token, request.ip, services)
+      if (known !== undefined) {
+        const site = caller ?? limitedSite(known.claims.client_id, services.sites)
+        await services.limits.admit('revoke', site, countedOf(caller, request.ip))
+        const outcome = await revokeToken(database, known, caller?.id ?? null)
+        if (outcome === 'secret-required') throw unauthorized('secret-required')
+      }
       return reply
         .code(200)
         .serializer(() => '')
@@ -126,7 +131,10 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
       const credentials = readCredentials(request.headers.authorization, request.body)
       const caller = await authenticate(credentials, request.ip, services)
       if (caller === undefined) throw unauthorized('secret-required')
-      return await introspect(database, keys, request.body.token, caller.id)
+      const known = await readPosted(request.body.token, request.ip, services)
+      if (known === undefined) return { active: false }
+      await services.limits.introspection(caller, known.claims.sid)
+      return await introspect(database, known, caller.id)
     },
   )
 
@@ -145,7 +153,8 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
       },
     },
     async (request) => {
-      const sessions = await listSessions(database, readAsker(keys, request.headers.authorization))
+      const asker = await readAsker(request.headers.authorization, request.ip, services)
+      const sessions = await listSessions(database, asker)
       if (sessions === undefined) throw invalidToken()
       return {
         sessions: sessions.map(({ id, provider, createdAt, lastUsedAt, expiresAt, current }) => ({
@@ -172,7 +181,8 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
       },
     },
     async (request, reply) => {
-      const ended = await endAllSessions(database, readAsker(keys, request.headers.authorization))
+      const asker = await readAsker(request.headers.authorization, request.ip, services)
+      const ended = await endAllSessions(database, asker)
       if (ended === undefined) throw invalidToken()
       return reply.code(204).send(null)
     },
@@ -194,7 +204,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
       },
     },
     async (request, reply) => {
-      const asker = readAsker(keys, request.headers.authorization)
+      const asker = await readAsker(request.headers.authorization, request.ip, services)
       const outcome = await endSession(database, asker, request.params.id)
       if (outcome === 'asker-ended') throw invalidToken()
       if (outcome === 'not-found') throw new Problem('session-not-found')

@@ -165,6 +165,7 @@ function fieldsOf(entry: SiteEntry): NewSite & Partial<SiteFields> {
     redirectUrls: entry.redirect_urls,
     ...(entry.providers !== undefined && { providers: entry.providers }),
     ...(entry.require_secret !== undefined && { requireSecret: entry.require_secret }),
+    ...(entry.limit_factor !== undefined && { limitFactor: entry.limit_factor }),
     ...(entry.disabled !== undefined && { disabled: entry.disabled }),
   }
 }

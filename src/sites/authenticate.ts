@@ -1,6 +1,6 @@
 import type { Credentials } from '../http/basic-auth.ts'
 import { readBasic, unauthorized } from '../http/basic-auth.ts'
-import type { RateLimits } from '../http/rate-limit.ts'
+import type { Counted, LimitedSite, RateLimits } from '../http/rate-limit.ts'
 import type { Site, Sites } from './site.ts'
 import { secretMatches } from './site-secret.ts'
 
@@ -14,11 +14,20 @@ export async function authenticate(
   { sites, limits }: { readonly sites: Sites; readonly limits: RateLimits },
 ): Promise<Site | undefined> {
   if (credentials === undefined) return undefined
-  const site = await sites.byId(credentials.id)
+  const site = await sites.byId(credentials.id, limits.unknownIdStruck(address) ? 'together' : 'at-once')
   if (site !== undefined && secretMatches(site, credentials.secret)) return site
-  // Ids that nobody has share one bucket: the keys of the counters are not for a stranger to choose.
-  await limits.wrongSecret(site?.id ?? '?', address)
+  await limits.wrongSecret(site?.id, address)
   throw unauthorized('wrong-credentials')
+}
+
+/** Against whom a request counts: the site that authenticated, else whoever sent it. */
+export function countedOf(caller: Site | undefined, address: string): Counted {
+  return caller === undefined ? { by: 'address', address } : { by: 'site' }
+}
+
+/** A site of which a token gives the id alone, for its limits: it is looked up only where the factor matters. */
+export function limitedSite(id: string, sites: Sites): LimitedSite {
+  return { id, limitFactor: async () => (await sites.byId(id))?.limitFactor ?? 1 }
 }
 
 /**

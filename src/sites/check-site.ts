@@ -1,3 +1,4 @@
+import { highestFactor } from '../http/limit-bucket.ts'
 import { checkRedirectUrl } from './redirect-url.ts'
 import { siteId } from './site.ts'
 import { SiteError } from './site-error.ts'
@@ -8,6 +9,8 @@ export interface SiteFields {
   readonly redirectUrls: readonly string[]
   readonly providers: readonly string[]
   readonly requireSecret: boolean
+  /** Times which its limits of requests are taken: 1 to 1,000, whole. */
+  readonly limitFactor: number
   readonly disabled: boolean
 }
 
@@ -30,6 +33,7 @@ export function checkFields(fields: Partial<SiteFields>, rules: SiteRules): void
   if (fields.name !== undefined) checkName(fields.name)
   if (fields.redirectUrls !== undefined) checkUrls(fields.redirectUrls, rules)
   if (fields.providers !== undefined) checkProviders(fields.providers, rules)
+  if (fields.limitFactor !== undefined) checkFactor(fields.limitFactor)
 }
 
 /** @throws {SiteError} invalid */
@@ -67,6 +71,11 @@ function checkProviders(providers: readonly string[], rules: SiteRules): void {
   for (const provider of providers)
     if (!rules.providers.includes(provider))
       throw invalid(`There is no provider "${shown(provider)}": known are ${rules.providers.join(', ')}.`)
+}
+
+function checkFactor(factor: number): void {
+  if (!Number.isInteger(factor) || factor < 1 || factor > highestFactor)
+    throw invalid(`The factor of the limits must be a whole number from 1 to ${highestFactor}.`)
 }
 
 function firstTwice(values: readonly string[]): string | undefined {

@@ -9,7 +9,7 @@ import type { SiteRecord } from './site-record.ts'
 import { changeSite, insertSite, newSiteId, recordIncludes, recordOf } from './site-record.ts'
 import { hashSecret, newSecret } from './site-secret.ts'
 
-/** A new site: what is left out gets its default (every known provider, no proof, enabled). */
+/** A new site: what is left out gets its default (every known provider, no proof, the usual limits, enabled). */
 export type NewSite = Pick<SiteFields, 'name' | 'redirectUrls'> & Partial<SiteFields>
 
 /** A new secret is shown once, here; only its digest is kept. */
@@ -45,6 +45,7 @@ export function withDefaults(site: NewSite, rules: SiteRules): SiteFields {
     redirectUrls: site.redirectUrls,
     providers: site.providers ?? rules.providers,
     requireSecret: site.requireSecret ?? false,
+    limitFactor: site.limitFactor ?? 1,
     disabled: site.disabled ?? false,
   }
 }

@@ -7,7 +7,7 @@ import { limits as perMinute } from '../http/rate-limit.ts'
 import type { SigningKeys } from '../tokens/signing-keys.ts'
 import { askingSite } from './authenticate.ts'
 import { OwnSite } from './schemas.ts'
-import type { Sites } from './site.ts'
+import type { Site, Sites } from './site.ts'
 
 /** What a site's questions about itself stand on. */
 export interface SiteRouteOptions {
@@ -55,7 +55,7 @@ export const siteRoutes: FastifyPluginAsyncTypebox<SiteRouteOptions> = async (ap
         providers: [...site.providers],
         require_secret: site.requireSecret,
         live_secrets: site.secretHashes.length,
-        limits: config.rateLimit ? limits : null,
+        limits: config.rateLimit ? limitsOf(site) : null,
         lifetimes,
         signing_keys: { current, next },
       }
@@ -63,10 +63,28 @@ export const siteRoutes: FastifyPluginAsyncTypebox<SiteRouteOptions> = async (ap
   )
 }
 
-const limits = {
-  without_secret: { start: perMinute.start, finish: perMinute.finish, refresh: perMinute.refresh },
-  with_secret: { start: perMinute.proved, finish: perMinute.proved, refresh: perMinute.proved },
-  wrong_secret: perMinute.wrongSecret,
-  unknown_state: perMinute.unknownState,
-  site: perMinute.siteQuestion,
+/** Every limit by which a request of the site can be refused. */
+function limitsOf({ limitFactor: factor }: Site) {
+  const kinds = (limit: number) => ({
+    start: limit * factor,
+    finish: limit * factor,
+    refresh: limit * factor,
+    revoke: limit * factor,
+  })
+  return {
+    factor,
+    without_secret: kinds(perMinute.unauthenticated),
+    with_secret: {
+      ...kinds(perMinute.authenticated),
+      introspect: perMinute.authenticated * factor,
+    },
+    visitor: perMinute.visitor * factor,
+    session: perMinute.session,
+    wrong_secret: perMinute.wrongSecret,
+    unknown_state: perMinute.unknownState,
+    failed_finish: perMinute.failedFinish,
+    unknown_redirect_url: perMinute.unknownSite,
+    invalid_token: perMinute.invalidToken,
+    site: perMinute.siteQuestion,
+  }
 }

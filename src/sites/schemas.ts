@@ -2,7 +2,12 @@ import { Type } from 'typebox'
 
 const count = (description: string) => Type.Integer({ minimum: 0, description })
 
-const kinds = { start: Type.Integer(), finish: Type.Integer(), refresh: Type.Integer() }
+const kinds = {
+  start: Type.Integer(),
+  finish: Type.Integer(),
+  refresh: Type.Integer(),
+  revoke: Type.Integer(),
+}
 
 /** What a site is told of itself; never a secret. */
 export const OwnSite = Type.Object(
@@ -19,10 +24,27 @@ export const OwnSite = Type.Object(
     limits: Type.Union(
       [
         Type.Object({
+          factor: count('Set by the operator; in the limits of the site below it is applied already'),
           without_secret: Type.Object(kinds, { description: 'For the site, from one address' }),
-          with_secret: Type.Object(kinds, { description: 'For the site, from anywhere' }),
+          with_secret: Type.Object(
+            { ...kinds, introspect: Type.Integer() },
+            { description: 'For the site, from anywhere' },
+          ),
+          visitor: count(
+            'Starts for the site and one visitor, where a start with the secret names it by user_ip',
+          ),
+          session: count('Requests about one session: me, its sessions, introspection'),
           wrong_secret: count('For the site, from one address'),
           unknown_state: count('From one address; a good finish is never refused by it'),
+          failed_finish: count(
+            'Finishes of living logins that failed their checks, from one address; a good one is never refused by it',
+          ),
+          unknown_redirect_url: count(
+            'Starts with a URL that nobody registered, from one address; a registered one is never refused by it',
+          ),
+          invalid_token: count(
+            'Requests with a forged token, from one address; a good token is never refused by it',
+          ),
           site: count('Questions of the site about itself'),
         }),
         Type.Null(),
@@ -62,10 +84,16 @@ export const OwnSite = Type.Object(
         require_secret: false,
         live_secrets: 1,
         limits: {
-          without_secret: { start: 600, finish: 1200, refresh: 1200 },
-          with_secret: { start: 6000, finish: 6000, refresh: 6000 },
+          factor: 1,
+          without_secret: { start: 6000, finish: 6000, refresh: 6000, revoke: 6000 },
+          with_secret: { start: 60000, finish: 60000, refresh: 60000, revoke: 60000, introspect: 60000 },
+          visitor: 60,
+          session: 600,
           wrong_secret: 30,
           unknown_state: 600,
+          failed_finish: 6000,
+          unknown_redirect_url: 600,
+          invalid_token: 600,
           site: 120,
         },
         lifetimes: {

@@ -16,6 +16,7 @@ export interface SiteChanges {
   readonly redirect_urls?: ListChange
   readonly providers?: ListChange
   readonly require_secret?: Replaced<boolean>
+  readonly limit_factor?: Replaced<number>
   readonly disabled?: Replaced<boolean>
 }
 
@@ -25,12 +26,14 @@ export function changesBetween(before: SiteFields, after: Partial<SiteFields>): 
   const redirectUrls = listChange(before.redirectUrls, after.redirectUrls)
   const providers = listChange(before.providers, after.providers)
   const requireSecret = replaced(before.requireSecret, after.requireSecret)
+  const limitFactor = replaced(before.limitFactor, after.limitFactor)
   const disabled = replaced(before.disabled, after.disabled)
   return {
     ...(name && { name }),
     ...(redirectUrls && { redirect_urls: redirectUrls }),
     ...(providers && { providers }),
     ...(requireSecret && { require_secret: requireSecret }),
+    ...(limitFactor && { limit_factor: limitFactor }),
     ...(disabled && { disabled }),
   }
 }

@@ -13,6 +13,9 @@ export const SiteEntry = Type.Object(
     redirect_urls: Type.Array(Type.String()),
     providers: Type.Optional(Type.Array(Type.String(), { description: 'By default every known one' })),
     require_secret: Type.Optional(Type.Boolean()),
+    limit_factor: Type.Optional(
+      Type.Integer({ description: 'The limits of the site are times this, 1 to 1000' }),
+    ),
     disabled: Type.Optional(Type.Boolean()),
     created_at: Type.Optional(Type.String({ description: 'Ignored' })),
     live_secrets: Type.Optional(Type.Integer({ description: 'Ignored' })),
@@ -33,6 +36,7 @@ export function siteEntry(record: SiteRecord): SiteEntry & { readonly id: string
     redirect_urls: [...record.redirectUrls],
     providers: [...record.providers],
     require_secret: record.requireSecret,
+    limit_factor: record.limitFactor,
     disabled: record.disabled,
     created_at: record.createdAt.toISOString(),
     live_secrets: record.liveSecrets,

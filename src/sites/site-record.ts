@@ -29,6 +29,7 @@ export function recordOf(row: SiteRow): SiteRecord {
     redirectUrls: row.redirectUrls.map(({ url }) => url),
     providers: row.providers,
     requireSecret: row.requireSecret,
+    limitFactor: row.limitFactor,
     disabled: row.disabledAt !== null,
     createdAt: row.createdAt,
     liveSecrets: row.secrets.length,
@@ -48,6 +49,7 @@ export async function insertSite(
       name: site.name,
       providers: [...site.providers],
       requireSecret: site.requireSecret,
+      limitFactor: site.limitFactor,
       disabledAt: site.disabled ? new Date() : null,
       redirectUrls: { createMany: { data: site.redirectUrls.map(urlRow) } },
       secrets: { create: { hash: hashSecret(secret) } },
@@ -61,7 +63,7 @@ export async function insertSite(
 export async function changeSite(
   transaction: Prisma.TransactionClient,
   before: SiteRecord,
-  { name, redirectUrls, providers, requireSecret, disabled }: Partial<SiteFields>,
+  { name, redirectUrls, providers, requireSecret, limitFactor, disabled }: Partial<SiteFields>,
 ): Promise<SiteRecord> {
   const row = await transaction.site.update({
     where: { id: before.id },
@@ -69,6 +71,7 @@ export async function changeSite(
       ...(name !== undefined && { name }),
       ...(providers !== undefined && { providers: [...providers] }),
       ...(requireSecret !== undefined && { requireSecret }),
+      ...(limitFactor !== undefined && { limitFactor }),
       // Disabling twice keeps the time of the first.
       ...(disabled !== undefined &&
         disabled !== before.disabled && { disabledAt: disabled ? new Date() : null }),

@@ -37,27 +37,26 @@ export type Introspection =
       readonly sid: string
     }
 
-/** Either kind of token of ours; undefined for anything else. */
-export function readToken(keys: SigningKeys, token: string): AnyClaims | undefined {
-  return (
-    claimsOrNothing(() => ({ kind: 'refresh', claims: verifyRefreshToken(keys, token) })) ??
-    claimsOrNothing(() => ({ kind: 'access', claims: verifyAccessToken(keys, token) }))
-  )
+/** Either kind of token of ours; for anything else what is wrong with it. */
+export function readToken(keys: SigningKeys, token: string): AnyClaims | InvalidToken {
+  const refresh = claimsOrFlaw(() => ({ kind: 'refresh', claims: verifyRefreshToken(keys, token) }))
+  // A key is of one kind, so that only one of the two can have found it.
+  if (!(refresh instanceof InvalidToken) || refresh.flaw !== 'unknown-key') return refresh
+  return claimsOrFlaw(() => ({ kind: 'access', claims: verifyAccessToken(keys, token) }))
 }
 
 /**
  * Whether a token is good at this moment, as one site may know it: another site's is inactive, and so is a
  * superseded generation, also within the grace (asking must not tell a thief what still works). It only reads.
+ * @param known as readToken gives it
  * @param siteId the site that asks, by its credentials
  */
 export async function introspect(
   database: Database,
-  keys: SigningKeys,
-  token: string,
+  known: AnyClaims,
   siteId: string,
 ): Promise<Introspection> {
-  const known = readToken(keys, token)
-  if (known === undefined || known.claims.client_id !== siteId) return { active: false }
+  if (known.claims.client_id !== siteId) return { active: false }
   return decide(known, await livingSession(database, known.claims.sid), siteId)
 }
 
@@ -92,11 +91,11 @@ async function livingSession(database: Database, sessionId: string): Promise<Liv
   return row && { userId: row.user_id, siteId: row.site_id, generation: row.generation }
 }
 
-function claimsOrNothing(read: () => AnyClaims): AnyClaims | undefined {
+function claimsOrFlaw(read: () => AnyClaims): AnyClaims | InvalidToken {
   try {
     return read()
   } catch (error) {
-    if (error instanceof InvalidToken) return undefined
+    if (error instanceof InvalidToken) return error
     throw error
   }
 }

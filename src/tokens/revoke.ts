@@ -1,21 +1,18 @@
 import type { Database } from '../storage/postgres.ts'
-import { readToken } from './introspect.ts'
-import type { SigningKeys } from './signing-keys.ts'
+import type { AnyClaims } from './introspect.ts'
 
 /**
  * Ends the session of a token (RFC 7009 §2.1): of a refresh token in any generation, or of an access token.
- * What is not ours, another site's, expired or ended already changes nothing, and the caller is not told.
+ * Another site's, and one that has ended already, changes nothing, and the caller is not told.
+ * @param known as readToken gives it
  * @param proved the site that proved itself by its secret, or null
  * @returns `secret-required` where the token's site demands its secret and none came: nothing was changed
  */
 export async function revokeToken(
   database: Database,
-  keys: SigningKeys,
-  token: string,
+  known: AnyClaims,
   proved: string | null,
 ): Promise<'ended' | 'nothing' | 'secret-required'> {
-  const known = readToken(keys, token)
-  if (known === undefined) return 'nothing'
   const { sid } = known.claims
   const ended = await database.prisma.$queryRaw<unknown[]>`
     UPDATE sessions AS s SET revoked_at = now() FROM sites AS c

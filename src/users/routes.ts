@@ -3,9 +3,9 @@ import { Type } from 'typebox'
 import { invalidToken } from '../http/bearer.ts'
 import { failures, ref } from '../http/openapi.ts'
 import { longestEmail, longestText } from '../providers/profile.ts'
+import type { AskerServices } from '../sessions/asker.ts'
 import { readAsker } from '../sessions/asker.ts'
 import type { Database } from '../storage/postgres.ts'
-import type { SigningKeys } from '../tokens/signing-keys.ts'
 import { profileOf } from './user.ts'
 
 const nullable = (options: { description: string; maxLength: number }) =>
@@ -54,9 +54,9 @@ const Profile = Type.Object(
 )
 
 /** The person behind an access token. */
-export const userRoutes: FastifyPluginAsyncTypebox<{ database: Database; keys: SigningKeys }> = async (
+export const userRoutes: FastifyPluginAsyncTypebox<AskerServices & { database: Database }> = async (
   app,
-  { database, keys },
+  { database, ...services },
 ) => {
   app.addSchema(Profile)
   app.get(
@@ -69,12 +69,13 @@ export const userRoutes: FastifyPluginAsyncTypebox<{ database: Database; keys: S
         security: [{ accessToken: [] }],
         response: {
           200: { description: 'The profile', content: { 'application/json': { schema: ref(Profile) } } },
-          ...failures('token-missing', 'token-invalid'),
+          ...failures('token-missing', 'token-invalid', 'rate-limited'),
         },
       },
     },
     async (request) => {
-      const profile = await profileOf(database, readAsker(keys, request.headers.authorization))
+      const asker = await readAsker(request.headers.authorization, request.ip, services)
+      const profile = await profileOf(database, asker)
       if (profile === undefined) throw invalidToken()
       return {
         id: profile.userId,

@@ -18,6 +18,7 @@ t.test('a site from its first day to its last', async (t) => {
     redirect_urls: ['https://one.example/back'],
     providers: every,
     require_secret: false,
+    limit_factor: 1,
     disabled: false,
     live_secrets: 1,
     created_at: /^\d{4}-.*Z$/,
@@ -37,13 +38,14 @@ t.test('a site from its first day to its last', async (t) => {
   t.same(audited(), [], 'reading is no change')
 
   const changed = await admin('PATCH', `sites/${String(id)}`, {
-    body: { name: 'Cinema', providers: ['mail'], require_secret: true, disabled: true },
+    body: { name: 'Cinema', providers: ['mail'], require_secret: true, limit_factor: 20, disabled: true },
   })
   t.match(changed.json, {
     id,
     name: 'Cinema',
     providers: ['mail'],
     require_secret: true,
+    limit_factor: 20,
     disabled: true,
     redirect_urls: ['https://one.example/back'],
   })
@@ -51,7 +53,11 @@ t.test('a site from its first day to its last', async (t) => {
     {
       action: 'site.change',
       site: id,
-      changes: { name: { to: 'Cinema' }, disabled: { from: false, to: true } },
+      changes: {
+        name: { to: 'Cinema' },
+        limit_factor: { from: 1, to: 20 },
+        disabled: { from: false, to: true },
+      },
     },
   ])
   t.equal((await admin('PATCH', `sites/${String(id)}`, { body: { disabled: true } })).status, 200)
@@ -124,6 +130,8 @@ t.test('one redirect URL, one provider, on and off', async (t) => {
     ['POST', 'sites/site_unknown/secrets/', undefined, 404, 'site-not-found', /./],
     ['PATCH', base, {}, 400, 'invalid-parameter', /./],
     ['PATCH', base, { name: ' ' }, 400, 'site-invalid', /empty/],
+    ['PATCH', base, { limit_factor: 1_001 }, 400, 'site-invalid', /1 to 1000/],
+    ['PATCH', base, { limit_factor: '2' }, 400, 'invalid-parameter', /limit_factor/],
     ['PATCH', 'sites/%00/', { name: 'x' }, 404, 'site-not-found', /./],
   ]
   for (const [method, path, body, status, type, detail] of refusals) {

@@ -31,6 +31,7 @@ t.test('a site’s life by commands', async (t) => {
     name: 'Shop',
     redirect_urls: ['https://shop.example/a', 'https://shop.example/b'],
     require_secret: false,
+    limit_factor: 1,
     disabled: false,
     live_secrets: 1,
   })
@@ -48,13 +49,22 @@ t.test('a site’s life by commands', async (t) => {
   t.ok(found && secretMatches(found, added.secret), 'the secret that was printed is the one')
 
   const lists = ['--redirect-url', "https://shop.example/it's", '--providers', 'yandex,mail']
-  const updated = await site('update', added.id, ...lists, '--require-secret', '--disable')
+  const updated = await site(
+    'update',
+    added.id,
+    ...lists,
+    '--require-secret',
+    '--disable',
+    '--limit-factor',
+    '12',
+  )
   t.match(answerOf(t, updated), {
     id: added.id,
     name: 'Shop',
     redirect_urls: ["https://shop.example/it's"],
     providers: ['yandex', 'mail'],
     require_secret: true,
+    limit_factor: 12,
     disabled: true,
   })
   t.match(answerOf(t, await site('update', added.id, '--enable', '--no-require-secret')), {
@@ -130,6 +140,11 @@ t.test('what is wrong is named', async (t) => {
     [['add', '--name', 'Shop', '--redirect-url', 'http://127.0.0.1/'], /^The redirect URL must be https\./],
     [['add', '--name', 'Shop', '--redirect-url', url, '--providers', 'yandex,vk'], /no provider "vk"/],
     [['add', '--name', 'Shop', '--redirect-url', url, '--providers', ''], /no provider ""/],
+    [['add', '--name', 'Shop', '--redirect-url', url, '--limit-factor', '0'], /whole number from 1 to 1000/],
+    [
+      ['add', '--name', 'Shop', '--redirect-url', url, '--limit-factor', '1e2'],
+      /whole number from 1 to 1000/,
+    ],
     [['list', 'all'], /^"all" is one word too many/],
     [['update'], /^ID is missing/],
     [['update', 'nobody'], /^Nothing to change/],

@@ -2,6 +2,7 @@ import t from 'tap'
 import { providers } from '../../plugins/index.ts'
 import { runCommand } from '../../src/command-line/run.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
+import { limits } from '../../src/http/rate-limit.ts'
 import { readText, tableRows } from './markdown.ts'
 import type { DocumentedVariable } from './variables.ts'
 import { commonSuffixes, commonVariables, providerVariables } from './variables.ts'
@@ -53,6 +54,18 @@ for (const language of ['en', 'ru']) {
       t.ok(guide.includes(`(providers/${provider.name}.md)`), 'the guide leads to it')
     })
   }
+
+  await t.test(`${language}: the guides tell every limit as it is`, async (t) => {
+    const others = await readText(`docs/${language}/site-administrators.md`)
+    for (const [name, limit] of Object.entries(limits)) {
+      const number = new RegExp(`(?<!\\d)${String(limit).replace(/(000)$/, '[, ]?$1')}(?![\\d ,]*\\d)`)
+      for (const text of [guide, others])
+        t.ok(
+          tableRows(text).some((row) => number.test(row.at(-1) ?? '')),
+          `${name}: ${limit}`,
+        )
+    }
+  })
 
   await t.test(`${language}: the guide lists every metric with its labels`, async (t) => {
     const { registry, ...own } = createMetrics()

@@ -97,6 +97,7 @@ const outcomes: Readonly<Record<string, (t: Test, name: string) => Promise<void>
     await starts(t, name)
     t.match(await answer(name, { SITE_SECRET: 'wrong' }), { status: 401, error: 'invalid_client' })
   },
+  'start-for-visitor': async (t, name) => void (await starts(t, name)),
   'start-with-challenge': async (t, name) => void (await starts(t, name, { CODE_VERIFIER: verifier })),
   'make-verifier': async (t, name) => {
     const [one, two] = [await run(name), await run(name)]

@@ -21,6 +21,7 @@ const site: Site = {
   requireSecret: false,
   disabled: false,
   secretHashes: [],
+  limitFactor: 1,
 }
 
 /** The callback of a provider that sends `device_id`, which its exchange needs, and `locale`, which it does not. */

@@ -71,7 +71,7 @@ for (const limit of ['off', 'on'] as const)
 
       const authorization = `Bearer ${text(refreshed, 'access_token')}`
       t.equal((await get(service, '/api/v1/me/', { authorization })).status, 200)
-      t.strictSame(await take(), { redis: 0, history: 0, sql: 1, provider: 0 }, 'me')
+      t.strictSame(await take(), { redis: more, history: 0, sql: 1, provider: 0 }, 'me')
 
       t.equal((await get(service, '/.well-known/jwks.json')).status, 200)
       t.strictSame(await take(), { redis: 0, history: 0, sql: 0, provider: 0 }, 'the keys')
@@ -110,4 +110,30 @@ t.test('trips of what goes otherwise', { skip: withoutRedis }, async (t) => {
   )
   t.equal((await finish(service, { provider: 'yandex', state: 'A'.repeat(43), code: 'c' })).status, 400)
   t.strictSame(await take(), { redis: 1, history: 0, sql: 0, provider: 0 }, 'an unknown state')
+})
+
+t.test('limits add one trip, however many count', { skip: withoutRedis }, async (t) => {
+  const { service, take } = await counted(t, {})
+  const headers = basic(service.site)
+  const { accessToken, refreshToken } = await logIn(service)
+  await start(service, 'yandex', {}, headers)
+  await take()
+  const send = (path: string, fields: Readonly<Record<string, string>>, as = headers) =>
+    post(service, `/api/v1/oauth/${path}/`, fields, { headers: as })
+  const authorization = `Bearer ${accessToken}`
+
+  await start(service, 'yandex', { user_ip: '192.0.2.1' }, headers)
+  t.strictSame(
+    await take(),
+    { redis: 2, history: 1, sql: 0, provider: 0 },
+    'a start by site and by its visitor',
+  )
+  t.equal((await send('introspect', { token: accessToken })).status, 200)
+  t.strictSame(await take(), { redis: 1, history: 0, sql: 1, provider: 0 }, 'by site and by session')
+  t.equal((await get(service, '/api/v1/me/sessions/', { authorization })).status, 200)
+  t.strictSame(await take(), { redis: 1, history: 0, sql: 1, provider: 0 }, 'by session')
+  t.equal((await send('introspect', { token: 'junk' })).status, 200)
+  t.strictSame(await take(), { redis: 0, history: 0, sql: 0, provider: 0 }, 'junk is not even counted')
+  t.equal((await send('revoke', { token: refreshToken }, {})).status, 200)
+  t.strictSame(await take(), { redis: 1, history: 0, sql: 1, provider: 0 }, 'by site and address')
 })

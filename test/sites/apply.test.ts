@@ -25,6 +25,7 @@ t.test('the same document again changes nothing', async (t) => {
         name: 'Forum',
         redirect_urls: ['https://forum.example'],
         require_secret: true,
+        limit_factor: 7,
         disabled: true,
       },
     ],
@@ -43,7 +44,13 @@ t.test('the same document again changes nothing', async (t) => {
   t.match(shop, { name: 'Shop', id: /^site_/, secret: /^[\w-]{43}$/ })
   t.match(forum, { name: 'Forum', id: 'forum', secret: /^[\w-]{43}$/ })
   const stored = await createSites(database).byId('forum')
-  t.match(stored, { name: 'Forum', providers: rules.providers, requireSecret: true, disabled: true })
+  t.match(stored, {
+    name: 'Forum',
+    providers: rules.providers,
+    requireSecret: true,
+    limitFactor: 7,
+    disabled: true,
+  })
   t.ok(stored && secretMatches(stored, forum?.secret ?? ''))
 
   const before = await listSites(database)
@@ -65,7 +72,12 @@ t.test('differences are told, and what is left out stays', async (t) => {
   const database = await testDatabase(t)
   const { id } = await addSite(
     database,
-    { name: 'Shop', redirectUrls: ['https://shop.example/a', 'https://shop.example/b'], requireSecret: true },
+    {
+      name: 'Shop',
+      redirectUrls: ['https://shop.example/a', 'https://shop.example/b'],
+      requireSecret: true,
+      limitFactor: 3,
+    },
     rules,
   )
   await updateSite(database, id, { disabled: true }, rules)
@@ -77,6 +89,7 @@ t.test('differences are told, and what is left out stays', async (t) => {
         redirect_urls: ['https://shop.example/b', 'https://shop.example/c'],
         providers: ['three', 'one'],
         require_secret: false,
+        limit_factor: 1_000,
       },
     ],
   }
@@ -91,6 +104,7 @@ t.test('differences are told, and what is left out stays', async (t) => {
           redirect_urls: { added: ['https://shop.example/c'], removed: ['https://shop.example/a'] },
           providers: { added: [], removed: ['two'] },
           require_secret: { from: true, to: false },
+          limit_factor: { from: 3, to: 1_000 },
         },
       },
     ],
@@ -106,6 +120,7 @@ t.test('differences are told, and what is left out stays', async (t) => {
       redirectUrls: ['https://shop.example/b', 'https://shop.example/c'],
       providers: ['three', 'one'],
       requireSecret: false,
+      limitFactor: 1_000,
       disabled: true,
       liveSecrets: 1,
     },
@@ -159,6 +174,7 @@ t.test('a document is refused whole, and the place is named', async (t) => {
     ],
     [{ sites: [good, { name: 'x', redirect_urls: [] }] }, 'invalid', /^sites\/1: .*at least one/],
     [{ sites: [{ ...good, id: 'a b' }] }, 'invalid', /^sites\/0: .*letters, digits/],
+    [{ sites: [{ ...good, limit_factor: 0 }] }, 'invalid', /^sites\/0: .*1 to 1000/],
     [{ sites: [{ ...good, providers: ['four'] }] }, 'invalid', /^sites\/0: .*no provider "four"/],
     [
       { sites: [good, { ...good, redirect_urls: ['https://x.example/'] }] },

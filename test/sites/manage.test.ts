@@ -28,6 +28,7 @@ t.test('a site is added, listed, found and removed', async (t) => {
       redirectUrls: ['https://shop.example/a', 'https://shop.example/b'],
       providers: ['one', 'two', 'three'],
       requireSecret: false,
+      limitFactor: 1,
       disabled: false,
       createdAt: true,
       liveSecrets: 1,
@@ -42,6 +43,7 @@ t.test('a site is added, listed, found and removed', async (t) => {
     redirectUrls: ['https://shop.example/a', 'https://shop.example/b'],
     providers: ['one', 'two', 'three'],
     requireSecret: false,
+    limitFactor: 1,
     disabled: false,
     secretHashes: [hashSecret(secret)],
   })
@@ -59,7 +61,7 @@ t.test('a site is added, listed, found and removed', async (t) => {
 t.test('what a site may not be', async (t) => {
   const database = await testDatabase(t)
   const good = { name: 'Shop', redirectUrls: ['https://shop.example/'] }
-  const bad: readonly [Partial<Parameters<typeof addSite>[1]>, RegExp][] = [
+  const bad: [Partial<Parameters<typeof addSite>[1]>, RegExp][] = [
     [{ name: '' }, /name is empty/],
     [{ name: '  ' }, /name is empty/],
     [{ name: ' Shop' }, /begin or end with a space/],
@@ -79,6 +81,8 @@ t.test('what a site may not be', async (t) => {
     [{ providers: ['four'] }, /no provider "four": known are one, two, three/],
     [{ providers: ['__proto__'] }, /no provider/],
   ]
+  for (const limitFactor of [0, -1, 1.5, 1_001, Number.NaN])
+    bad.push([{ limitFactor }, /whole number from 1 to 1000/])
   for (const [fields, sentence] of bad)
     await refused(t, addSite(database, { ...good, ...fields }, rules), 'invalid', sentence)
   t.strictSame(await listSites(database), [], 'nothing was stored')
@@ -99,6 +103,7 @@ t.test('an update changes what it names', async (t) => {
   )
   await update({ providers: ['two'] })
   await update({ requireSecret: true })
+  await update({ limitFactor: 1_000 })
   await update({ disabled: true })
   const first = await database.prisma.site.findUniqueOrThrow({ where: { id } })
   await update({ disabled: true, name: 'Store' })
@@ -109,6 +114,7 @@ t.test('an update changes what it names', async (t) => {
     redirectUrls: ['https://shop.example/b', 'https://shop.example/c'],
     providers: ['two'],
     requireSecret: true,
+    limitFactor: 1_000,
     disabled: true,
   })
   t.match(await update({ disabled: false, requireSecret: false }), { disabled: false, requireSecret: false })
@@ -217,4 +223,10 @@ t.test('a removed site ends its sessions, and no others', async (t) => {
   await removeSite(database, shop.id)
   const left = await database.prisma.session.findMany({ select: { siteId: true } })
   t.strictSame(left, [{ siteId: other.id }])
+})
+
+t.test('a site that the version before added has the usual limits', async (t) => {
+  const database = await testDatabase(t)
+  await database.prisma.$executeRaw`INSERT INTO sites (id, name, providers) VALUES ('old', 'Old', '{one}')`
+  t.match(await listSites(database), [{ id: 'old', limitFactor: 1 }])
 })

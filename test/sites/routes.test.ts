@@ -24,10 +24,22 @@ t.test('a site is shown what the service knows of it', async (t) => {
     require_secret: false,
     live_secrets: 1,
     limits: {
-      without_secret: { start: 600, finish: 1_200, refresh: 1_200 },
-      with_secret: { start: 6_000, finish: 6_000, refresh: 6_000 },
+      factor: 1,
+      without_secret: { start: 6_000, finish: 6_000, refresh: 6_000, revoke: 6_000 },
+      with_secret: {
+        start: 60_000,
+        finish: 60_000,
+        refresh: 60_000,
+        revoke: 60_000,
+        introspect: 60_000,
+      },
+      visitor: 60,
+      session: 600,
       wrong_secret: 30,
       unknown_state: 600,
+      failed_finish: 6_000,
+      unknown_redirect_url: 600,
+      invalid_token: 600,
       site: 120,
     },
     lifetimes: {
@@ -39,6 +51,23 @@ t.test('a site is shown what the service knows of it', async (t) => {
       session: 15_552_000,
     },
     signing_keys: { current: kid, next: null },
+  })
+})
+
+t.test('the limits that go by site are shown times its factor', async (t) => {
+  const site = await registerSite(service.database, 'https://large.example/return')
+  await updateSite(service.database, site.id, { limitFactor: 10 }, rules)
+  const { json } = await get(service, '/api/v1/site/', basic(site))
+  t.match(json, {
+    limits: {
+      factor: 10,
+      without_secret: { start: 60_000, refresh: 60_000 },
+      with_secret: { finish: 600_000, introspect: 600_000 },
+      visitor: 600,
+      session: 600,
+      wrong_secret: 30,
+      site: 120,
+    },
   })
 })
 

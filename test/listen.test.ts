@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import { listen, StartError, startService } from '../src/service.ts'
+import { testDatabase } from './support/database.ts'
+import { freePort } from './support/process.ts'
+
+const variables = ['MANAGEMENT_HOST', 'MANAGEMENT_PORT'] as const
+
+/** A server on a machine where some addresses cannot be listened on; remembers what it was asked. */
+function listener(failures: Readonly<Record<string, string>>) {
+  const asked: string[] = []
+  return {
+    asked,
+    async listen({ host }: { readonly host: string }) {
+      asked.push(host)
+      const code = failures[host]
+      if (code !== undefined) throw Object.assign(new Error(code), { code })
+    },
+  }
+}
+
+for (const code of ['EAFNOSUPPORT', 'EADDRNOTAVAIL'])
+  t.test(`every address, where the kernel has no IPv6 (${code}): every address of IPv4`, async (t) => {
+    const server = listener({ '::': code })
+    await listen(server, { host: '::', port: 9464 }, variables)
+    t.strictSame(server.asked, ['::', '0.0.0.0'])
+  })
+
+t.test('any other failure is told by the names of the variables, and nothing else is tried', async (t) => {
+  for (const [host, code, sentence] of [
+    ['::', 'EADDRINUSE', 'Port 9464 is taken: stop what listens there, or set MANAGEMENT_PORT to another.'],
+    ['::', 'EACCES', ':::9464 cannot be listened on (EACCES): check MANAGEMENT_HOST and MANAGEMENT_PORT.'],
+    [
+      '192.0.2.1',
+      'EADDRNOTAVAIL',
+      '192.0.2.1:9464 cannot be listened on (EADDRNOTAVAIL): check MANAGEMENT_HOST and MANAGEMENT_PORT.',
+    ],
+  ] as const) {
+    const server = listener({ [host]: code })
+    await t.rejects(listen(server, { host, port: 9464 }, variables), new StartError(sentence))
+    t.strictSame(server.asked, [host])
+  }
+  const both = listener({ '::': 'EAFNOSUPPORT', '0.0.0.0': 'EADDRINUSE' })
+  await t.rejects(listen(both, { host: '::', port: 9464 }, variables), /Port 9464 is taken/)
+})
+
+t.test('the management port listens at an address of its own', async (t) => {
+  const { url } = await testDatabase(t)
+  const [port, managementPort] = [await freePort(), await freePort()]
+  const service = await startService({
+    NODE_ENV: 'development',
+    LOG_LEVEL: 'silent',
+    DATABASE_URL: url,
+    SECRET_KEYS: randomBytes(32).toString('base64'),
+    PORT: String(port),
+    MANAGEMENT_PORT: String(managementPort),
+    MANAGEMENT_HOST: '127.0.0.2',
+    MAIL_CLIENT_ID: 'id',
+    MAIL_CLIENT_SECRET: 'secret',
+  })
+  t.teardown(() => service.close())
+  t.equal((await fetch(`http://127.0.0.1:${port}/openapi.json`)).status, 200)
+  t.equal((await fetch(`http://127.0.0.2:${managementPort}/health/ready`)).status, 200)
+  await t.rejects(fetch(`http://127.0.0.1:${managementPort}/health/ready`), 'and at no other')
+})
