@@ -25,7 +25,7 @@ import { startTcpProxy } from '../support/tcp-proxy.ts'
 
 // Redis does not say whether it carried a command out: no login may be lost by that.
 
-t.jobs = 4
+t.jobs = 3
 const verifier = 'a-verifier-of-the-caller-43-characters-long'
 const callers = {
   plain: { atStart: {}, atFinish: {} },
