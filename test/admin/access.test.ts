@@ -114,7 +114,7 @@ t.test('what is not JSON, too long or not understood is refused, and nothing is 
   const body = { name: 'New', redirect_urls: ['https://new.example/'] }
   const cases: [unknown, Record<string, string>, number, string][] = [
     ['{"name": ', {}, 400, 'malformed-request'],
-    ['', {}, 400, 'malformed-request'],
+    ['', {}, 400, 'missing-parameter'],
     ['{"__proto__": {"name": "x"}}', {}, 400, 'malformed-request'],
     [`{"name": "${'x'.repeat(17_000)}"}`, {}, 413, 'body-too-large'],
     [JSON.stringify(body), { 'content-type': 'text/plain' }, 415, 'unsupported-media-type'],
