@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 import type { Cluster, Redis } from 'ioredis'
 import type { RateLimiterAbstract } from 'rate-limiter-flexible'
@@ -156,4 +157,13 @@ export function network(given: string): string {
     .slice(0, 4)
     .map((group) => Number.parseInt(group, 16).toString(16))
     .join(':')}::/64`
+}
+
+/**
+ * Counts once in a bucket of its own that ends within a second, without the local buckets in reserve.
+ * @throws whatever Redis refuses it with
+ */
+export async function tryRateLimits(client: Redis | Cluster, prefix: string): Promise<void> {
+  const options = { storeClient: client, keyPrefix: `${prefix}limit:tried`, points: 1, duration: 1 }
+  await new RateLimiterRedis(options).consume(randomUUID())
 }
