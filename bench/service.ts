@@ -9,6 +9,7 @@ import { migrate } from '../src/storage/migrate.ts'
 import { openDatabase } from '../src/storage/postgres.ts'
 import { connectRedis } from '../src/storage/redis.ts'
 import { createSigningKeys } from '../src/tokens/signing-keys.ts'
+import { tryRedis } from '../src/try-redis.ts'
 
 // The service as it runs in production, but for the limits, which would be all that is measured.
 const {
@@ -31,7 +32,12 @@ const config = readConfig(
 )
 await migrate(url)
 const database = openDatabase({ url, poolMax: config.database.poolMax })
-const redis = await connectRedis({ url: redisUrl, prefix: config.redis.prefix, onWarning: () => {} })
+const redis = await connectRedis({
+  url: redisUrl,
+  prefix: config.redis.prefix,
+  tryOut: tryRedis,
+  onWarning: () => {},
+})
 const log = createLog(config.logLevel)
 const keys = await createSigningKeys({ ...config, database, secretKeys: [randomBytes(32)], log })
 await addSite(

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { isLoopback } from './providers/settings.ts'
 import { checkDatabaseUrl } from './storage/database-url.ts'
+import { parseRedisUrl, RedisUrlError } from './storage/redis-address.ts'
 import type { Variables } from './variables.ts'
 
 /** How PostgreSQL is reached. */
@@ -64,13 +65,12 @@ export function database(variables: Variables, problems: string[]): DatabaseSett
 /** Single, cluster or by sentinels. */
 export function redis(variables: Variables, problems: string[]): RedisSettings {
   const url = variables.REDIS_URL
-  if (
-    url !== undefined &&
-    !/^(rediss?:\/\/[^,]+(,rediss?:\/\/[^,]+)*|rediss?\+sentinel:\/\/[^/]+\/.+)$/.test(url)
-  )
-    problems.push(
-      'REDIS_URL must be redis://HOST:PORT (several comma-separated for Redis Cluster) or redis+sentinel://HOST:PORT,HOST:PORT/NAME.',
-    )
+  try {
+    if (url !== undefined) parseRedisUrl(url)
+  } catch (error) {
+    if (!(error instanceof RedisUrlError)) throw error
+    problems.push(`REDIS_URL ${error.message}`)
+  }
   return { prefix: variables.REDIS_PREFIX, ...(url !== undefined && { url }) }
 }
 

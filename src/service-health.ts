@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis'
 import type { Health } from './http/management.ts'
 import type { Metrics } from './http/metrics.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
@@ -19,13 +18,14 @@ const lookUp = 2
 /** Readiness of this process, and the state of what it stands on. */
 export function createHealth({
   database,
-  redis,
+  tryRedis,
   keys,
   registry,
   metrics,
 }: {
   database: Database
-  redis?: Redis | Cluster
+  /** Does with Redis what a login does; absent where logins live in memory. */
+  tryRedis?: () => Promise<void>
   keys: SigningKeys
   registry: ProviderRegistry
   metrics: Metrics
@@ -42,7 +42,7 @@ export function createHealth({
   }
   const look = async () => ({
     postgresql: await probe('postgresql', async () => ((await takesWrites(database)) ? 'up' : 'read-only')),
-    ...(redis !== undefined && { redis: await probe('redis', () => redis.ping().then(() => 'up')) }),
+    ...(tryRedis !== undefined && { redis: await probe('redis', () => tryRedis().then(() => 'up')) }),
     ...Object.fromEntries(registry.list().map(({ adapter, guard }) => [adapter.name, guard.state])),
   })
 

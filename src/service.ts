@@ -22,6 +22,7 @@ import {
 import { connectRedis } from './storage/redis.ts'
 import type { SigningKeys } from './tokens/signing-keys.ts'
 import { createSigningKeys } from './tokens/signing-keys.ts'
+import { loginsTried, tryRedis } from './try-redis.ts'
 
 /** A service that is up. */
 export interface Service {
@@ -83,7 +84,12 @@ async function open(
   const redis =
     config.redis.url === undefined
       ? undefined
-      : await connectRedis({ ...config.redis, url: config.redis.url, onWarning: (text) => log.warn(text) })
+      : await connectRedis({
+          ...config.redis,
+          url: config.redis.url,
+          tryOut: tryRedis,
+          onWarning: (text) => log.warn(text),
+        })
   if (redis !== undefined) opened.push(async () => redis.disconnect())
   const secretKeys = await secretKeysOf(config, dataDirectory)
   const keys = await createSigningKeys({ ...config, database, secretKeys, log })
@@ -92,7 +98,11 @@ async function open(
   const metrics = createMetrics(() => keyAges(keys))
   const resources = { database, keys, metrics, log, ...(redis && { redis }) }
   const { app, ...managed } = await createApp(config, resources)
-  const health = createHealth({ ...resources, registry: managed.providers })
+  const health = createHealth({
+    ...resources,
+    registry: managed.providers,
+    ...(redis && { tryRedis: loginsTried(redis, config.redis.prefix) }),
+  })
   const manager = await createManagement(config, { ...resources, ...managed, health })
   const sweep = startSweep(database, log)
   opened.push(() => sweep.close())

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
+import { RateLimiterRedis } from 'rate-limiter-flexible'
 import { network } from './client-ip.ts'
 import type { LimitBucketOptions, LimitFactor } from './limit-bucket.ts'
 import { createLimitBucket } from './limit-bucket.ts'
@@ -201,4 +203,13 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
 
 function secretKey(siteId: string | undefined, address: string): string {
   return `${siteId ?? '?'}:${network(address)}`
+}
+
+/**
+ * Counts once in a bucket of its own that ends within a second, without the local buckets in reserve.
+ * @throws whatever Redis refuses it with
+ */
+export async function tryRateLimits(client: Redis | Cluster, prefix: string): Promise<void> {
+  const options = { storeClient: client, keyPrefix: `${prefix}limit:tried`, points: 1, duration: 1 }
+  await new RateLimiterRedis(options).consume(randomUUID())
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
 import { Compile } from 'typebox/compile'
 import type { LoginHistory } from './history.ts'
@@ -27,10 +28,7 @@ export function createRedisLoginHistory(client: Redis | Cluster, prefix: string)
     const key = keyOf(name, siteId)
     underWay++
     try {
-      await Promise.all([
-        client.xadd(key, 'MAXLEN', '~', streams[name], '*', 'entry', JSON.stringify(entry)),
-        client.expire(key, rememberedFor / 1000),
-      ])
+      await append(client, key, JSON.stringify(entry), { most: streams[name], seconds: rememberedFor / 1000 })
     } catch {
       // Redis away shows in `dependency_up` and in the logins themselves; the entry is lost.
     } finally {
@@ -55,6 +53,26 @@ export function createRedisLoginHistory(client: Redis | Cluster, prefix: string)
       }
     },
   }
+}
+
+/** Two commands on one key, which go out together. */
+async function append(
+  client: Redis | Cluster,
+  key: string,
+  entry: string,
+  { most, seconds }: { most: number; seconds: number },
+): Promise<void> {
+  await Promise.all([client.xadd(key, 'MAXLEN', '~', most, '*', 'entry', entry), client.expire(key, seconds)])
+}
+
+/**
+ * Does what the history does, on a stream of its own that ends within a second.
+ * @throws whatever Redis refuses it with
+ */
+export async function tryRedisLoginHistory(client: Redis | Cluster, prefix: string): Promise<void> {
+  const key = `${prefix}history:tried:${randomUUID()}`
+  await append(client, key, '{}', { most: 1, seconds: 1 })
+  await client.xrange(key, '-', '+')
 }
 
 /** What another version wrote in another form is left out. */

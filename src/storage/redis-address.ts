@@ -1,88 +1,174 @@
+import { isIPv6 } from 'node:net'
 import type { RedisOptions } from 'ioredis'
 
-/** Where Redis is: one server (found by sentinels, perhaps) or the first nodes of a cluster. */
+type Access = Pick<RedisOptions, 'username' | 'password' | 'tls'>
+
+interface Node {
+  readonly host: string
+  readonly port: number
+}
+
+/** Where Redis is: one server, the sentinels that know one, or the first nodes of a cluster. */
 export type RedisAddress =
-  | { readonly kind: 'single'; readonly options: Omit<RedisOptions, 'replyMapping'>; readonly shown: string }
   | {
-      readonly kind: 'cluster'
-      readonly nodes: readonly { readonly host: string; readonly port: number }[]
-      readonly options: Pick<RedisOptions, 'username' | 'password' | 'tls'>
+      readonly kind: 'single'
+      readonly node: Node
+      readonly access: Access
+      readonly db: number
       readonly shown: string
     }
+  | {
+      readonly kind: 'sentinel'
+      readonly sentinels: readonly Node[]
+      /** What the sentinels call the master. */
+      readonly name: string
+      readonly access: Access
+      /** Of the sentinels themselves. */
+      readonly sentinelAccess: Pick<RedisOptions, 'sentinelUsername' | 'sentinelPassword'>
+      readonly db: number
+      readonly shown: string
+    }
+  | {
+      readonly kind: 'cluster'
+      readonly nodes: readonly Node[]
+      readonly access: Access
+      readonly shown: string
+    }
+
+/** REDIS_URL cannot be used; `message` follows the variable's name in a sentence, and holds nothing of a password. */
+export class RedisUrlError extends Error {
+  override readonly name = 'RedisUrlError'
+}
 
 /**
  * Reads REDIS_URL: `redis://[USER:PASSWORD@]HOST[:PORT][/DB]` (`rediss://` by TLS), several of them
  * comma-separated for Redis Cluster, or `redis+sentinel://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]/NAME[/DB]`
- * (user and password are the data servers'; `?sentinelPassword=` and `?sentinelUsername=` for the sentinels').
- * @returns undefined where it is none of these; `shown` names the hosts and holds no password
+ * (user and password are the data servers'; `?sentinelUsername=` and `?sentinelPassword=` the sentinels').
+ * What would be ignored is refused. `shown` names the hosts and holds no password.
+ * @throws {RedisUrlError}
  */
-export function parseRedisUrl(url: string): RedisAddress | undefined {
-  if (/^rediss?\+sentinel:\/\//.test(url)) return sentinel(url)
-  const urls = url.split(',').map((part) => URL.parse(part.trim()))
-  const servers = urls.filter((part) => part !== null)
-  const [first] = servers
-  if (first === undefined || servers.length !== urls.length) return undefined
-  if (!servers.every((server) => /^rediss?:$/.test(server.protocol) && server.hostname !== ''))
-    return undefined
-  const nodes = servers.map((server) => ({ host: hostOf(server), port: portOf(server, 6379) }))
-  const shown = servers.map((server) => server.host).join(', ')
-  const options = { ...credentials(first), ...(first.protocol === 'rediss:' && { tls: {} }) }
-  const [node] = nodes
-  if (nodes.length > 1) return { kind: 'cluster', nodes, options, shown }
-  const db = database(first.pathname.slice(1))
-  return db === undefined ? undefined : { kind: 'single', options: { ...node, ...options, db }, shown }
-}
-
-function sentinel(url: string): RedisAddress | undefined {
-  const [scheme = '', rest = ''] = url.split('://')
-  const slash = rest.indexOf('/')
-  if (slash < 0) return undefined
-  const authority = rest.slice(0, slash)
-  const at = authority.lastIndexOf('@')
-  const hosts = authority.slice(at + 1).split(',')
-  const servers = hosts.map((host) => URL.parse(`redis://${host.trim()}`))
-  const base = URL.parse(`redis://${authority.slice(0, at + 1)}sentinel${rest.slice(slash)}`)
-  if (base === null || servers.includes(null)) return undefined
-  const [name = '', db] = base.pathname.slice(1).split('/').map(decodeURIComponent)
-  const number = database(db ?? '')
-  if (name === '' || number === undefined) return undefined
-  const username = base.searchParams.get('sentinelUsername')
-  const password = base.searchParams.get('sentinelPassword')
-  const options: Omit<RedisOptions, 'replyMapping'> = {
-    sentinels: servers.flatMap((server) =>
-      server === null ? [] : [{ host: hostOf(server), port: portOf(server, 26379) }],
-    ),
-    name,
-    db: number,
-    ...credentials(base),
-    ...(username !== null && { sentinelUsername: username }),
-    ...(password !== null && { sentinelPassword: password }),
-    ...(scheme.startsWith('rediss') && { tls: {}, enableTLSForSentinelMode: true }),
-    // Asks every sentinel once, then leaves the waiting to retryStrategy.
-    sentinelRetryStrategy: () => null,
-    sentinelReconnectStrategy: () => null,
-    sentinelCommandTimeout: 1_000,
-    failoverDetector: false,
+export function parseRedisUrl(url: string): RedisAddress {
+  if (/\s/.test(url.replaceAll(/,\s+/g, ','))) refuse('has a blank in it.')
+  const sentinel = /^redis(s?)\+sentinel:\/\/(.*)$/.exec(url)
+  if (sentinel !== null) return sentinels(sentinel[2] ?? '', sentinel[1] === 's')
+  const parts = url.split(/,\s*(?=rediss?:\/\/)/).map((part) => /^redis(s?):\/\/(.*)$/.exec(part))
+  const servers = parts.map((part) => {
+    if (part === null)
+      return refuse(
+        'must be redis://HOST:PORT (several comma-separated for Redis Cluster) or redis+sentinel://HOST:PORT,HOST:PORT/NAME.',
+      )
+    return server(part[2] ?? '', part[1] === 's')
+  })
+  const [first = refuse('is empty.')] = servers
+  const shown = servers.map(({ shown }) => shown).join(', ')
+  if (servers.length === 1) {
+    const { node, access } = first
+    return { kind: 'single', node, access, db: database(first.path), shown }
   }
-  return { kind: 'single', options, shown: `${hosts.join(', ')} (sentinels of ${name})` }
+  for (const { path, access } of servers) {
+    if (database(path) !== 0) refuse('has a database number, but Redis Cluster has database 0 alone.')
+    if (
+      (access.tls === undefined) !== (first.access.tls === undefined) ||
+      (access.password !== undefined && access.password !== first.access.password) ||
+      (access.username !== undefined && access.username !== first.access.username)
+    )
+      refuse('must give all addresses of a Redis Cluster the same scheme, user and password.')
+  }
+  return { kind: 'cluster', nodes: servers.map(({ node }) => node), access: first.access, shown }
 }
 
-function credentials(url: URL): Pick<RedisOptions, 'username' | 'password'> {
+function refuse(flaw: string): never {
+  throw new RedisUrlError(flaw)
+}
+
+/** `[USER:PASSWORD@]HOST[:PORT][/DB]` */
+function server(rest: string, tls: boolean) {
+  const { credentials, hosts, path, query } = divided(rest)
+  if (query !== '')
+    refuse(
+      `has the parameter "${query.split(/[=&]/, 1)[0]}", which nothing reads: remove everything after the "?".`,
+    )
+  if (hosts.includes(','))
+    refuse(
+      'must repeat redis:// before each address of a Redis Cluster, and write a comma in its password as %2C.',
+    )
+  const node = host(hosts, 6379)
+  return { node, access: { ...credentials, ...(tls && { tls: {} }) }, path, shown: hosts }
+}
+
+/** `[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]/NAME[/DB][?sentinelPassword=…]` */
+function sentinels(rest: string, tls: boolean): RedisAddress {
+  const { credentials, hosts, path, query } = divided(rest)
+  const named = hosts.split(/,\s*/)
+  const [name = '', db = '', ...more] = path.split('/')
+  if (name === '')
+    refuse('must name the master after the sentinels: redis+sentinel://HOST:PORT,HOST:PORT/NAME.')
+  if (more.length > 0) refuse('has more than a name and a database number after the sentinels.')
+  const sentinelAccess: { sentinelUsername?: string; sentinelPassword?: string } = {}
+  for (const pair of query === '' ? [] : query.split('&')) {
+    const [key = '', value = ''] = pair.split(/=(.*)/s)
+    if (key !== 'sentinelUsername' && key !== 'sentinelPassword')
+      return refuse(
+        `has the parameter "${key}", which nothing reads: only sentinelUsername and sentinelPassword are known.`,
+      )
+    if (sentinelAccess[key] !== undefined) refuse(`has the parameter ${key} twice.`)
+    sentinelAccess[key] = decoded(value, key)
+  }
+  const master = decoded(name, "master's name")
   return {
-    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    kind: 'sentinel',
+    sentinels: named.map((one) => host(one, 26379)),
+    name: master,
+    access: { ...credentials, ...(tls && { tls: {} }) },
+    sentinelAccess,
+    db: database(db),
+    shown: `${named.join(', ')} (sentinels of ${master})`,
   }
 }
 
-function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[(.*)\]$/, '$1')
+/** Cuts what follows `//` into its parts, and names the raw characters that would cut it in the wrong places. */
+function divided(rest: string) {
+  // A sentinel's password may hold a raw "@": it is the last thing there is.
+  const beforeQuery = rest.split(/\?sentinel(?:Username|Password)=/, 1)[0] ?? ''
+  const raw = /[/?#]/.exec(beforeQuery.slice(0, Math.max(0, beforeQuery.lastIndexOf('@'))))?.[0]
+  if (raw !== undefined)
+    refuse(`has a raw "${raw}" in its user or password: write ${encodeURIComponent(raw)} in its place.`)
+  if (rest.includes('#')) refuse('has a raw "#" in it: write %23 in a password, or leave it out.')
+  const [, authority = '', path = '', query = ''] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(rest) ?? []
+  const at = authority.lastIndexOf('@')
+  const [user = '', password = ''] = authority.slice(0, Math.max(0, at)).split(/:(.*)/s)
+  const credentials = {
+    ...(user !== '' && { username: decoded(user, 'user') }),
+    ...(password !== '' && { password: decoded(password, 'password') }),
+  }
+  return { credentials, hosts: authority.slice(at + 1), path, query }
 }
 
-function portOf(url: URL, fallback: number): number {
-  return url.port === '' ? fallback : Number(url.port)
+function decoded(text: string, what: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return refuse(`has a raw "%" in its ${what}: write %25 in its place.`)
+  }
 }
 
-function database(text: string): number | undefined {
+/** `HOST[:PORT]`, an IPv6 address in brackets. */
+function host(text: string, fallback: number): Node {
+  const [, bracketed, plain = '', port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/s.exec(text) ?? []
+  const name = bracketed ?? plain
+  if (bracketed === undefined && text.split(':').length > 2)
+    refuse('must have an IPv6 address in brackets: redis://[::1]:6379.')
+  if (name === '') refuse('has no host.')
+  if (bracketed === undefined ? !/^[\p{L}\p{N}._-]+$/u.test(name) : !isIPv6(name))
+    refuse('has a host that is neither a name nor an address.')
+  const number = port === undefined ? fallback : Number(/^\d{1,5}$/.test(port) ? port : Number.NaN)
+  if (!(number >= 1 && number <= 65_535)) refuse('has a port that is no number from 1 to 65535.')
+  return { host: name, port: number }
+}
+
+function database(text: string): number {
   if (text === '') return 0
-  return /^\d{1,5}$/.test(text) ? Number(text) : undefined
+  return /^\d{1,5}$/.test(text)
+    ? Number(text)
+    : refuse('has something after the host that is no database number.')
 }

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RedisOptions } from 'ioredis'
 import { Cluster, Redis } from 'ioredis'
-import { deadlines } from '../config.ts'
 import type { RedisAddress } from './redis-address.ts'
-import { parseRedisUrl } from './redis-address.ts'
+import { parseRedisUrl, RedisUrlError } from './redis-address.ts'
+import type { RedisConnection } from './redis-client.ts'
+import { openRedis } from './redis-client.ts'
+import { explained, isFinal, reasonOf } from './redis-errors.ts'
 
 /** How Redis is reached. */
 export interface RedisConnectOptions {
@@ -11,6 +12,8 @@ export interface RedisConnectOptions {
   readonly url: string
   /** Before every key; the stores put it there, as the client's own way of doing so knows no Lua scripts. */
   readonly prefix: string
+  /** Does once what will be done with it later, so that a right that is missing is noticed now. */
+  readonly tryOut: (client: Redis | Cluster, prefix: string) => Promise<void>
   /** Hears, once, of a setting of the server by which logins would get lost. */
   readonly onWarning: (text: string) => void
 }
@@ -23,46 +26,91 @@ export class RedisConnectError extends Error {
 const readyWithin = 5_000
 
 /**
- * Connects and waits until Redis answers. Afterwards no command waits longer than `deadlines.redisCommand`,
- * and while Redis is away commands fail at once: what has been reported as failed is never sent later, so that
- * a login is not claimed behind its caller's back. It reconnects by itself.
- * @throws {RedisConnectError} after five seconds, or at once where the password is wrong
+ * Connects and waits until `tryOut` succeeds; one address of a Redis Cluster is enough to find all of it. Afterwards
+ * no command waits longer than `deadlines.redisCommand`, and while Redis is away commands fail at once: what has
+ * been reported as failed is never sent later. It reconnects by itself.
+ * @throws {RedisConnectError} after five seconds, or at once where the address, the password or a right is wrong
  */
-export async function connectRedis({
-  url,
-  prefix,
-  onWarning,
-}: RedisConnectOptions): Promise<Redis | Cluster> {
-  const address = parseRedisUrl(url)
-  if (address === undefined) throw new RedisConnectError('REDIS_URL is not an address of Redis.')
-  const client = open(address)
-  let last: unknown
-  client.on('error', (error: unknown) => (last = error))
+export async function connectRedis(options: RedisConnectOptions): Promise<Redis | Cluster> {
   const until = performance.now() + readyWithin
+  let address = addressOf(options.url)
+  let connection = openRedis(address)
+  let told: string | undefined
   for (;;) {
     try {
-      await client.hget(`${prefix}ready`, 'none')
-      break
+      const left = Math.max(1, until - performance.now())
+      const found = await inTime(tried(connection, address, options), left)
+      if (found === 'usable') break
+      connection.client.disconnect()
+      address = found
+      connection = openRedis(address)
     } catch (error) {
-      // Redis answers, and whether this user may do what the stores do they will see themselves.
-      if (/^NOPERM.*run the/.test(messageOf(error))) break
-      // "Not connected yet" says less than what the connection itself reported.
-      const reason = messageOf(isOwnMessage(error) ? (last ?? error) : error)
-      if (performance.now() < until && !/WRONGPASS|NOAUTH|NOPERM/.test(reason)) {
+      told = reasonOf(error) ?? reasonOf(connection.failure()) ?? told
+      const reason = told ?? 'it does not answer'
+      if (performance.now() < until && !isFinal(reason)) {
         await sleep(50)
         continue
       }
-      client.disconnect()
+      connection.client.disconnect()
       throw new RedisConnectError(
-        `Redis at ${address.shown} cannot be used: ${reason.replace(/\.+$/, '')}. Check REDIS_URL.`,
-        {
-          cause: error,
-        },
+        `Redis at ${address.shown} cannot be used: ${explained(reason, address, options.prefix)}. Check REDIS_URL.`,
+        { cause: error },
       )
     }
   }
-  await warnOfEviction(client, onWarning)
-  return client
+  await warnOfEviction(connection.client, options.onWarning)
+  return connection.client
+}
+
+function addressOf(url: string): RedisAddress {
+  try {
+    return parseRedisUrl(url)
+  } catch (error) {
+    if (!(error instanceof RedisUrlError)) throw error
+    throw new RedisConnectError(`REDIS_URL ${error.message}`)
+  }
+}
+
+/** @returns the address of the cluster to which the one server belongs, where it belongs to one */
+async function tried(
+  { client }: RedisConnection,
+  address: RedisAddress,
+  { prefix, tryOut }: RedisConnectOptions,
+): Promise<'usable' | RedisAddress> {
+  if (address.kind !== 'cluster' && client instanceof Redis) {
+    const mode = await modeOf(client)
+    if (mode === 'sentinel') throw new Error('it is a sentinel: write redis+sentinel://HOST:PORT/NAME')
+    // The client says nothing of a SELECT that fails when it connects, and goes on in database 0.
+    if (address.db !== 0) await client.select(address.db)
+    if (mode === 'cluster' && address.kind === 'single') {
+      const { node, access, shown } = address
+      return { kind: 'cluster', nodes: [node], access, shown }
+    }
+  }
+  await tryOut(client, prefix)
+  return 'usable'
+}
+
+/** HELLO needs no right; undefined where something stands before Redis that does not know it. */
+async function modeOf(client: Redis): Promise<unknown> {
+  const answer: unknown = await client.call('HELLO').catch((error: unknown) => {
+    if (!/^(ERR|NOAUTH) /.test(error instanceof Error ? error.message : '')) throw error
+  })
+  return Array.isArray(answer) ? answer[answer.indexOf('mode') + 1] : undefined
+}
+
+/** A client of a cluster that has not seen one node yet keeps its callers waiting. */
+async function inTime<T>(attempt: Promise<T>, milliseconds: number): Promise<T> {
+  const timer = new AbortController()
+  const late = sleep(milliseconds, undefined, { signal: timer.signal }).then(() => {
+    throw new Error('The attempt timed out.')
+  })
+  try {
+    return await Promise.race([attempt, late])
+  } finally {
+    late.catch(() => {})
+    timer.abort()
+  }
 }
 
 /**
@@ -90,54 +138,4 @@ async function warnOfEviction(client: Redis | Cluster, onWarning: (text: string)
     onWarning(
       `Redis has maxmemory-policy ${policy}: it may drop logins that are under way. Set it to noeviction.`,
     )
-}
-
-function open(address: RedisAddress): Redis | Cluster {
-  if (address.kind === 'cluster')
-    return new Cluster([...address.nodes], {
-      redisOptions: { ...common, ...address.options },
-      enableAutoPipelining: true,
-      enableOfflineQueue: false,
-      clusterRetryStrategy: backOff,
-      slotsRefreshTimeout: 2_000,
-    })
-  const options: Omit<RedisOptions, 'replyMapping'> = {
-    ...common,
-    ...address.options,
-    retryStrategy: backOff,
-    enableOfflineQueue: false,
-  }
-  return new Redis(options)
-}
-
-/** Grows to two seconds; jittered, so that a fleet does not come back in step. */
-function backOff(times: number): number {
-  return Math.min(2_000, 50 * 2 ** Math.min(times, 6)) * (0.5 + Math.random() / 2)
-}
-
-const common = {
-  // RESP2 and no ready check: HELLO, INFO and CLIENT are commands that a restricted user may lack.
-  protocol: 2,
-  enableReadyCheck: false,
-  disableClientInfo: true,
-  enableAutoPipelining: true,
-  commandTimeout: deadlines.redisCommand,
-  connectTimeout: 2_000,
-  // A server that is halted or cut off answers nothing and closes nothing.
-  socketTimeout: 2_000,
-  keepAlive: 10_000,
-  // A claim that was sent again would lose against itself.
-  autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 0,
-  // After a failover this connection leads to a replica: without a new one it would do so for ever.
-  reconnectOnError: (error) => error.message.startsWith('READONLY'),
-} as const satisfies RedisOptions
-
-function isOwnMessage(error: unknown): boolean {
-  return /enableOfflineQueue|max retries|Connection is closed|timed out/i.test(messageOf(error))
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors[0] instanceof Error) return error.errors[0].message
-  return error instanceof Error ? error.message : String(error)
 }

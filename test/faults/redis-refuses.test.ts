@@ -6,6 +6,7 @@ import t from 'tap'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import { answeredLogin, comeBack, finish, get, logIn, post, start } from '../support/login-flow.ts'
+import { startTestManagement } from '../support/management.ts'
 import { eventually } from '../support/process.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
@@ -84,7 +85,16 @@ async function snapshotOf(admin: Redis): Promise<string> {
 
 t.test('a Redis that answers, and refuses', { skip: withoutRedis }, async (t) => {
   const { server, admin } = await stage(t)
-  const service = await startTestService(t, { redis: { url: server.url, prefix: '' } })
+  const { service, url: managementUrl } = await startTestManagement(t, {
+    redis: { url: server.url, prefix: '' },
+  })
+  const shown = (state: string) =>
+    eventually(async () => {
+      const { json } = await get({ url: managementUrl }, '/health/ready')
+      t.match(json, { ready: true })
+      if (JSON.stringify(json.dependencies).includes(`"redis":"${state}"`)) return
+      throw new Error(JSON.stringify(json))
+    }, 5_000)
   const { yandex } = service.doubles
   const { accessToken } = await logIn(service)
   const startBody = { provider: 'yandex', client_redirect_url: redirectUrl }
@@ -108,9 +118,11 @@ t.test('a Redis that answers, and refuses', { skip: withoutRedis }, async (t) =>
         200,
         'what needs no Redis goes on',
       )
+      await shown('down')
 
       await end(admin)
       await eventually(() => start(service), 5_000)
+      await shown('up')
       t.equal((await comeBack(service, callbackUrl)).status, 303, 'every login is as it was')
       t.equal((await finish(service, login)).status, 200)
     })

@@ -6,6 +6,7 @@ import type { LoginEntry } from '../../src/login/login-entry.ts'
 import { StoreUnavailable } from '../../src/login/login-store.ts'
 import { createRedisLoginHistory } from '../../src/login/redis-login-history.ts'
 import { connectRedis } from '../../src/storage/redis.ts'
+import { tryRedis } from '../../src/try-redis.ts'
 import { startRedis, testRedis, withoutRedis } from '../support/redis.ts'
 import { runHistoryConformance } from './history-conformance.ts'
 
@@ -23,7 +24,7 @@ const entry = (requestId: string): LoginEntry => ({
 })
 
 async function connected(test: Pick<typeof t, 'teardown'>, url: string, prefix = '') {
-  const client = await connectRedis({ url, prefix, onWarning: () => {} })
+  const client = await connectRedis({ url, prefix, tryOut: tryRedis, onWarning: () => {} })
   test.teardown(() => client.disconnect())
   return { client, history: createRedisLoginHistory(client, prefix) }
 }

@@ -5,6 +5,7 @@ import { StoreUnavailable } from '../../src/login/login-store.ts'
 import { createRedisLoginStore } from '../../src/login/redis-login-store.ts'
 import { digest, newState } from '../../src/login/state.ts'
 import { connectRedis } from '../../src/storage/redis.ts'
+import { tryRedis } from '../../src/try-redis.ts'
 import { startRedis, testRedis, withoutRedis } from '../support/redis.ts'
 
 const { runLoginStoreConformance } = await import('./login-store-conformance.ts')
@@ -21,7 +22,7 @@ const login: Login = {
 
 t.test('conformance', { skip: withoutRedis }, async (t) => {
   const { url, prefix } = await testRedis(t)
-  const client = await connectRedis({ url, prefix, onWarning: () => {} })
+  const client = await connectRedis({ url, prefix, tryOut: tryRedis, onWarning: () => {} })
   t.teardown(() => client.disconnect())
   await runLoginStoreConformance(t, async () => createRedisLoginStore(client, prefix))
 })
@@ -94,7 +95,7 @@ t.test(
   { skip: withoutRedis },
   async (t) => {
     const server = await startRedis(t)
-    const client = await connectRedis({ url: server.url, prefix: '', onWarning: () => {} })
+    const client = await connectRedis({ url: server.url, prefix: '', tryOut: tryRedis, onWarning: () => {} })
     t.teardown(() => client.disconnect())
     const logins = createRedisLoginStore(client, '')
     const state = newState()

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type t from 'tap'
 import { createManagement } from '../../src/management.ts'
 import { createHealth } from '../../src/service-health.ts'
+import { loginsTried } from '../../src/try-redis.ts'
 import type { Answer } from './login-flow.ts'
 import { answered } from './login-flow.ts'
 import type { TestService, TestServiceOptions } from './service.ts'
@@ -45,8 +46,14 @@ export async function startTestManagement(
   const { token, entry } = adminToken('tester')
   const env = { ADMIN_TOKENS: `${adminToken('other').entry},${entry}`, ...options.env }
   const service = await startTestService(test, { ...options, env })
-  const { config, database, keys, metrics, managed } = service
-  const health = createHealth({ database, keys, metrics, registry: managed.providers })
+  const { config, database, keys, metrics, managed, redis } = service
+  const health = createHealth({
+    database,
+    keys,
+    metrics,
+    registry: managed.providers,
+    ...(redis && { tryRedis: loginsTried(redis, config.redis.prefix) }),
+  })
   const manager = await createManagement(config, { database, metrics, health, ...managed })
   await manager.listen({ host: '127.0.0.1', port: 0 })
   test.teardown(() => manager.close())

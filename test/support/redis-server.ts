@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,10 +27,49 @@ export interface RedisServer {
  * Starts a redis-server from the PATH on a free port of loopback.
  * @param args further command line, such as `['--maxmemory', '1mb']`
  */
-export async function startRedisServer(args: readonly string[] = []): Promise<RedisServer> {
+export function startRedisServer(args: readonly string[] = []): Promise<RedisServer> {
+  return startServer(async (port, directory) => [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--dir',
+    directory,
+    ...args,
+  ])
+}
+
+/**
+ * Starts a sentinel, which is a redis-server in another mode, on a free port of loopback. Two sentinels must agree
+ * that the master is down, which they see after half a second.
+ * @param name what the sentinels call the master
+ */
+export function startSentinelServer(masterPort: number, name: string): Promise<RedisServer> {
+  return startServer(async (port, directory) => {
+    // A sentinel writes what it learns into its own configuration file, and refuses to start without one.
+    const file = join(directory, 'sentinel.conf')
+    const lines = [
+      `port ${port}`,
+      'bind 127.0.0.1',
+      `dir ${directory}`,
+      `sentinel monitor ${name} 127.0.0.1 ${masterPort} 2`,
+      `sentinel down-after-milliseconds ${name} 500`,
+      `sentinel failover-timeout ${name} 4000`,
+    ]
+    await writeFile(file, `${lines.join('\n')}\n`)
+    return [file, '--sentinel']
+  })
+}
+
+/** @param commandOf gives the command line for a port and an empty folder */
+async function startServer(
+  commandOf: (port: number, directory: string) => Promise<readonly string[]>,
+): Promise<RedisServer> {
   const port = await freePort()
   const directory = await mkdtemp(join(tmpdir(), 'auth-movies-redis-'))
-  const command = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory, ...args]
+  const command = await commandOf(port, directory)
   let child: ChildProcess | undefined
   const kill = (signal: NodeJS.Signals) => child?.kill(signal)
   const launch = async () => {

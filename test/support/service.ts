@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
+import type { Cluster, Redis } from 'ioredis'
 import { pino } from 'pino'
 import type t from 'tap'
 import type { ProviderDouble } from '../../sandbox/double.ts'
@@ -16,6 +17,7 @@ import { addSite } from '../../src/sites/manage.ts'
 import { connectRedis } from '../../src/storage/redis.ts'
 import type { SigningKeys } from '../../src/tokens/signing-keys.ts'
 import { createSigningKeys } from '../../src/tokens/signing-keys.ts'
+import { tryRedis } from '../../src/try-redis.ts'
 import type { TestDatabase } from './database.ts'
 import { testDatabase } from './database.ts'
 import { freePort } from './process.ts'
@@ -40,6 +42,8 @@ export interface TestService {
   readonly log: readonly string[]
   readonly metrics: ReturnType<typeof createMetrics>
   readonly keys: SigningKeys
+  /** Absent where logins live in memory. */
+  readonly redis?: Redis | Cluster
   /** What a management server is made of. */
   readonly managed: Omit<Awaited<ReturnType<typeof createApp>>, 'app'> & { readonly log: FastifyBaseLogger }
   close(): Promise<void>
@@ -108,7 +112,8 @@ export async function startTestService(test: Test, options: TestServiceOptions =
     },
     { write: (line: string) => void lines.push(line) },
   )
-  const redis = options.redis && (await connectRedis({ ...options.redis, onWarning: () => {} }))
+  const redis =
+    options.redis && (await connectRedis({ ...options.redis, tryOut: tryRedis, onWarning: () => {} }))
   const secretKeys = options.secretKeys ?? sharedSecretKeys
   const keys = await createSigningKeys({
     ...config,
@@ -145,6 +150,7 @@ export async function startTestService(test: Test, options: TestServiceOptions =
     log: lines,
     metrics,
     keys,
+    ...(redis && { redis }),
     managed: { ...managed, log },
     close: closeOnce,
   }

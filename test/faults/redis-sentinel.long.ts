@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Test } from 'tap'
+import t from 'tap'
+import { logIn } from '../support/login-flow.ts'
+import { eventually } from '../support/process.ts'
+import { withoutRedis } from '../support/redis.ts'
+import type { SentinelSet } from '../support/redis-sentinel.ts'
+import { startSentinelSet } from '../support/redis-sentinel.ts'
+import type { RedisServer } from '../support/redis-server.ts'
+import type { TestService } from '../support/service.ts'
+import { startTestService } from '../support/service.ts'
+import {
+  expectGoodAfter,
+  flawOf,
+  goodWithin,
+  startSteadyLogins,
+  succeeded,
+} from '../support/steady-logins.ts'
+
+// Failovers of Redis by real sentinels, under a steady load of whole logins.
+
+/** Lets `fault` happen to the master while people log in. */
+async function failOver(
+  t: Test,
+  service: TestService,
+  set: SentinelSet,
+  fault: (master: RedisServer) => Promise<void> | void,
+): Promise<void> {
+  const old = await set.master()
+  await expectGoodAfter(t, service, async () => {
+    await fault(old)
+    await set.elected(old)
+  })
+}
+
+t.test('failovers by sentinels', { skip: withoutRedis, timeout: 180_000 }, async (t) => {
+  const set = await startSentinelSet(t)
+  const service = await startTestService(t, { redis: { url: set.url, prefix: 'f:' } })
+  await logIn(service)
+  let first: RedisServer | undefined
+
+  await t.test('a master that is killed', async (t) => {
+    first = await set.master()
+    await failOver(t, service, set, (master) => master.stop('SIGKILL'))
+  })
+
+  await t.test('the old master comes back as a replica: nobody notices', async (t) => {
+    const load = startSteadyLogins(t, service, 15)
+    await first?.start()
+    await set.replicated(2)
+    const logins = await load.stop()
+    t.strictSame(
+      logins.filter((login) => !succeeded(login)).map(({ answer }) => answer.text),
+      [],
+    )
+  })
+
+  await t.test('a second failover, by a master that is halted and says nothing', async (t) => {
+    let halted: RedisServer | undefined
+    await failOver(t, service, set, (master) => {
+      halted = master
+      master.pause()
+    })
+    // It wakes up as a master that nobody asks any more, and is made a replica.
+    halted?.resume()
+    await set.replicated(2)
+  })
+
+  await t.test('one sentinel of three is dead: the others elect, and are asked', async (t) => {
+    await set.sentinels[0]?.stop('SIGKILL')
+    const old = await set.master()
+    await failOver(t, service, set, (master) => master.stop('SIGKILL'))
+    await set.sentinels[0]?.start()
+    await old.start()
+    await set.replicated(2)
+  })
+
+  await t.test('a failover while no sentinel answers: good again once they do', async (t) => {
+    const old = await set.master()
+    for (const sentinel of set.sentinels) await sentinel.stop('SIGKILL')
+    await logIn(service)
+    await old.stop('SIGKILL')
+    const load = startSteadyLogins(t, service, 20)
+    await sleep(4_000)
+    const logins = await load.stop()
+    t.strictSame(logins.map(flawOf).filter(Boolean), [])
+    t.notOk(logins.some(succeeded), 'there is no master')
+    for (const sentinel of set.sentinels) await sentinel.start()
+    await set.elected(old)
+    await eventually(() => logIn(service), goodWithin)
+  })
+})
