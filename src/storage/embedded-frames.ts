@@ -29,43 +29,49 @@ export class ClientFrames extends Transform {
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
     try {
-      for (;;) {
-        const length = this.#started ? this.#messageLength() : this.#startUpLength()
-        if (length === undefined || this.#held.length < length) break
-        const message = this.#held.subarray(0, length)
-        if (!this.#started && message.readInt32BE(4) === protocol3) {
-          if (!isParameters(message.subarray(8))) throw new ForeignBytes('These are no parameters.')
-          this.#started = true
-        }
-        this.push(message)
-        this.#held = this.#held.subarray(length)
-      }
+      const whole = this.#wholeMessages()
+      if (whole > 0) this.push(this.#held.subarray(0, whole))
+      this.#held = this.#held.subarray(whole)
       done()
     } catch (error) {
       done(error instanceof Error ? error : new ForeignBytes(String(error)))
     }
   }
 
-  #startUpLength(): number | undefined {
-    if (this.#held.length < 8) return undefined
-    const [length, code] = [this.#held.readInt32BE(0), this.#held.readInt32BE(4)]
-    const fits =
-      code === protocol3
-        ? length > 8 && length <= longestStartUp
-        : (code === sslRequest && length === 8) || (code === cancelRequest && length === 16)
-    if (!fits) throw new ForeignBytes('This is no start of a connection.')
-    return length
+  /** How many of the bytes at hand are whole messages. */
+  #wholeMessages(): number {
+    for (let from = 0; ; ) {
+      const rest = this.#held.subarray(from)
+      const length = this.#started ? messageLength(rest) : startUpLength(rest)
+      if (length === undefined || rest.length < length) return from
+      if (!this.#started && rest.readInt32BE(4) === protocol3) {
+        if (!isParameters(rest.subarray(8, length))) throw new ForeignBytes('These are no parameters.')
+        this.#started = true
+      }
+      from += length
+    }
   }
+}
 
-  #messageLength(): number | undefined {
-    const [type] = this.#held
-    if (type !== undefined && !types.has(String.fromCharCode(type)))
-      throw new ForeignBytes('There is no message of this type.')
-    if (this.#held.length < 5) return undefined
-    const length = this.#held.readInt32BE(1)
-    if (length < 4 || length > longestMessage) throw new ForeignBytes('No message has this length.')
-    return 1 + length
-  }
+function startUpLength(bytes: Buffer): number | undefined {
+  if (bytes.length < 8) return undefined
+  const [length, code] = [bytes.readInt32BE(0), bytes.readInt32BE(4)]
+  const fits =
+    code === protocol3
+      ? length > 8 && length <= longestStartUp
+      : (code === sslRequest && length === 8) || (code === cancelRequest && length === 16)
+  if (!fits) throw new ForeignBytes('This is no start of a connection.')
+  return length
+}
+
+function messageLength(bytes: Buffer): number | undefined {
+  const [type] = bytes
+  if (type !== undefined && !types.has(String.fromCharCode(type)))
+    throw new ForeignBytes('There is no message of this type.')
+  if (bytes.length < 5) return undefined
+  const length = bytes.readInt32BE(1)
+  if (length < 4 || length > longestMessage) throw new ForeignBytes('No message has this length.')
+  return 1 + length
 }
 
 /** Pairs of a name and a value, `user` among them; over anything else PGlite's process breaks down. */

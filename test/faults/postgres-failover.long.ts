@@ -58,9 +58,9 @@ async function stage(t: Test) {
 function startLoad(service: ProcessService) {
   /** How often each kind of request was answered how. */
   const counts = new Map<string, number>()
-  let stopped = false
+  const over = new AbortController()
   const record = (kind: string, answer: Answer) => {
-    const problem = String(answer.json.type ?? '').replace(/^.*:/, '')
+    const problem = typeof answer.json.type === 'string' ? answer.json.type.replace(/^.*:/, '') : ''
     const seen = `${kind} ${answer.status} ${problem}`.trim()
     counts.set(seen, (counts.get(seen) ?? 0) + 1)
     return { answer, again: problem === 'dependency-unavailable' }
@@ -74,7 +74,7 @@ function startLoad(service: ProcessService) {
     }
   }
   const person = async (id: string, refreshes: number) => {
-    while (!stopped) {
+    while (!over.signal.aborted) {
       const begun = await steadily('start', () =>
         post(service, '/api/v1/oauth/authorize-url/', {
           provider: 'yandex',
@@ -85,7 +85,7 @@ function startLoad(service: ProcessService) {
       const came = await steadily('callback', () => comeBack(service, back))
       const fields = Object.fromEntries(locationFields(came))
       let pair = await steadily('finish', () => finish(service, fields))
-      for (let n = 0; n < refreshes && pair.status === 200 && !stopped; n++) {
+      for (let n = 0; n < refreshes && pair.status === 200 && !over.signal.aborted; n++) {
         const token = text(pair, 'refresh_token')
         await new Promise((resolve) => setTimeout(resolve, 25))
         pair = await steadily('refresh', () =>
@@ -104,7 +104,7 @@ function startLoad(service: ProcessService) {
     counts,
     count: (seen: string) => counts.get(seen) ?? 0,
     stop: async () => {
-      stopped = true
+      over.abort()
       await done
     },
   }
