@@ -32,7 +32,7 @@ const config = readConfig(
 await migrate(url)
 const database = openDatabase({ url, poolMax: config.database.poolMax })
 const redis = await connectRedis({ url: redisUrl, prefix: config.redis.prefix, onWarning: () => {} })
-const log = createLog(config.logLevel)
+const { log } = createLog(config.logLevel)
 const keys = await createSigningKeys({ ...config, database, secretKeys: [randomBytes(32)], log })
 await addSite(
   database,

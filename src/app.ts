@@ -11,6 +11,7 @@ import { openapi } from './http/openapi.ts'
 import { Problem } from './http/problem.ts'
 import { problemPages } from './http/problem-pages.ts'
 import { createRateLimits, noRateLimits } from './http/rate-limit.ts'
+import { createRunningWork } from './http/running-work.ts'
 import { createServer } from './http/server.ts'
 import { callbackPath, callbackRoute } from './login/callback-route.ts'
 import { followRequests } from './login/follow-request.ts'
@@ -44,6 +45,8 @@ export interface Resources {
   readonly keys: SigningKeys
   readonly metrics: Metrics
   readonly log: FastifyBaseLogger
+  /** Aborted at the beginning of a stop. */
+  readonly stopping?: AbortSignal
 }
 
 const document = {
@@ -61,9 +64,11 @@ const document = {
 }
 
 /** The public service: which plugins, in which order. */
-export async function createApp(config: Config, { database, redis, keys, metrics, log }: Resources) {
+export async function createApp(config: Config, resources: Resources) {
+  const { database, redis, keys, metrics, log, stopping } = resources
   const { publicUrl } = config
   const registry = createProviderRegistry()
+  const running = createRunningWork()
   const sites = createSites(database)
   const limits = config.rateLimit ? createRateLimits(redis, config.redis.prefix) : noRateLimits
   const logins =
@@ -77,7 +82,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   })
   const callback = { services: { logins, sites }, follow, publicUrl, translate }
 
-  const app = await createServer(config, log, translate)
+  const app = await createServer(config, { log, translate, ...(stopping && { stopping }) })
   await app.register(measured, { metrics })
   await app.register(forms)
   await app.register(openapi, document)
@@ -117,6 +122,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
     },
     callback,
     follow,
+    running,
     providerNames: providers.map(({ name }) => name),
     metrics,
   })
@@ -128,6 +134,8 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   await app.register(tokenRoutes, { keys, publicUrl })
   await app.register(problemPages, { publicUrl })
   await app.register(docs, { title: document.title })
+  // The last hook runs first: a finish whose caller is gone still needs its provider's connections.
+  app.addHook('onClose', () => running.ended())
   return { app, providers: registry, sites, history }
 }
 

@@ -26,7 +26,13 @@ export async function runUntilStopped(start: () => Promise<Service>) {
   try {
     const service = await start()
     const inFlight = service.config.mode === 'development' ? 1_500 : 15_000
-    closeWithGrace({ delay: service.config.drainDelay * 1000 + inFlight, logger: false }, ({ err }) => {
+    const options = {
+      delay: service.config.drainDelay * 1000 + inFlight,
+      logger: false,
+      onSecondSignal: (signal?: string) => service.log.error({ signal }, 'ended at once by a second signal'),
+      onTimeout: (ms: number) => service.log.error({ ms }, 'the stop took too long: something still ran'),
+    } as const
+    closeWithGrace(options, ({ err }) => {
       // Nothing throws past its handler; if something does, the process ends, and says over what.
       if (err !== undefined) service.log.fatal({ err }, 'the process fails')
       return service.close()

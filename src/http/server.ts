@@ -5,21 +5,29 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import fastify, { LogController } from 'fastify'
 import type { Config } from '../config.ts'
+import { endConnections } from './connections.ts'
 import type { Translate } from './error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
 import { bodyLimit } from './forms.ts'
 import { headers } from './headers.ts'
 import { answerBadUrl, answerClientError, answerExpectation } from './raw-errors.ts'
-import { closeSilentConnections } from './silent-connections.ts'
 
 /** A Fastify instance whose route schemas give the handlers their types. */
 export type Server = Awaited<ReturnType<typeof createServer>>
+
+/** What the process gives both of its servers. */
+export interface ServerResources {
+  readonly log: FastifyBaseLogger
+  readonly translate: Translate
+  /** Aborted at the beginning of a stop: from then on every answer is the last one on its connection. */
+  readonly stopping?: AbortSignal
+}
 
 /**
  * What the public and the management server have in common: limits, time-outs, request ids, log lines without
  * a query, and one answer to every failure.
  */
-export async function createServer(config: Config, log: FastifyBaseLogger, translate: Translate) {
+export async function createServer(config: Config, { log, translate, stopping }: ServerResources) {
   const { publicUrl } = config
   const app = fastify({
     loggerInstance: log,
@@ -51,7 +59,7 @@ export async function createServer(config: Config, log: FastifyBaseLogger, trans
     frameworkErrors: answerBadUrl(publicUrl),
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.server.on('checkExpectation', answerExpectation(publicUrl))
-  closeSilentConnections(app)
+  endConnections(app, stopping)
   handleErrors(app, { publicUrl, translate })
   handleUnknownRoutes(app, publicUrl)
   app.addHook('onResponse', async (request, reply) =>

@@ -6,6 +6,7 @@ import { withDeadline } from '../http/deadline.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { bodyFailures, failures, formAndJson, formTypes, ref } from '../http/openapi.ts'
 import { Problem } from '../http/problem.ts'
+import type { RunningWork } from '../http/running-work.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
 import type { CallbackRouteOptions } from './callback-route.ts'
 import { callbackParameters, unknownCallbackRoute } from './callback-route.ts'
@@ -21,6 +22,8 @@ export interface LoginRouteOptions {
   readonly services: StartServices & FinishServices
   readonly callback: CallbackRouteOptions
   readonly follow: FollowRequest
+  /** A finish goes on when its caller is gone. */
+  readonly running: RunningWork
   /** Every provider that this version knows, configured or not. */
   readonly providerNames: readonly string[]
   readonly metrics: Pick<Metrics, 'loginsStarted' | 'loginsFinished'>
@@ -187,7 +190,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       const tokens = options.follow({ request: 'finish', provider, requestId: request.id }, (trail) =>
         withDeadline(
           deadlines.finish,
-          (signal) => finish(asked, services, signal, trail),
+          (signal) => options.running.track(finish(asked, services, signal, trail)),
           'login-incomplete',
         ),
       )
