@@ -2,14 +2,12 @@ import type { Page } from 'playwright-core'
 import { chromium as driver } from 'playwright-core'
 import t from 'tap'
 import { chromium, withoutChromium } from './support/chromium.ts'
-import { emptyDatabase } from './support/database.ts'
 import { emptyFolder, startSandboxed } from './support/npm-start.ts'
 
 // What a person clicks, in a real browser, on what `npm start` gives: from the demo site through each provider's
 // consent page and back.
 t.test('a person logs in, refuses, and logs out', { skip: withoutChromium, timeout: 120_000 }, async (t) => {
-  // The embedded database is start.test.ts's business; a real one is up already.
-  const started = await startSandboxed(t, await emptyFolder(t), { DATABASE_URL: await emptyDatabase(t) })
+  const started = await startSandboxed(t, await emptyFolder(t))
   const demo = `http://127.0.0.1:${started.ports.SANDBOX_PORT}/demo/`
   const browser = await driver.launch({
     executablePath: `/usr/bin/${chromium}`,
