@@ -13,7 +13,8 @@ import { welcome } from './welcome.ts'
 
 // `npm start`: the service as main.ts runs it and, in development without a provider of one's own, the sandbox
 // with its demo site beside it. Strict mode never comes here: the image has no sandbox/.
-await runUntilStopped(() => start(process.env))
+// Whoever presses Ctrl-C waits for nobody's request.
+await runUntilStopped(() => start(process.env), 1_500)
 
 async function start(env: Environment): Promise<Service> {
   const config = readConfig(env, providers, [])

@@ -42,7 +42,7 @@ interface Opened {
 }
 
 /** Milliseconds that the last lines of the log may take: a reader that is stuck must not hold the end up. */
-const lastLines = 200
+const lastLines = 100
 
 /**
  * Configuration → storage → keys → app → listen.

@@ -1,18 +1,20 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Server as TcpServer } from 'node:net'
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
-/** Milliseconds that a closed server still waits for the rest of a request of which only a part has come. */
-const restOfRequest = 250
+/** Milliseconds that a closed port still waits for a request on the connections that it has. */
+const lastRequests = 150
 
 /**
- * Ends a server's connections so that a stop fails no request and nothing but running requests holds it up.
+ * Ends a server's connections so that a stop fails no request, and nothing but running requests holds it up.
  *
- * From `stopping` on, or its own close, every answer says `Connection: close` (RFC 9112 §9.6), those of requests under way too: the
+ * From `stopping` on, every answer says `Connection: close` (RFC 9112 §9.6), those of requests under way too: the
  * client's next request then goes over a new connection, to whoever listens. When the server closes, connections
- * without a complete request (a browser's spare, half a body, half the headers of a second request) are given
- * `restOfRequest`, as Node has no time-out for them any more, and would wait for ever.
+ * that are idle, silent, or have brought only a part of a request get `lastRequests` for the rest and are then cut.
+ * Node by itself would cut the idle ones in the middle of the client's next request, and wait for the others for ever.
+ * @param stopping the beginning of a stop; a server that is closed without one waits for no further requests
  */
 export function endConnections(app: FastifyInstance, stopping: AbortSignal | undefined): void {
   const { server } = app
@@ -20,7 +22,7 @@ export function endConnections(app: FastifyInstance, stopping: AbortSignal | und
   const underWay = new Set<ServerResponse>()
   let opened = 0
   let stopped = false
-  let closing = false
+  let cut = false
 
   function forgetSocket(this: Socket) {
     open.delete(this)
@@ -28,7 +30,7 @@ export function endConnections(app: FastifyInstance, stopping: AbortSignal | und
   function forgetResponse(this: ServerResponse) {
     underWay.delete(this)
     // An answer that had begun before the stop has kept its connection.
-    if (closing) server.closeIdleConnections()
+    if (cut) server.closeIdleConnections()
   }
   server.on('connection', (socket: Socket) => {
     opened++
@@ -47,15 +49,25 @@ export function endConnections(app: FastifyInstance, stopping: AbortSignal | und
   }
   stopping?.addEventListener('abort', stop, { once: true })
 
+  const cutUnasked = () => {
+    cut = true
+    const asked = [...underWay].filter(({ req }) => req.complete).map(({ req }) => req.socket)
+    const waitedFor = new Set<Socket>(asked)
+    for (const socket of open) if (!waitedFor.has(socket)) socket.destroy()
+  }
   app.addHook('preClose', async () => {
     stop()
+    if (!server.listening) return
     await untilQuiet(() => opened)
-    closing = true
-    setTimeout(() => {
-      const asked = [...underWay].filter(({ req }) => req.complete).map(({ req }) => req.socket)
-      const waitedFor = new Set<Socket>(asked)
-      for (const socket of open) if (!waitedFor.has(socket)) socket.destroy()
-    }, restOfRequest).unref()
+    // Without the http.Server's own part, which would cut the idle connections at once.
+    const closed = new Promise((resolve) => TcpServer.prototype.close.call(server, resolve))
+    if (stopping?.aborted === true)
+      await Promise.race([closed, wait(lastRequests, undefined, { ref: false })])
+    // What came while the process was held up has not been read yet.
+    await nextTurn()
+    await nextTurn()
+    cutUnasked()
+    await closed
   })
 }
 
