@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto'
 import accepts from '@fastify/accepts'
 import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger } from 'fastify'
 import fastify, { LogController } from 'fastify'
 import type { Config } from '../config.ts'
+import { logAnswers } from './answered-line.ts'
 import { endConnections } from './connections.ts'
 import type { Translate } from './error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
@@ -62,9 +63,7 @@ export async function createServer(config: Config, { log, translate, stopping }:
   endConnections(app, stopping)
   handleErrors(app, { publicUrl, translate })
   handleUnknownRoutes(app, publicUrl)
-  app.addHook('onResponse', async (request, reply) =>
-    logResponse(request, reply.statusCode, reply.elapsedTime),
-  )
+  logAnswers(app)
   await app.register(accepts)
   await app.register(headers)
   return app
@@ -90,13 +89,4 @@ function trusted(
 /** A caller's own id is kept where it is harmless in a header and a log line; else it gets a new one. */
 function requestId(given: string | string[] | undefined): string {
   return typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID()
-}
-
-/** One line a request: the route's pattern, never the URL (its query holds state and code). */
-function logResponse(request: FastifyRequest, status: number, milliseconds: number): void {
-  const { method, url: route } = request.routeOptions
-  request.log.info(
-    { method: method ?? request.method, route: route ?? 'unknown', status, ms: Math.round(milliseconds) },
-    'answered',
-  )
 }

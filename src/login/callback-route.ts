@@ -66,6 +66,7 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
         { request: 'callback', provider: adapter.name, requestId: request.id },
         (trail) =>
           withDeadline(deadlines.callback, () => callback(returned, adapter, options.services, trail)),
+        request,
       )
       const { error, error_description: description } = returned.parameters
       if (error !== undefined)

@@ -97,8 +97,10 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         ...(loginHint !== undefined && { loginHint }),
         ...(prompt === 'select_account' && { prompt }),
       }
-      const started = await options.follow({ request: 'start', provider, requestId: request.id }, (trail) =>
-        withDeadline(deadlines.start, () => start(asked, services, trail)),
+      const started = await options.follow(
+        { request: 'start', provider, requestId: request.id },
+        (trail) => withDeadline(deadlines.start, () => start(asked, services, trail)),
+        request,
       )
       options.metrics.loginsStarted.inc({ provider })
       return { state: started.state, authorize_url: started.authorizeUrl }
@@ -187,12 +189,15 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         ...(given.codeVerifier !== undefined && { codeVerifier: given.codeVerifier }),
         ...(credentials && { credentials }),
       }
-      const tokens = options.follow({ request: 'finish', provider, requestId: request.id }, (trail) =>
-        withDeadline(
-          deadlines.finish,
-          (signal) => options.running.track(finish(asked, services, signal, trail)),
-          'login-incomplete',
-        ),
+      const tokens = options.follow(
+        { request: 'finish', provider, requestId: request.id },
+        (trail) =>
+          withDeadline(
+            deadlines.finish,
+            (signal) => options.running.track(finish(asked, services, signal, trail)),
+            'login-incomplete',
+          ),
+        request,
       )
       // The outcome is the problem's type: a closed set, and what the caller was told.
       return await tokens.then(

@@ -71,7 +71,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
             ...(credentials && { credentials }),
           },
           services,
-          request.log,
+          request,
           signal,
         ),
       )
@@ -97,6 +97,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
     async (request, reply) => {
       const credentials = readCredentials(request.headers.authorization, request.body)
       const caller = await authenticate(credentials, request.ip, services)
+      request.site = caller?.id
       const outcome = await revokeToken(database, keys, request.body.token, caller?.id ?? null)
       if (outcome === 'secret-required') throw unauthorized('secret-required')
       return reply
@@ -125,6 +126,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
     async (request) => {
       const credentials = readCredentials(request.headers.authorization, request.body)
       const caller = await authenticate(credentials, request.ip, services)
+      request.site = caller?.id
       if (caller === undefined) throw unauthorized('secret-required')
       return await introspect(database, keys, request.body.token, caller.id)
     },

@@ -95,6 +95,21 @@ t.test(
     t.match(answer, /^connection: close/im)
     t.equal(await service.started.ended, 0)
     t.ok(performance.now() - from < 1_000, 'within a second of its last answer')
+    t.match(
+      lines(service)[0],
+      {
+        msg: 'starting',
+        version: /^\d+\.\d+\.\d+$/,
+        mode: 'development',
+        port: Number(new URL(service.url).port),
+        providers: ['yandex', 'google', 'mail'],
+        database: 'postgresql',
+        logins: 'redis',
+        rateLimit: true,
+        accessTokenTtl: 900,
+      },
+      'what it runs on',
+    )
     const ends = lines(service).filter(({ msg }) => msg === 'stopping' || msg === 'stopped')
     t.match(ends, [
       { msg: 'stopping', drainDelay: 0 },
