@@ -1,3 +1,5 @@
+import './node-version.ts'
+
 import closeWithGrace from 'close-with-grace'
 import { ConfigError } from './config.ts'
 import type { Service } from './service.ts'
