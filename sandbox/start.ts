@@ -33,7 +33,11 @@ async function start(env: Environment): Promise<Service> {
       ...service,
       async close() {
         // A login that still runs needs its provider.
-        await service.close().finally(() => sandbox.close())
+        try {
+          await service.close()
+        } finally {
+          await sandbox.close()
+        }
       },
     }
   } catch (error) {

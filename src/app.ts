@@ -49,6 +49,9 @@ export interface Resources {
   readonly stopping?: AbortSignal
 }
 
+/** Milliseconds. A request that is on its way when the port closes is there by then, and the stop takes no second. */
+const lastRequests = 500
+
 const document = {
   title: 'Auth-movies',
   server: 'Where your operator runs the service',
@@ -82,7 +85,7 @@ export async function createApp(config: Config, resources: Resources) {
   })
   const callback = { services: { logins, sites }, follow, publicUrl, translate }
 
-  const app = await createServer(config, { log, translate, ...(stopping && { stopping }) })
+  const app = await createServer(config, { log, translate, lastRequests, ...(stopping && { stopping }) })
   await app.register(measured, { metrics })
   await app.register(forms)
   await app.register(openapi, document)

@@ -4,9 +4,6 @@ import { Server as TcpServer } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
-/** Milliseconds that a closed port still waits for a request on the connections that it has. */
-const lastRequests = 150
-
 /**
  * Ends a server's connections so that a stop fails no request, and nothing but running requests holds it up.
  *
@@ -14,9 +11,13 @@ const lastRequests = 150
  * client's next request then goes over a new connection, to whoever listens. When the server closes, connections
  * that are idle, silent, or have brought only a part of a request get `lastRequests` for the rest and are then cut.
  * Node by itself would cut the idle ones in the middle of the client's next request, and wait for the others for ever.
- * @param stopping the beginning of a stop; a server that is closed without one waits for no further requests
+ * @param options `stopping` is the beginning of a stop; a server that is closed without one waits for no further
+ *   requests. `lastRequests`: milliseconds that the closed port waits for a request on the connections that it has
  */
-export function endConnections(app: FastifyInstance, stopping: AbortSignal | undefined): void {
+export function endConnections(
+  app: FastifyInstance,
+  { stopping, lastRequests = 0 }: { readonly stopping?: AbortSignal; readonly lastRequests?: number },
+): void {
   const { server } = app
   const open = new Set<Socket>()
   const underWay = new Set<ServerResponse>()

@@ -22,13 +22,15 @@ export interface ServerResources {
   readonly translate: Translate
   /** Aborted at the beginning of a stop: from then on every answer is the last one on its connection. */
   readonly stopping?: AbortSignal
+  /** Milliseconds that the closed port waits for a request on the connections that it has; none where not given. */
+  readonly lastRequests?: number
 }
 
 /**
  * What the public and the management server have in common: limits, time-outs, request ids, log lines without
  * a query, and one answer to every failure.
  */
-export async function createServer(config: Config, { log, translate, stopping }: ServerResources) {
+export async function createServer(config: Config, { log, translate, ...stop }: ServerResources) {
   const { publicUrl } = config
   const app = fastify({
     loggerInstance: log,
@@ -60,7 +62,7 @@ export async function createServer(config: Config, { log, translate, stopping }:
     frameworkErrors: answerBadUrl(publicUrl),
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.server.on('checkExpectation', answerExpectation(publicUrl))
-  endConnections(app, stopping)
+  endConnections(app, stop)
   handleErrors(app, { publicUrl, translate })
   handleUnknownRoutes(app, publicUrl)
   logAnswers(app)

@@ -14,7 +14,7 @@ import { testRedis, withoutRedis } from '../support/redis.ts'
 import { publicUrl, redirectUrl, registerSite, startDoubles } from '../support/service.ts'
 
 /** Seconds: longer than nginx takes to use every kept connection once. */
-const drainDelay = 1
+const drainDelay = 2
 
 /** Two replicas on the same storage, and nginx in front of them. */
 async function stage(t: Test) {
@@ -29,7 +29,7 @@ async function stage(t: Test) {
   }
   const ports = [await freePorts(), await freePorts()] as const
   const launch = (replica: 0 | 1) => startProcess(t, { ...options, ports: ports[replica] })
-  await Promise.all([launch(1)])
+  await launch(1)
   const first = await launch(0)
   const nginx = await startNginx(
     t,
@@ -60,30 +60,32 @@ const requests: readonly ((service: FlowService) => Promise<unknown>)[] = [
 function load(service: FlowService) {
   const failures: string[] = []
   const running = new Set<Promise<void>>()
-  let sent = 0
-  let stopped = false
+  const stopped = new AbortController()
   const from = performance.now()
+  const send = async (number: number) => {
+    try {
+      await requests[number % requests.length]?.(service)
+    } catch (error) {
+      failures.push(String(error))
+    }
+  }
   const work = (async () => {
-    for (; !stopped && sent < 30_000; sent++) {
-      const request = requests[sent % requests.length]
-      const one = request?.(service).then(
-        () => {},
-        (error: unknown) => void failures.push(String(error)),
-      )
-      if (one !== undefined) {
-        running.add(one)
-        void one.then(() => running.delete(one))
-      }
+    let sent = 0
+    for (; !stopped.signal.aborted && sent < 30_000; sent++) {
+      const one = send(sent)
+      running.add(one)
+      void one.then(() => running.delete(one))
       await wait(Math.max(0, from + (sent + 1) * 20 - performance.now()))
     }
     await Promise.all(running)
+    return sent
   })()
   return {
     failures,
+    /** @returns how many were sent */
     async stop() {
-      stopped = true
-      await work
-      return sent
+      stopped.abort()
+      return await work
     },
   }
 }
