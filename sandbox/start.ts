@@ -1,10 +1,11 @@
 import { providers } from '../plugins/index.ts'
 import type { Environment } from '../src/config.ts'
-import { readConfig } from '../src/config.ts'
+import { ConfigError, readConfig } from '../src/config.ts'
 import { dataDirectory } from '../src/development.ts'
 import { runUntilStopped } from '../src/main.ts'
 import type { Service } from '../src/service.ts'
 import { StartError, startService } from '../src/service.ts'
+import { hindrances } from './allowed.ts'
 import { demoCredentials } from './demo-credentials.ts'
 import type { Sandbox } from './sandbox.ts'
 import { startSandbox } from './sandbox.ts'
@@ -12,11 +13,14 @@ import { welcome } from './welcome.ts'
 
 // `npm start`: the service as main.ts runs it and, in development without a provider of one's own, the sandbox
 // with its demo site beside it. Strict mode never comes here: the image has no sandbox/.
-await runUntilStopped(() => start(process.env))
+// Whoever presses Ctrl-C waits for nobody's request.
+await runUntilStopped(() => start(process.env), 1_500)
 
 async function start(env: Environment): Promise<Service> {
   const config = readConfig(env, providers, [])
   if (config.mode === 'strict' || config.providers.size > 0) return startService(env)
+  const variables = hindrances(config)
+  if (variables.length > 0) throw refusal(env, variables)
 
   const sandbox = await open(config.host, config.sandboxPort, config.publicUrl)
   let started: Service | undefined
@@ -31,12 +35,27 @@ async function start(env: Environment): Promise<Service> {
     return {
       ...service,
       async close() {
-        await Promise.all([service.close(), sandbox.close()])
+        // A login that still runs needs its provider.
+        try {
+          await service.close()
+        } finally {
+          await sandbox.close()
+        }
       },
     }
   } catch (error) {
     await Promise.all([started?.close(), sandbox.close()])
     throw error
+  }
+}
+
+/** What strict mode says where no provider is configured, and why there is no sandbox in its place. */
+function refusal(env: Environment, variables: readonly string[]): unknown {
+  const why = `There is no sandbox either, as it logs anybody in as anybody: it starts only on this computer (HOST and PUBLIC_URL are loopback) and on its own data. For the sandbox, leave out ${variables.join(', ')}.`
+  try {
+    return readConfig(env, providers)
+  } catch (error) {
+    return error instanceof ConfigError ? new ConfigError([...error.problems, why]) : error
   }
 }
 

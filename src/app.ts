@@ -12,6 +12,7 @@ import { openapi } from './http/openapi.ts'
 import { Problem } from './http/problem.ts'
 import { problemPages } from './http/problem-pages.ts'
 import { createRateLimits, noRateLimits } from './http/rate-limit.ts'
+import { createRunningWork } from './http/running-work.ts'
 import { createServer } from './http/server.ts'
 import { callbackPage, callbackPath, callbackRoute } from './login/callback-route.ts'
 import { createClaims } from './login/claims.ts'
@@ -46,7 +47,12 @@ export interface Resources {
   readonly keys: SigningKeys
   readonly metrics: Metrics
   readonly log: FastifyBaseLogger
+  /** Aborted at the beginning of a stop. */
+  readonly stopping?: AbortSignal
 }
+
+/** Milliseconds. A request that is on its way when the port closes is there by then, and the stop takes no second. */
+const lastRequests = 500
 
 const document = {
   title: 'Auth-movies',
@@ -64,9 +70,11 @@ const document = {
 }
 
 /** The public service: which plugins, in which order. */
-export async function createApp(config: Config, { database, redis, keys, metrics, log }: Resources) {
+export async function createApp(config: Config, resources: Resources) {
+  const { database, redis, keys, metrics, log, stopping } = resources
   const { publicUrl } = config
   const registry = createProviderRegistry()
+  const running = createRunningWork()
   const sites = createSites(database)
   const limits = config.rateLimit ? createRateLimits(redis, config.redis.prefix) : noRateLimits
   const logins =
@@ -83,7 +91,13 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   const callback = { services: { logins, sites, limits }, follow, translate, ...told }
 
   const problems = { ...told, origin: publicUrl, page: callbackPage(told) }
-  const app = await createServer(config, { log, translate, problems })
+  const app = await createServer(config, {
+    log,
+    translate,
+    problems,
+    lastRequests,
+    ...(stopping && { stopping }),
+  })
   // Every request is answered by then, and Redis is still there.
   app.addHook('onClose', () => claims.close())
   await app.register(measured, { metrics })
@@ -127,6 +141,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
     },
     callback,
     follow,
+    running,
     providerNames: providers.map(({ name }) => name),
     metrics,
   })
@@ -139,6 +154,8 @@ export async function createApp(config: Config, { database, redis, keys, metrics
   await app.register(problemPages, { publicUrl })
   favicon(app)
   await app.register(docs, { title: document.title })
+  // The last hook runs first: a finish whose caller is gone still needs its provider's connections.
+  app.addHook('onClose', () => running.ended())
   return { app, providers: registry, sites, history }
 }
 

@@ -1,3 +1,5 @@
+import './node-version.ts'
+
 import { providers } from '../plugins/index.ts'
 import { runCommand } from './command-line/run.ts'
 

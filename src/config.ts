@@ -12,7 +12,7 @@ import {
 import type { Environment } from './environment.ts'
 import { convert, trimmed } from './environment.ts'
 import type { ProviderDeclaration, ProviderSettings } from './providers/settings.ts'
-import { readProviders } from './providers/settings.ts'
+import { isLoopback, readProviders } from './providers/settings.ts'
 
 /** What the process runs on: read once, passed on, never looked up again. Times are seconds. */
 export interface Config {
@@ -136,6 +136,10 @@ export function readConfig(
     providers,
     warnings,
   } satisfies Config
+  if (loopback && !isLoopback(config.host))
+    warnings.push(
+      `HOST=${config.host} with NODE_ENV=development: other computers may reach a service that is not in strict mode.`,
+    )
   if (!config.rateLimit) warnings.push('RATE_LIMIT=off: anybody may call as often as they like.')
   for (const [name, provider] of providers)
     if (!provider.pkce)

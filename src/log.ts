@@ -1,5 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { pino } from 'pino'
+import type { LogOutput } from './log-output.ts'
+import { boundedOutput } from './log-output.ts'
 
 /** An error as it stands in the log: no member but these, as drivers hang queries, commands and rows on theirs. */
 interface LoggedError {
@@ -26,13 +28,37 @@ export function errorForLog(error: unknown, left = depth): LoggedError {
   }
 }
 
-/** One JSON line an event on standard output. Nothing is serialized by itself: no headers, no URL, no body. */
-export function createLog(level: string): FastifyBaseLogger {
-  return pino({
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: (error: unknown) => errorForLog(error), req: () => undefined, res: () => undefined },
-  })
+/** The process's log, and what becomes of its lines. */
+export interface ProcessLog {
+  readonly log: FastifyBaseLogger
+  readonly output: LogOutput
+}
+
+/** Characters that may wait for a reader of standard output: some 20,000 lines. */
+const waitingLines = 4_194_304
+
+/**
+ * One JSON line an event on standard output. Nothing is serialized by itself: no headers, no URL, no body.
+ * Written by Node's own stream: pino's destination would leave a write that waits for a reader in a thread that the
+ * process cannot end, and after a full pipe it tries again only every 100 ms.
+ */
+export function createLog(level: string): ProcessLog {
+  const output = boundedOutput(process.stdout, waitingLines, (dropped) =>
+    log.warn({ dropped }, 'lines of the log were lost, as nobody read standard output'),
+  )
+  const log = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: {
+        err: (error: unknown) => errorForLog(error),
+        req: () => undefined,
+        res: () => undefined,
+      },
+    },
+    output,
+  )
+  return { log, output }
 }

@@ -1,3 +1,5 @@
+import './node-version.ts'
+
 import closeWithGrace from 'close-with-grace'
 import { ConfigError } from './config.ts'
 import type { Service } from './service.ts'
@@ -17,16 +19,25 @@ const operatorErrors = [
   UnusableKey,
 ]
 
+/** Milliseconds that running requests may take to end after the port is closed: a finish takes 10 s at most. */
+const patience = 15_000
+
 /**
  * Runs a service until SIGTERM or SIGINT, then stops it gracefully; a second signal, or a stop that takes too
  * long, ends the process at once with exit code 1.
  * @param start starts it; what it throws is told in one sentence where it is the operator's business
+ * @param inFlight milliseconds that running requests may take to end
  */
-export async function runUntilStopped(start: () => Promise<Service>) {
+export async function runUntilStopped(start: () => Promise<Service>, inFlight = patience) {
   try {
     const service = await start()
-    const inFlight = service.config.mode === 'development' ? 1_500 : 15_000
-    closeWithGrace({ delay: service.config.drainDelay * 1000 + inFlight, logger: false }, ({ err }) => {
+    const options = {
+      delay: service.config.drainDelay * 1000 + inFlight,
+      logger: false,
+      onSecondSignal: (signal?: string) => service.log.error({ signal }, 'ended at once by a second signal'),
+      onTimeout: (ms: number) => service.log.error({ ms }, 'the stop took too long: something still ran'),
+    } as const
+    closeWithGrace(options, ({ err }) => {
       // Nothing throws past its handler; if something does, the process ends, and says over what.
       if (err !== undefined) service.log.fatal({ err }, 'the process fails')
       return service.close()

@@ -11,7 +11,7 @@ import type { ProviderRegistry } from './providers/registry.ts'
 import type { Sites } from './sites/site.ts'
 
 /** What the management server shows of the public service. */
-export interface Managed extends Pick<Resources, 'database' | 'metrics' | 'log'> {
+export interface Managed extends Pick<Resources, 'database' | 'metrics' | 'log' | 'stopping'> {
   readonly health: Health
   readonly sites: Sites
   readonly providers: ProviderRegistry
@@ -21,9 +21,10 @@ export interface Managed extends Pick<Resources, 'database' | 'metrics' | 'log'>
 /** The management server: health and metrics, open to whoever reaches its port, and the admin API behind its tokens. */
 export async function createManagement(config: Config, managed: Managed) {
   const { publicUrl, adminTokens: tokens, rateLimit } = config
-  const { health, metrics, log, ...services } = managed
+  const { health, metrics, log, stopping, ...services } = managed
   // Nothing stands before this port, so whoever reaches it speaks for one address: its own.
-  const manager = await createServer({ ...config, trustProxy: false }, { log, translate })
+  const direct = { ...config, trustProxy: false } as const
+  const manager = await createServer(direct, { log, translate, ...(stopping && { stopping }) })
   await manager.register(management, { health, metrics })
   await manager.register(adminApi, {
     services: {

@@ -4,11 +4,13 @@ import type { Config, Environment } from './config.ts'
 import { readConfig } from './config.ts'
 import { dataDirectory, secretKeysOf } from './development.ts'
 import { createMetrics } from './http/metrics.ts'
+import type { ProcessLog } from './log.ts'
 import { createLog } from './log.ts'
 import { createManagement } from './management.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
 import { createHealth } from './service-health.ts'
 import { startSweep } from './sessions/sweep.ts'
+import { settingsLine } from './settings-line.ts'
 import { openEmbedded } from './storage/embedded.ts'
 import { migrate, pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'
@@ -30,7 +32,10 @@ export interface Service {
   readonly database: Database
   readonly log: FastifyBaseLogger
   readonly providers: ProviderRegistry
-  /** Stops taking work, finishes what runs, closes what was opened. */
+  /**
+   * Stops taking work, finishes what runs, closes what was opened.
+   * @throws {Error} where something could not be closed, after everything else was
+   */
   close(): Promise<void>
 }
 
@@ -39,6 +44,15 @@ export class StartError extends Error {
   override readonly name = 'StartError'
 }
 
+/** Something that was opened, and has to be closed again. */
+interface Opened {
+  readonly name: string
+  readonly close: () => Promise<unknown>
+}
+
+/** Milliseconds that the last lines of the log may take: a reader that is stuck must not hold the end up. */
+const lastLines = 100
+
 /**
  * Configuration → storage → keys → app → listen.
  * @throws {ConfigError | StartError | EmbeddedDatabaseError | RedisConnectError | MigrationError | UnusableKey} whose
@@ -46,29 +60,23 @@ export class StartError extends Error {
  */
 export async function startService(env: Environment): Promise<Service> {
   const config = readConfig(env, providers)
-  const log = createLog(config.logLevel)
+  const processLog = createLog(config.logLevel)
+  const { log } = processLog
+  log.info(settingsLine(config), 'starting')
   for (const warning of config.warnings) log.warn(warning)
-  const opened: (() => Promise<unknown>)[] = []
-  const close = async () => {
-    for (const one of opened.splice(0).toReversed()) await one()
-  }
+  const opened: Opened[] = []
   try {
-    return await open(config, log, opened, close)
+    return await open(config, processLog, opened)
   } catch (error) {
-    await close()
+    await closeAll(opened, log)
     throw error
   }
 }
 
-async function open(
-  config: Config,
-  log: FastifyBaseLogger,
-  opened: (() => Promise<unknown>)[],
-  close: () => Promise<void>,
-): Promise<Service> {
+async function open(config: Config, { log, output }: ProcessLog, opened: Opened[]): Promise<Service> {
   const embedded =
     config.database.url === undefined ? await openEmbedded(dataDirectory, 'service') : undefined
-  if (embedded !== undefined) opened.push(() => embedded.close())
+  if (embedded !== undefined) opened.push({ name: 'embedded database', close: () => embedded.close() })
   const url = config.database.url ?? embedded?.url ?? ''
   const database = openDatabase({
     url,
@@ -76,7 +84,7 @@ async function open(
     embedded: embedded !== undefined,
     ...(config.database.pooler && { pooler: config.database.pooler }),
   })
-  opened.push(() => database.close())
+  opened.push({ name: 'database', close: () => database.close() })
   await checkDatabase(database)
   if (config.mode === 'development') await migrate(config.database.directUrl ?? url)
   else await checkSchema(database)
@@ -90,13 +98,17 @@ async function open(
           tryOut: tryRedis,
           onWarning: (text) => log.warn(text),
         })
-  if (redis !== undefined) opened.push(async () => redis.disconnect())
+  if (redis !== undefined) opened.push({ name: 'Redis', close: async () => redis.disconnect() })
   const secretKeys = await secretKeysOf(config, dataDirectory)
   const keys = await createSigningKeys({ ...config, database, secretKeys, log })
-  opened.push(() => keys.close())
+  opened.push({ name: 'signing keys', close: () => keys.close() })
 
-  const metrics = createMetrics(() => keyAges(keys))
-  const resources = { database, keys, metrics, log, ...(redis && { redis }) }
+  const metrics = createMetrics(
+    () => keyAges(keys),
+    () => output.dropped,
+  )
+  const stopping = new AbortController()
+  const resources = { database, keys, metrics, log, stopping: stopping.signal, ...(redis && { redis }) }
   const { app, ...managed } = await createApp(config, resources)
   const health = createHealth({
     ...resources,
@@ -105,10 +117,10 @@ async function open(
   })
   const manager = await createManagement(config, { ...resources, ...managed, health })
   const sweep = startSweep(database, log)
-  opened.push(() => sweep.close())
+  opened.push({ name: 'sweep', close: () => sweep.close() })
   // Closed in reverse: the public port first, then health and metrics, then what runs behind them.
-  opened.push(() => manager.close())
-  opened.push(() => app.close())
+  opened.push({ name: 'management port', close: () => manager.close() })
+  opened.push({ name: 'public port', close: () => app.close() })
   const { host, port, managementHost, managementPort } = config
   await listen(manager, { host: managementHost, port: managementPort }, [
     'MANAGEMENT_HOST',
@@ -122,11 +134,34 @@ async function open(
     log,
     providers: managed.providers,
     async close() {
+      const from = performance.now()
+      log.info({ drainDelay: config.drainDelay }, 'stopping')
       health.drain()
+      stopping.abort()
       await new Promise((resolve) => setTimeout(resolve, config.drainDelay * 1000))
-      await close()
+      const failed = await closeAll(opened, log)
+      log.info({ ms: Math.round(performance.now() - from) }, 'stopped')
+      await output.flush(lastLines)
+      if (failed.length > 0) throw new Error(`Not closed: ${failed.join(', ')}.`)
     },
   }
+}
+
+/**
+ * Closes in reverse whatever was opened. What cannot be closed is told in the log and keeps nothing else open.
+ * @returns the names of what failed
+ */
+async function closeAll(opened: Opened[], log: FastifyBaseLogger): Promise<string[]> {
+  const failed: string[] = []
+  for (const { name, close } of opened.splice(0).toReversed()) {
+    try {
+      await close()
+    } catch (err) {
+      failed.push(name)
+      log.error({ err }, `closing failed: ${name}`)
+    }
+  }
+  return failed
 }
 
 /** Seconds; nothing where no key is loaded: readiness tells that, and a scrape must not fail over it. */

@@ -70,6 +70,17 @@ t.test('development needs a provider and nothing else, and stays on loopback', a
   t.match(problemsOf({ NODE_ENV: 'development' }).join(), /provider/)
 })
 
+t.test('development that listens for others says so; strict mode is made for that', async (t) => {
+  const development = { NODE_ENV: 'development', MAIL_CLIENT_ID: 'id', MAIL_CLIENT_SECRET: 's' }
+  for (const host of ['0.0.0.0', '::', '192.0.2.7', 'auth.example'])
+    t.match(readConfig({ ...development, HOST: host }, providers).warnings, [
+      /^HOST=.* with NODE_ENV=development: other computers may reach/,
+    ])
+  for (const host of ['127.0.0.1', '127.0.0.2', '::1', 'localhost'])
+    t.strictSame(readConfig({ ...development, HOST: host }, providers).warnings, [], host)
+  t.strictSame(readConfig({ ...strict, HOST: '0.0.0.0' }, providers).warnings, [])
+})
+
 const refused: Readonly<Record<string, Environment>> = {
   PORT: { PORT: 'tcp://10.0.0.1:3000' },
   MANAGEMENT_PORT: { MANAGEMENT_PORT: '65536' },

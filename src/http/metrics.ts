@@ -11,8 +11,12 @@ export type Metrics = ReturnType<typeof createMetrics>
 /**
  * One registry a process: what `/metrics` on the management port shows.
  * @param signingKeyAges seconds by kind, asked at each scrape
+ * @param droppedLines of the log since the start, asked at each scrape
  */
-export function createMetrics(signingKeyAges: () => Readonly<Record<string, number>> = () => ({})) {
+export function createMetrics(
+  signingKeyAges: () => Readonly<Record<string, number>> = () => ({}),
+  droppedLines: () => number = () => 0,
+) {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -70,6 +74,15 @@ export function createMetrics(signingKeyAges: () => Readonly<Record<string, numb
       registers,
       collect() {
         for (const [kind, seconds] of Object.entries(signingKeyAges())) this.set({ kind }, seconds)
+      },
+    }),
+    logLinesDropped: new Counter({
+      name: 'log_lines_dropped_total',
+      help: 'Lines of the log that were lost, as nobody read standard output',
+      registers,
+      collect() {
+        this.reset()
+        this.inc(droppedLines())
       },
     }),
     dependencyUp: new Gauge({

@@ -1,4 +1,5 @@
 import '@fastify/accepts'
+import './answered-line.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from './problem.ts'
 import type { ProblemBody } from './problem-schema.ts'
@@ -105,6 +106,7 @@ export function sendProblem(
 /** Status and headers alone, for an answer whose body is a page. */
 export function problemHeaders(reply: FastifyReply, problem: Problem): FastifyReply {
   const { retryAfter, headers } = problem.options
+  reply.request.problem = problem.type
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
   return reply
     .code(problem.status)

@@ -5,15 +5,16 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import fastify, { LogController } from 'fastify'
 import type { Config } from '../config.ts'
+import { logAnswers } from './answered-line.ts'
 import { bodies } from './bodies.ts'
 import { clientIpReader } from './client-ip.ts'
+import { endConnections } from './connections.ts'
 import type { Translate } from './error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
 import { bodyLimit } from './forms.ts'
 import { headers, readableHeaders } from './headers.ts'
 import type { ProblemSettings } from './problem-reply.ts'
 import { answerClientError, answerExpectation } from './raw-errors.ts'
-import { closeSilentConnections } from './silent-connections.ts'
 
 /** A Fastify instance whose route schemas give the handlers their types. */
 export type Server = Awaited<ReturnType<typeof createServer>>
@@ -24,13 +25,17 @@ export interface ServerResources {
   readonly translate: Translate
   /** What failures are told with on the public port. */
   readonly problems?: Omit<ProblemSettings, 'publicUrl'>
+  /** Aborted at the beginning of a stop: from then on every answer is the last one on its connection. */
+  readonly stopping?: AbortSignal
+  /** Milliseconds that the closed port waits for a request on the connections that it has; none where not given. */
+  readonly lastRequests?: number
 }
 
 /**
  * What the public and the management server have in common: limits, time-outs, request ids, log lines without
  * a query, and one answer to every failure.
  */
-export async function createServer(config: Config, { log, translate, problems }: ServerResources) {
+export async function createServer(config: Config, { log, translate, problems, ...stop }: ServerResources) {
   const { publicUrl } = config
   const settings = { publicUrl, ...problems }
   const clientIp = clientIpReader(config.trustProxy)
@@ -69,12 +74,10 @@ export async function createServer(config: Config, { log, translate, problems }:
     },
   })
   app.server.on('checkExpectation', answerExpectation(publicUrl))
-  closeSilentConnections(app)
+  endConnections(app, stop)
   handleErrors(app, { ...settings, translate })
   handleUnknownRoutes(app, settings)
-  app.addHook('onResponse', async (request, reply) =>
-    logResponse(request, reply.statusCode, reply.elapsedTime),
-  )
+  logAnswers(app)
   await app.register(accepts)
   await app.register(headers, { publicUrl })
   await app.register(bodies)
@@ -105,13 +108,4 @@ const buildSerializer: typeof build = (schemas, options) => {
 /** A caller's own id is kept where it is harmless in a header and a log line; else it gets a new one. */
 function requestId(given: string | string[] | undefined): string {
   return typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID()
-}
-
-/** One line a request: the route's pattern, never the URL (its query holds state and code). */
-function logResponse(request: FastifyRequest, status: number, milliseconds: number): void {
-  const { method, url: route } = request.routeOptions
-  request.log.info(
-    { method: method ?? request.method, route: route ?? 'unknown', status, ms: Math.round(milliseconds) },
-    'answered',
-  )
 }

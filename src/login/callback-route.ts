@@ -65,6 +65,7 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
           withDeadline(deadlines.callback, () =>
             callback({ state, address: request.ip, ...returned }, adapter, options.services, trail),
           ),
+        request,
       )
       if (missing !== undefined)
         request.log.warn(

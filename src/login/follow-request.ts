@@ -1,3 +1,4 @@
+import type { About } from '../http/answered-line.ts'
 import { Problem } from '../http/problem.ts'
 import type { ProblemName } from '../http/problems.ts'
 import { CallbackRefusal } from './callback.ts'
@@ -6,8 +7,15 @@ import type { Step } from './login-entry.ts'
 import type { TrailBeginning } from './trail.ts'
 import { Trail } from './trail.ts'
 
-/** Runs one request of a login and records, at its end, how far it got. */
-export type FollowRequest = <T>(beginning: TrailBeginning, work: (trail: Trail) => Promise<T>) => Promise<T>
+/**
+ * Runs one request of a login and records, at its end, how far it got.
+ * @param about is told which provider and site the request concerns
+ */
+export type FollowRequest = <T>(
+  beginning: TrailBeginning,
+  work: (trail: Trail) => Promise<T>,
+  about: Pick<About, 'provider' | 'site'>,
+) => Promise<T>
 
 /** Who hears of it. */
 export interface FollowOptions {
@@ -26,9 +34,10 @@ export function problemTypeOf(error: unknown, translate: FollowOptions['translat
 
 /** @see Trail */
 export function followRequests({ history, translate, onStep }: FollowOptions): FollowRequest {
-  const record = (ended: ReturnType<Trail['end']>) => {
+  const record = (ended: ReturnType<Trail['end']>, about: Pick<About, 'site'>) => {
     if (ended === undefined) return
     const { siteId, entry } = ended
+    about.site = siteId
     history.record(siteId, entry)
     let before = entry.at
     for (const [step, at] of entry.steps) {
@@ -36,14 +45,15 @@ export function followRequests({ history, translate, onStep }: FollowOptions): F
       before = at
     }
   }
-  return async (beginning, work) => {
+  return async (beginning, work, about) => {
+    about.provider = beginning.provider
     const trail = new Trail(beginning)
     try {
       const result = await work(trail)
-      record(trail.end())
+      record(trail.end(), about)
       return result
     } catch (error) {
-      record(trail.end(problemTypeOf(error, translate)))
+      record(trail.end(problemTypeOf(error, translate)), about)
       throw error
     }
   }

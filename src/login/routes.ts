@@ -7,6 +7,7 @@ import { withDeadline } from '../http/deadline.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { bodyFailures, failures, formTypes, ref } from '../http/openapi.ts'
 import { Problem } from '../http/problem.ts'
+import type { RunningWork } from '../http/running-work.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
 import { callbackParameters } from './callback-parameters.ts'
 import type { CallbackRouteOptions } from './callback-route.ts'
@@ -24,6 +25,8 @@ export interface LoginRouteOptions {
   readonly services: StartServices & FinishServices
   readonly callback: CallbackRouteOptions
   readonly follow: FollowRequest
+  /** A finish goes on when its caller is gone. */
+  readonly running: RunningWork
   /** Every provider that this version knows, configured or not. */
   readonly providerNames: readonly string[]
   readonly metrics: Pick<Metrics, 'loginsStarted' | 'loginsFinished'>
@@ -102,8 +105,10 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         ...(userIp !== undefined && { userIp }),
         ...(prompt === 'select_account' && { prompt }),
       }
-      const started = await options.follow({ request: 'start', provider, requestId: request.id }, (trail) =>
-        withDeadline(deadlines.start, () => start(asked, services, trail)),
+      const started = await options.follow(
+        { request: 'start', provider, requestId: request.id },
+        (trail) => withDeadline(deadlines.start, () => start(asked, services, trail)),
+        request,
       )
       options.metrics.loginsStarted.inc({ provider })
       return { state: started.state, authorize_url: started.authorizeUrl }
@@ -200,12 +205,15 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         ...(given.codeVerifier !== undefined && { codeVerifier: given.codeVerifier }),
         ...(credentials && { credentials }),
       }
-      const tokens = options.follow({ request: 'finish', provider, requestId: request.id }, (trail) =>
-        withDeadline(
-          deadlines.finish,
-          (signal) => finish(asked, services, signal, trail),
-          'login-incomplete',
-        ),
+      const tokens = options.follow(
+        { request: 'finish', provider, requestId: request.id },
+        (trail) =>
+          withDeadline(
+            deadlines.finish,
+            (signal) => options.running.track(finish(asked, services, signal, trail)),
+            'login-incomplete',
+          ),
+        request,
       )
       // The outcome is the problem's type: a closed set, and what the caller was told.
       return await tokens.then(

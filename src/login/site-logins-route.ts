@@ -41,6 +41,7 @@ export const siteLoginsRoute: FastifyPluginAsyncTypebox<SiteLoginsOptions> = asy
     async (request) => {
       const filter = filterOf(request.query)
       const site = await askingSite(request.headers.authorization, request.ip, options)
+      request.site = site.id
       const logins = await options.history.recent(site.id, filter)
       return { logins: logins.map(shownLogin) }
     },

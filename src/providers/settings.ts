@@ -129,7 +129,10 @@ function readProvider(
   }
 }
 
-/** Whether plain http is tolerable in development: the traffic never leaves the machine. */
+/**
+ * Whether traffic to this host never leaves the machine, so that plain http is tolerable in development.
+ * @param hostname of a URL, or an address to listen on
+ */
 export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname)
+  return ['localhost', '[::1]', '::1'].includes(hostname) || /^127(\.\d+){3}$/.test(hostname)
 }

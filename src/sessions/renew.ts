@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../config.ts'
+import type { About } from '../http/answered-line.ts'
 import type { Credentials } from '../http/basic-auth.ts'
 import { unauthorized } from '../http/basic-auth.ts'
 import type { Metrics } from '../http/metrics.ts'
@@ -44,10 +45,11 @@ export interface RenewRequest {
 export async function renew(
   request: RenewRequest,
   services: RenewServices,
-  log: FastifyBaseLogger,
+  about: Pick<About, 'site'> & { readonly log: FastifyBaseLogger },
   signal: AbortSignal,
 ): Promise<TokenPair> {
   const token = readToken(request.refreshToken, services)
+  about.site = token.client_id
   const caller = await authenticate(request.credentials, request.address, services)
   // Another site's token must not count against that site.
   if (caller !== undefined && caller.id !== token.client_id) throw new Problem('refresh-token-invalid')
@@ -67,7 +69,7 @@ export async function renew(
   )
   services.metrics.refreshes.inc({ outcome: outcome.kind })
   if ('session' in outcome) return issueTokenPair(services.keys, outcome.session)
-  throw refusalOf(outcome, log)
+  throw refusalOf(outcome, about.log)
 }
 
 function readToken(token: string, { keys, metrics }: RenewServices): RefreshClaims {

@@ -71,7 +71,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
             ...(credentials && { credentials }),
           },
           services,
-          request.log,
+          request,
           signal,
         ),
       )
@@ -97,6 +97,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
     async (request, reply) => {
       const credentials = readCredentials(request.headers.authorization, request.body)
       const caller = await authenticate(credentials, request.ip, services)
+      request.site = caller?.id
       const known = await readPosted(request.body.token, request.ip, services)
       if (known !== undefined) {
         const site = caller ?? limitedSite(known.claims.client_id, services.sites)
@@ -130,6 +131,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
     async (request) => {
       const credentials = readCredentials(request.headers.authorization, request.body)
       const caller = await authenticate(credentials, request.ip, services)
+      request.site = caller?.id
       if (caller === undefined) throw unauthorized('secret-required')
       const known = await readPosted(request.body.token, request.ip, services)
       if (known === undefined) return { active: false }

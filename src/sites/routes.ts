@@ -46,6 +46,7 @@ export const siteRoutes: FastifyPluginAsyncTypebox<SiteRouteOptions> = async (ap
     },
     async (request) => {
       const site = await askingSite(request.headers.authorization, request.ip, options)
+      request.site = site.id
       const { current, next } = keys.summary().access
       return {
         id: site.id,

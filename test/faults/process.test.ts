@@ -11,7 +11,11 @@ import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
 /** Storage and doubles, and a process on them whose questions for a profile can be held back. */
-async function stage(t: Test, env: Readonly<Record<string, string>> = {}) {
+async function stage(
+  t: Test,
+  env: Readonly<Record<string, string>> = {},
+  entry: 'sandbox/start.ts' | 'src/main.ts' = 'src/main.ts',
+) {
   const database = await testDatabase(t)
   const doubles = await startDoubles(t)
   await registerSite(database, redirectUrl)
@@ -23,6 +27,7 @@ async function stage(t: Test, env: Readonly<Record<string, string>> = {}) {
     databaseUrl: database.url,
     redis: await testRedis(t),
     doubles,
+    entry,
     env: {
       RATE_LIMIT: 'off',
       YANDEX_USERINFO_URL: toProfile.through(doubles.yandex.env.YANDEX_USERINFO_URL ?? ''),
@@ -139,10 +144,10 @@ t.test('SIGTERM twice: it ends at once, with 1', { skip: withoutRedis }, async (
 })
 
 t.test(
-  'SIGTERM, and a request that does not end: it ends in time, with 1',
+  'SIGTERM, and a request that does not end: it ends in time, with 1, sooner by npm start',
   { skip: withoutRedis },
   async (t) => {
-    const { service, toProfile, exchanged } = await stage(t, { DRAIN_DELAY: '0' })
+    const { service, toProfile, exchanged } = await stage(t, { DRAIN_DELAY: '0' }, 'sandbox/start.ts')
     const login = await answeredLogin(service)
     toProfile.pause()
     const outcome = Promise.allSettled([finish(service, login)])

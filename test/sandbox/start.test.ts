@@ -101,3 +101,36 @@ for (const [name, mistake] of Object.entries(mistakes))
     t.notMatch(started.errors(), /\n\s+at /, 'no stack')
     t.equal(started.output(), '')
   })
+
+const forOthers: Readonly<Record<string, string>> = {
+  DATABASE_URL: 'postgresql://auth:MARKER@127.0.0.1:9/auth',
+  DATABASE_DIRECT_URL: 'postgresql://auth:MARKER@127.0.0.1:9/auth',
+  REDIS_URL: 'redis://:MARKER@127.0.0.1:9',
+  SECRET_KEYS: randomBytes(32).toString('base64'),
+  HOST: '0.0.0.0',
+  PUBLIC_URL: 'https://login.example',
+}
+
+t.test(
+  'no provider, and something that is made for others: refused as in strict mode, without a sandbox',
+  async (t) => {
+    const folder = await emptyFolder(t)
+    const refusal = async (env: Readonly<Record<string, string>>) => {
+      const ports = await freePorts()
+      const started = run(t, 'sandbox/start.ts', { folder, ports, env: { NODE_ENV: 'development', ...env } })
+      t.equal(await started.ended, 1)
+      t.equal(started.output(), '')
+      t.notMatch(started.errors(), /\n\s+at |MARKER/)
+      t.match(started.errors(), /No provider is configured: set CLIENT_ID and CLIENT_SECRET/)
+      return started.errors()
+    }
+    for (const [name, value] of Object.entries(forOthers))
+      t.match(await refusal({ [name]: value }), new RegExp(`For the sandbox, leave out ${name}\\.\n`))
+    t.match(
+      await refusal(forOthers),
+      /leave out DATABASE_URL, REDIS_URL, SECRET_KEYS, HOST, PUBLIC_URL\.\n/,
+      'all of them at once',
+    )
+    t.strictSame(await readdir(folder), [], 'nothing was opened')
+  },
+)

@@ -23,16 +23,20 @@ export interface ProcessOptions {
   readonly env?: Environment
   /** A folder of its own; another process with the same one has the same secret keys. */
   readonly folder?: string
+  /** `src/main.ts` where nothing else is said. */
+  readonly entry?: 'sandbox/start.ts' | 'src/main.ts'
+  /** Where it listens, for a process that comes again at the same addresses. */
+  readonly ports?: Started['ports']
 }
 
-/** Runs `src/main.ts` until it is ready; killed when `test` ends. */
+/** Runs the service until it is ready; killed when `test` ends. */
 export async function startProcess(
   test: Pick<Test, 'teardown'>,
-  { databaseUrl, redis, doubles, env, folder }: ProcessOptions,
+  { databaseUrl, redis, doubles, env, folder, ports, entry = 'src/main.ts' }: ProcessOptions,
 ): Promise<ProcessService> {
-  const started = run(test, 'src/main.ts', {
+  const started = run(test, entry, {
     folder: folder ?? (await emptyFolder(test)),
-    ports: await freePorts(),
+    ports: ports ?? (await freePorts()),
     env: {
       NODE_ENV: 'development',
       PUBLIC_URL: publicUrl,

@@ -1,0 +1,267 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { connect } from 'node:net'
+import type { Test } from 'tap'
+import t from 'tap'
+import { startService } from '../../src/service.ts'
+import { testDatabase } from '../support/database.ts'
+import { answeredLogin, get } from '../support/login-flow.ts'
+import { eventually, freePort } from '../support/process.ts'
+import { startProcess } from '../support/process-service.ts'
+import { testRedis, withoutRedis } from '../support/redis.ts'
+import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
+import { startTcpProxy } from '../support/tcp-proxy.ts'
+
+/** Storage and doubles, and a process on them whose questions for a profile can be held back. */
+async function stage(t: Test, env: Readonly<Record<string, string>> = {}) {
+  const database = await testDatabase(t)
+  const doubles = await startDoubles(t)
+  await registerSite(database, redirectUrl)
+  const toProfile = await startTcpProxy(t, {
+    host: '127.0.0.1',
+    port: Number(new URL(doubles.yandex.origin).port),
+  })
+  const service = await startProcess(t, {
+    databaseUrl: database.url,
+    redis: await testRedis(t),
+    doubles,
+    env: {
+      YANDEX_USERINFO_URL: toProfile.through(doubles.yandex.env.YANDEX_USERINFO_URL ?? ''),
+      ...env,
+    },
+  })
+  const exchanged = () =>
+    eventually(() => {
+      if (!doubles.yandex.requests.some(({ path }) => path === '/token')) throw new Error('not exchanged')
+    })
+  return { database, service, toProfile, exchanged }
+}
+
+/** A kept connection: what is written to it, and all that came back. */
+async function connection(t: Test, url: string) {
+  const socket: Socket = connect(Number(new URL(url).port), '127.0.0.1')
+  t.teardown(() => void socket.destroy())
+  socket.on('error', () => {})
+  let received = ''
+  socket.setEncoding('utf8').on('data', (chunk) => (received += String(chunk)))
+  await once(socket, 'connect')
+  return {
+    socket,
+    send: (text: string) => void socket.write(text),
+    /** How many answers have come so far. */
+    answers: (count: number) =>
+      eventually(() => {
+        const heads = received.match(/HTTP\/1\.1 \d{3}[^]*?\r\n\r\n/g) ?? []
+        if (heads.length < count) throw new Error(`${heads.length} answers: ${received}`)
+        return heads
+      }),
+    closed: once(socket, 'close'),
+  }
+}
+
+const question = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+
+const form = (path: string, fields: Readonly<Record<string, string>>) => {
+  const body = new URLSearchParams(fields).toString()
+  return `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+}
+
+const lines = (service: { started: { output: () => string } }): Record<string, unknown>[] =>
+  service.started
+    .output()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+t.test(
+  'a request under way on a kept connection: its answer closes it, then the process ends with 0',
+  { skip: withoutRedis },
+  async (t) => {
+    const { service, toProfile, exchanged } = await stage(t)
+    const kept = await connection(t, service.url)
+    kept.send(question('/api/v1/oauth/providers/'))
+    t.notMatch((await kept.answers(1))[0], /^connection: close/im)
+    toProfile.pause()
+    kept.send(form('/api/v1/oauth/authorize/', await answeredLogin(service)))
+    await exchanged()
+    service.started.child.kill('SIGTERM')
+    await eventually(() => {
+      if (!/"stopping"/.test(service.started.output())) throw new Error('not stopping')
+    })
+    toProfile.resume()
+    const [, answer] = await kept.answers(2)
+    const from = performance.now()
+    t.match(answer, /^HTTP\/1\.1 200 /)
+    t.match(answer, /^connection: close/im)
+    t.equal(await service.started.ended, 0)
+    t.ok(performance.now() - from < 1_000, 'within a second of its last answer')
+    t.match(
+      lines(service)[0],
+      {
+        msg: 'starting',
+        version: /^\d+\.\d+\.\d+$/,
+        mode: 'development',
+        port: Number(new URL(service.url).port),
+        providers: ['yandex', 'google', 'mail'],
+        database: 'postgresql',
+        logins: 'redis',
+        rateLimit: true,
+        accessTokenTtl: 900,
+      },
+      'what it runs on',
+    )
+    const ends = lines(service).filter(({ msg }) => msg === 'stopping' || msg === 'stopped')
+    t.match(ends, [
+      { msg: 'stopping', drainDelay: 0 },
+      { msg: 'stopped', ms: Number },
+    ])
+  },
+)
+
+t.test('half-sent requests on both ports hold no stop up', { skip: withoutRedis }, async (t) => {
+  const { service } = await stage(t)
+  const halves = {
+    'nothing at all': '',
+    'half the headers': 'GET /api/v1/oauth/providers/ HTTP/1.1\r\nHost: local',
+    'half a body': form('/api/v1/oauth/authorize-url/', { provider: 'yandex' }).slice(0, -3),
+    'half the headers of a second request': `${question('/problems/')}GET /problems/ HTTP/1.1\r\nHo`,
+    'half the body of a second request': question('/problems/') + form('/nowhere', { a: 'b' }).slice(0, -1),
+  }
+  const open = []
+  for (const url of [service.url, service.managementUrl])
+    for (const [name, text] of Object.entries(halves)) {
+      const one = await connection(t, url)
+      one.send(text)
+      if (/second/.test(name)) await one.answers(1)
+      open.push(one)
+    }
+  await get(service, '/api/v1/oauth/providers/')
+  const from = performance.now()
+  service.started.child.kill('SIGTERM')
+  t.equal(await service.started.ended, 0)
+  t.ok(performance.now() - from < 1_000, `${performance.now() - from} ms`)
+  await Promise.all(open.map(({ closed }) => closed))
+})
+
+t.test(
+  'the rest of a request that comes after SIGTERM: it is answered',
+  { skip: withoutRedis },
+  async (t) => {
+    const { service } = await stage(t)
+    const request = form('/api/v1/oauth/authorize-url/', {
+      provider: 'yandex',
+      client_redirect_url: redirectUrl,
+    })
+    const slow = await connection(t, service.url)
+    slow.send(request.slice(0, -5))
+    await get(service, '/api/v1/oauth/providers/')
+    service.started.child.kill('SIGTERM')
+    await eventually(() => {
+      if (!/"stopping"/.test(service.started.output())) throw new Error('not stopping')
+    })
+    slow.send(request.slice(-5))
+    const [answer] = await slow.answers(1)
+    t.match(answer, /^HTTP\/1\.1 200 /)
+    t.match(answer, /^connection: close/im)
+    t.equal(await service.started.ended, 0)
+  },
+)
+
+t.test(
+  'while it drains, every answer of both ports closes its connection',
+  { skip: withoutRedis },
+  async (t) => {
+    const { service } = await stage(t, { DRAIN_DELAY: '2' })
+    const kept = await connection(t, service.url)
+    kept.send(question('/api/v1/oauth/providers/'))
+    await kept.answers(1)
+    service.started.child.kill('SIGTERM')
+    await eventually(() => {
+      if (!/"stopping"/.test(service.started.output())) throw new Error('not stopping')
+    })
+    kept.send(question('/api/v1/oauth/providers/'))
+    t.match((await kept.answers(2))[1], /^connection: close/im, 'a connection of before')
+    await kept.closed
+    for (const [url, path, status] of [
+      [service.url, '/api/v1/oauth/providers/', 200],
+      [service.url, '/nowhere', 404],
+      [service.url, '/%', 400],
+      [service.url, '/api/v1/oauth/callback/yandex?state=a&state=b', 400],
+      [service.managementUrl, '/health/ready', 503],
+      [service.managementUrl, '/metrics', 200],
+    ] as const) {
+      const one = await connection(t, url)
+      one.send(question(path))
+      const [answer = ''] = await one.answers(1)
+      t.match(answer, `HTTP/1.1 ${status} `, path)
+      t.match(answer, /^connection: close/im, path)
+      await one.closed
+    }
+    t.equal(await service.started.ended, 0)
+  },
+)
+
+t.test('a finish whose caller is gone ends before the process does', { skip: withoutRedis }, async (t) => {
+  const { database, service, toProfile, exchanged } = await stage(t)
+  toProfile.delay(700)
+  const caller = await connection(t, service.url)
+  caller.send(form('/api/v1/oauth/authorize/', await answeredLogin(service)))
+  await exchanged()
+  caller.socket.resetAndDestroy()
+  service.started.child.kill('SIGTERM')
+  t.equal(await service.started.ended, 0)
+  t.equal(await database.prisma.session.count(), 1, 'the session is open')
+})
+
+t.test('nobody reads the log: the process ends all the same', { skip: withoutRedis }, async (t) => {
+  const { service } = await stage(t)
+  const { child } = service.started
+  const metrics = await get({ url: service.managementUrl }, '/metrics')
+  t.match(metrics.text, /^log_lines_dropped_total 0$/m)
+  child.stdout?.pause()
+  const headers = { 'x-request-id': 'x'.repeat(64) }
+  // More than the pipe and its reader hold, some 300 kB together.
+  for (let n = 0; n < 20; n++)
+    await Promise.all(Array.from({ length: 100 }, () => get(service, '/nowhere', headers)))
+  const from = performance.now()
+  child.kill('SIGTERM')
+  // Not `ended`, which waits for the end of the pipe: nobody reads it.
+  if (child.exitCode === null) await once(child, 'exit')
+  t.equal(child.exitCode, 0)
+  t.ok(performance.now() - from < 1_000, `${performance.now() - from} ms`)
+})
+
+t.test(
+  'the reader of the log is gone: requests are answered, and the process ends with 0',
+  { skip: withoutRedis },
+  async (t) => {
+    const { service } = await stage(t)
+    const { child } = service.started
+    child.stdout?.destroy()
+    for (let n = 0; n < 20; n++) t.equal((await get(service, '/nowhere')).status, 404)
+    child.kill('SIGTERM')
+    if (child.exitCode === null) await once(child, 'exit')
+    t.equal(child.exitCode, 0)
+  },
+)
+
+t.test('what cannot be closed keeps nothing else open, and is told', async (t) => {
+  const database = await testDatabase(t)
+  const [port, managementPort] = [await freePort(), await freePort()]
+  const service = await startService({
+    NODE_ENV: 'development',
+    LOG_LEVEL: 'silent',
+    DATABASE_URL: database.url,
+    SECRET_KEYS: Buffer.from(Array.from({ length: 32 }, (_, n) => n)).toString('base64'),
+    PORT: String(port),
+    MANAGEMENT_PORT: String(managementPort),
+    YANDEX_CLIENT_ID: 'id',
+    YANDEX_CLIENT_SECRET: 'secret',
+  })
+  const told = t.capture(service.log, 'error')
+  // A pool ends only once.
+  await service.database.pool.end()
+  await t.rejects(service.close(), /^Not closed: database\.$/)
+  t.match(told(), [{ args: [{ err: Error }, 'closing failed: database'] }])
+  for (const one of [port, managementPort]) await t.rejects(fetch(`http://127.0.0.1:${one}/`))
+})

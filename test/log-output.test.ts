@@ -1,0 +1,71 @@
+import { Writable } from 'node:stream'
+import t from 'tap'
+import { boundedOutput } from '../src/log-output.ts'
+
+/** A reader that takes nothing until it is told to. */
+function stuckReader() {
+  const taken: string[] = []
+  let waiting: (() => void) | undefined
+  let stuck = true
+  const stream = new Writable({
+    decodeStrings: false,
+    write(chunk, _encoding, done) {
+      taken.push(String(chunk))
+      if (stuck) waiting = done
+      else done()
+    },
+  })
+  const flow = () => {
+    stuck = false
+    waiting?.()
+  }
+  return { stream, taken, flow }
+}
+
+t.test('lines above the limit are dropped and counted until the reader goes on', async (t) => {
+  const { stream, taken, flow } = stuckReader()
+  const told: number[] = []
+  // The notice goes the way of every line.
+  const output = boundedOutput(stream, 100_000, (count) => {
+    told.push(count)
+    output.write('notice')
+  })
+  const line = 'x'.repeat(999)
+  for (let n = 0; n < 500; n++) output.write(line + String(n % 10))
+  t.equal(output.dropped, 500 - 101)
+  t.strictSame(told, [], 'nothing is told while nobody reads')
+
+  flow()
+  await output.flush(5_000)
+  t.strictSame(told, [399])
+  output.write('next')
+  await output.flush(5_000)
+  t.strictSame(
+    taken.filter((text) => text !== ''),
+    [...Array.from({ length: 101 }, (_, n) => line + String(n % 10)), 'notice', 'next'],
+  )
+  t.equal(output.dropped, 399)
+})
+
+t.test('a flush waits no longer than it may', async (t) => {
+  const { stream } = stuckReader()
+  const output = boundedOutput(stream, 100, () => {})
+  output.write('one')
+  const from = performance.now()
+  await output.flush(50)
+  t.ok(performance.now() - from >= 45)
+})
+
+t.test('a stream that broke takes nothing more, and throws nothing', async (t) => {
+  const stream = new Writable({
+    write(_chunk, _encoding, done) {
+      done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
+    },
+  })
+  const output = boundedOutput(stream, 100, () => {})
+  output.write('one')
+  await new Promise((resolve) => setImmediate(resolve))
+  output.write('two')
+  await output.flush(5_000)
+  t.equal(output.dropped, 1)
+})
