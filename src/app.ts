@@ -76,9 +76,10 @@ export async function createApp(config: Config, { database, redis, keys, metrics
     translate,
     onStep: (provider, step, seconds) => metrics.stepDuration.observe({ provider, step }, seconds),
   })
-  const callback = { services: { logins, sites }, follow, publicUrl, translate }
+  const providerTitles = new Map(providers.map(({ name, title }) => [name, title]))
+  const callback = { services: { logins, sites }, follow, publicUrl, providerTitles, translate }
 
-  const app = await createServer(config, log, translate)
+  const app = await createServer(config, log, translate, providerTitles)
   await app.register(measured, { metrics })
   await app.register(forms)
   await app.register(openapi, document)

@@ -143,6 +143,7 @@ for (const input of inputs) {
       type: /^urn:auth-movies:problem:/,
       status: answer.status,
       detail: /\.$/,
+      user_message: /\.$/,
       request_id: /./,
     })
     t.notMatch(answer.text, /prisma|ioredis|at .*\.[jt]s|ECONN|node_modules/i, 'nothing internal')

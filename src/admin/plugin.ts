@@ -55,7 +55,7 @@ export const adminApi = fp(async (app: FastifyInstance, options: AdminOptions) =
       })
       scope.removeContentTypeParser('text/plain')
       handleErrors(scope, { publicUrl, translate: adminTranslate(options.translate) })
-      handleUnknownRoutes(scope, publicUrl)
+      handleUnknownRoutes(scope, { publicUrl })
       await scope.register(siteRoutes, services)
       await scope.register(sitePartRoutes, services)
       await scope.register(applyRoute, services)

@@ -1,3 +1,4 @@
+import { Type } from 'typebox'
 import { Problem } from './problem.ts'
 
 /** A site's id and secret, as the caller sent them; nothing is checked yet. */
@@ -39,19 +40,34 @@ export function readBasic(authorization: string | undefined): Credentials | unde
   return { id: decoded.id, secret: decoded.secret }
 }
 
+/** The members of a body in which every POST takes credentials. */
+export const credentialParameters = {
+  client_id: Type.Optional(Type.String({ maxLength: 64, description: 'In place of HTTP Basic' })),
+  client_secret: Type.Optional(Type.String({ maxLength: 256, description: 'In place of HTTP Basic' })),
+}
+
 /**
- * Basic, or `client_id` and `client_secret` in the body where the endpoint takes them (RFC 6749 §2.3.1:
- * openid-client sends them so by itself). Basic wins where both come.
- * @throws {Problem} as readBasic
+ * Basic, or `client_id` and `client_secret` in the body (RFC 6749 §2.3.1: openid-client sends them so by itself). A
+ * client may use one way only (§2.3), but many send their id in both: what says the same twice is no contradiction.
+ * A secret without an id belongs to nobody and is not left unread.
+ * @throws {Problem} as readBasic; invalid-parameter where the two differ (§5.2: invalid_request)
  */
 export function readCredentials(
   authorization: string | undefined,
   body: { readonly client_id?: string; readonly client_secret?: string },
 ): Credentials | undefined {
   const basic = readBasic(authorization)
-  if (basic !== undefined) return basic
-  const { client_id: id, client_secret: secret } = body
-  return id === undefined || secret === undefined || secret === '' ? undefined : { id, secret }
+  const { client_id: id = '', client_secret: secret = '' } = body
+  if (basic === undefined) return secret === '' ? undefined : { id, secret }
+  const differing =
+    id !== '' && id !== basic.id
+      ? 'client_id'
+      : secret !== '' && secret !== basic.secret
+        ? 'client_secret'
+        : undefined
+  if (differing !== undefined)
+    throw new Problem('invalid-parameter', { values: { parameter: differing, rule: 'not-as-in-basic' } })
+  return basic
 }
 
 function formDecoded(value: string): string | undefined {

@@ -1,6 +1,9 @@
 import '@fastify/swagger'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { accepted } from './bodies.ts'
+import { invalidParameter, missingParameter } from './invalid-parameter.ts'
 import { Problem } from './problem.ts'
+import type { ProblemSettings } from './problem-reply.ts'
 import { sendProblem } from './problem-reply.ts'
 import type { ProblemName } from './problems.ts'
 
@@ -19,20 +22,20 @@ const fastifyErrors: Readonly<Record<string, ProblemName>> = {
  */
 export function handleErrors(
   app: FastifyInstance,
-  options: { publicUrl: string; translate: Translate },
+  options: ProblemSettings & { readonly translate: Translate },
 ): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = asProblem(error, request, options.translate)
     if (problem.status >= 500) request.log.error({ err: error, problem: problem.type }, 'request failed')
     else if (problem.options.log)
       request.log.info({ ...problem.options.log, problem: problem.type }, 'refused')
-    return sendProblem(request, reply, problem, options.publicUrl)
+    return sendProblem(request, reply, problem, options)
   })
 }
 
 /** The Problem that an error stands for. */
 export function asProblem(error: unknown, request: FastifyRequest, translate: Translate): Problem {
-  if (error instanceof Problem) return error
+  if (error instanceof Problem) return withHint(error, request)
   // The sender broke off: nobody will read the answer, and it is no failure of what we stand on.
   if (request.raw.errored !== null) return new Problem('malformed-request', { cause: error })
   const translated = translate(error)
@@ -49,80 +52,18 @@ export function asProblem(error: unknown, request: FastifyRequest, translate: Tr
   return new Problem(status >= 400 && status < 500 ? 'malformed-request' : 'internal-error', { cause: error })
 }
 
-/**
- * The media types that the route takes: those that its schema lists in `consumes`, and JSON, which the documents leave
- * out beside a form.
- */
-export function accepted(request: FastifyRequest): readonly string[] {
-  return [...new Set([...(request.routeOptions.schema?.consumes ?? []), 'application/json'])]
+/** A use case that misses a parameter does not know what else came. */
+function withHint(problem: Problem, request: FastifyRequest): Problem {
+  const parameter = problem.type === 'missing-parameter' ? problem.options.values?.parameter : undefined
+  return parameter === undefined ? problem : missingParameter(parameter, request.body)
 }
 
 function isFastifyError(error: unknown): error is FastifyError {
   return error instanceof Error && 'code' in error && typeof error.code === 'string'
 }
 
-function invalidParameter(error: FastifyError, request: FastifyRequest): Problem {
-  const failure = error.validation?.[0]
-  const parameter = parameterOf(failure)
-  const source = sourceOf(error, request)
-  if (failure?.keyword === 'required') {
-    const misnamed = misnamings.find(({ right, given }) => right === parameter && has(source, given))
-    if (misnamed !== undefined) return new Problem('misnamed-parameter', { values: { ...misnamed } })
-    return new Problem('missing-parameter', { values: { parameter } })
-  }
-  // No body at all: as a rule the parameters stand in the address, which the text of this problem speaks of.
-  if (source === undefined) return new Problem('missing-parameter')
-  if (source === null) return new Problem('malformed-request')
-  if (failure?.keyword === 'type' && Array.isArray(valueOf(source, parameter)))
-    return new Problem('repeated-parameter', { values: { parameter } })
-  return new Problem('invalid-parameter', { values: { parameter, rule: ruleOf(failure) } })
-}
-
-function sourceOf({ validationContext }: FastifyError, request: FastifyRequest): unknown {
-  if (validationContext === 'querystring') return request.query
-  return validationContext === 'params' ? request.params : request.body
-}
-
-/** Words that are easily confused: the published guide itself says `client_redirect_uri` in one place. */
-const misnamings = ['client_redirect_uri', 'redirect_uri', 'redirect_url'].map((given) => ({
-  right: 'client_redirect_url',
-  given,
-}))
-
-const rules: Readonly<Record<string, string>> = {
-  type: 'string',
-  minLength: 'not-empty',
-  maxLength: 'too-long',
-  additionalProperties: 'unknown',
-}
-
-function ruleOf(failure: Failure | undefined): string {
-  const otherType = failure?.keyword === 'type' && failure.params.type !== 'string'
-  return (otherType ? undefined : rules[failure?.keyword ?? '']) ?? 'format'
-}
-
-type Failure = NonNullable<FastifyError['validation']>[number]
-
-function parameterOf(failure: Failure | undefined): string {
-  const missing: unknown = failure?.params.missingProperty ?? failure?.params.requiredProperties
-  if (Array.isArray(missing)) return String(missing[0])
-  if (typeof missing === 'string') return missing
-  const surplus: unknown = failure?.params.additionalProperty
-  if (typeof surplus === 'string') return surplus.slice(0, 64)
-  return failure?.instancePath.split('/')[1] ?? 'body'
-}
-
-function has(source: unknown, name: string): boolean {
-  return valueOf(source, name) !== undefined
-}
-
-function valueOf(source: unknown, name: string): unknown {
-  if (typeof source !== 'object' || source === null) return undefined
-  return Object.entries(source).find(([key]) => key === name)?.[1]
-}
-
 /** Answers what no route takes: 405 with `Allow` on a known path, else 404. */
-export function handleUnknownRoutes(app: FastifyInstance, publicUrl: string): void {
+export function handleUnknownRoutes(app: FastifyInstance, settings: ProblemSettings): void {
   const known: { pattern: RegExp; method: string }[] = []
   app.addHook('onRoute', ({ url, method }) => {
     // "/a/:b" and "/a/*", with or without the trailing slash, as the router matches them.
@@ -145,6 +86,6 @@ export function handleUnknownRoutes(app: FastifyInstance, publicUrl: string): vo
             values: { method: request.method, allowed },
             headers: { allow: allowed },
           })
-    return sendProblem(request, reply, problem, publicUrl)
+    return sendProblem(request, reply, problem, settings)
   })
 }

@@ -4,7 +4,7 @@ import formbody from '@fastify/formbody'
 import '@fastify/swagger'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { accepted } from './error-handler.ts'
+import { accepted } from './bodies.ts'
 import { Problem } from './problem.ts'
 
 /** Bytes of a request body, in every encoding. */
@@ -12,6 +12,11 @@ export const bodyLimit = 16_384
 
 /** Fields that one body may hold: far more than any site's own parameters beside the login's. */
 const fieldLimit = 1_000
+
+/** In place of a value, where a part of a multipart body came as a file: no schema takes it for a text. */
+export class FilePart {
+  readonly isFile = true
+}
 
 /**
  * Bodies: urlencoded and multipart forms become the same flat object, a name that comes twice an array, so
@@ -39,23 +44,28 @@ export const forms = fp(async (app: FastifyInstance) => {
   })
 })
 
+type Field = string | FilePart | (string | FilePart)[]
+
 /** @throws {Problem} malformed-request for a body that is cut short or has no boundary */
-async function multipart(
-  contentType: string | undefined,
-  body: Buffer,
-): Promise<Record<string, string | string[]>> {
-  const fields = new Map<string, string | string[]>()
+async function multipart(contentType: string | undefined, body: Buffer): Promise<Record<string, Field>> {
+  const fields = new Map<string, Field>()
+  const add = (name: string, value: string | FilePart) => {
+    const before = fields.get(name)
+    fields.set(name, before === undefined ? value : [before, value].flat())
+  }
   try {
     const parser = new Busboy({
       headers: { 'content-type': contentType ?? '' },
+      // Some clients give each part a type, and some an empty file name: only a real one makes a file.
+      isPartAFile: (_name, _type, fileName) => fileName !== undefined && fileName !== '',
       limits: { fieldSize: bodyLimit, fields: fieldLimit, files: fieldLimit, parts: fieldLimit },
     })
-    parser.on('field', (name, value) => {
-      const before = fields.get(name)
-      fields.set(name, before === undefined ? value : [before, value].flat())
+    parser.on('field', add)
+    parser.on('file', (name, file) => {
+      add(name, new FilePart())
+      // A file part that is cut short fails by itself, beside the parser: unheard, its error would end the process.
+      file.on('error', () => {}).resume()
     })
-    // A file part that is cut short fails by itself, beside the parser: unheard, its error would end the process.
-    parser.on('file', (_name, file) => file.on('error', () => {}).resume())
     const done = new Promise((resolve, reject) => parser.once('finish', resolve).on('error', reject))
     Readable.from([body]).pipe(parser)
     await done

@@ -3,12 +3,26 @@ import { Type } from 'typebox'
 import { escapeHtml, sendPage } from './page.ts'
 import { Problem } from './problem.ts'
 import { languageOf, problemBody } from './problem-reply.ts'
-import { problemTexts } from './problem-texts.ts'
+import { problemText, problemTexts } from './problem-texts.ts'
 import { isProblemName, problems } from './problems.ts'
 
 const words = {
-  en: { cause: 'Cause', remedy: 'What to do', example: 'Example', index: 'All problems', list: 'Problems' },
-  ru: { cause: 'Причина', remedy: 'Что делать', example: 'Пример', index: 'Все проблемы', list: 'Проблемы' },
+  en: {
+    cause: 'Cause',
+    visitor: 'What a site may show to its visitor',
+    remedy: 'What to do',
+    example: 'Example',
+    index: 'All problems',
+    list: 'Problems',
+  },
+  ru: {
+    cause: 'Причина',
+    visitor: 'Что сайт может показать посетителю',
+    remedy: 'Что делать',
+    example: 'Пример',
+    index: 'Все проблемы',
+    list: 'Проблемы',
+  },
 } as const
 
 /** A page for each row of the table of problems, in Russian and English: what every `docs` member points to. */
@@ -38,13 +52,15 @@ export const problemPages: FastifyPluginAsyncTypebox<{ publicUrl: string }> = as
         requestId: request.id,
         oauth: true,
       })
-      const { cause, remedy, example: sample, index } = words[language]
+      const { cause, remedy, visitor, example: sample, index } = words[language]
+      const { userMessage } = problemText(name, language)
       return sendPage(reply, {
         language,
         title: text.title,
         body:
           `<p><code>urn:auth-movies:problem:${name}</code></p>` +
           `<h2>${cause}</h2><p>${escapeHtml(text.cause)}</p><h2>${remedy}</h2><p>${escapeHtml(text.remedy)}</p>` +
+          `<h2>${visitor}</h2><p>${escapeHtml(userMessage)}</p>` +
           `<h2>${sample}</h2><pre>HTTP ${problems[name].status}\n${escapeHtml(JSON.stringify(example, null, 2))}</pre>` +
           `<p><a href="/problems/?lang=${language}">${index}</a> · <a href="?lang=ru">Русский</a> · <a href="?lang=en">English</a></p>`,
       })

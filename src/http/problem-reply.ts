@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from './problem.ts'
 import type { ProblemBody } from './problem-schema.ts'
 import { problemType } from './problem-schema.ts'
-import type { Language } from './problem-texts.ts'
+import type { Language, ProblemText } from './problem-texts.ts'
 import { problemText } from './problem-texts.ts'
 import { problems } from './problems.ts'
 
@@ -12,18 +12,49 @@ export function languageOf(request: FastifyRequest): Language {
   return request.accepts().languages(['en', 'ru']) === 'ru' ? 'ru' : 'en'
 }
 
+/** The names of providers as people know them, by the value of `provider`. */
+export type ProviderTitles = ReadonlyMap<string, Readonly<Record<Language, string>>>
+
+/** What every answer to a failure needs of the service that gives it. */
+export interface ProblemSettings {
+  readonly publicUrl: string
+  /** Absent where no problem names a provider. */
+  readonly providerTitles?: ProviderTitles
+}
+
+/** The provider that a problem speaks of, as people know it; undefined where it speaks of none. */
+function titleOf(problem: Problem, language: Language, titles?: ProviderTitles): string | undefined {
+  return titles?.get(problem.options.values?.provider ?? '')?.[language]
+}
+
+/** The texts of a problem for a page, which people read: the provider has its title in all of them. */
+export function pageTexts(
+  problem: Problem,
+  language: Language,
+  { providerTitles }: ProblemSettings,
+): ProblemText {
+  const title = titleOf(problem, language, providerTitles)
+  const named = title === undefined ? {} : { provider: title, providerTitle: title }
+  return problemText(problem.type, language, { ...problem.options.values, ...named })
+}
+
 /** The body of a problem as it stands in every answer and every documented example. */
 export function problemBody(
   problem: Problem,
-  context: { language: Language; publicUrl: string; requestId: string; oauth: boolean },
+  context: ProblemSettings & { language: Language; requestId: string; oauth: boolean },
 ): ProblemBody {
   const { type, status, options } = problem
-  const text = problemText(type, context.language, options.values)
+  const providerTitle = titleOf(problem, context.language, context.providerTitles)
+  const text = problemText(type, context.language, {
+    ...options.values,
+    ...(providerTitle !== undefined && { providerTitle }),
+  })
   return {
     type: problemType(type),
     title: text.title,
     status,
     detail: text.detail,
+    user_message: text.userMessage,
     docs: `${context.publicUrl}/problems/${type}`,
     request_id: context.requestId,
     ...(context.oauth && {
@@ -53,12 +84,12 @@ export function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
   problem: Problem,
-  publicUrl: string,
+  settings: ProblemSettings,
 ) {
   const oauth = request.url.startsWith('/api/v1/oauth/')
   const body = problemBody(problem, {
+    ...settings,
     language: languageOf(request),
-    publicUrl,
     requestId: request.id,
     oauth,
   })

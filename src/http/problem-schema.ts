@@ -18,7 +18,12 @@ export const ProblemSchema = Type.Object(
       description: 'Short name of the problem, in Russian or English by Accept-Language',
     }),
     status: Type.Integer({ minimum: 400, maximum: 599, description: 'The HTTP status' }),
-    detail: Type.String({ description: 'What happened and what to do, in Russian or English' }),
+    detail: Type.String({
+      description: 'For developers: what happened and what to do, in Russian or English',
+    }),
+    user_message: Type.String({
+      description: 'For visitors: one plain sentence that a site may show, in Russian or English',
+    }),
     docs: Type.String({ format: 'uri', description: 'A page with cause, remedy and example' }),
     request_id: Type.String({ description: 'Name it when you ask the operator' }),
     error: Type.Optional(Type.String({ description: 'OAuth error code (RFC 6749 §5.2)' })),

@@ -8,6 +8,11 @@ export interface ProblemText {
    * becomes `error_description`, so all English texts keep to its characters (RFC 6749 §5.2).
    */
   readonly detail: string
+  /**
+   * One sentence that a site may show to its visitor: what happened and what to do now, without a word that only
+   * developers know. Its placeholders are `{providerTitle}` and `{domain}`, each in a part that may be left out.
+   */
+  readonly userMessage: string
   /** For the page of the problem: how it comes about. */
   readonly cause: string
   /** For the page of the problem: what to check or change, and whether to repeat, start again or call the operator. */
@@ -26,6 +31,11 @@ export type ParameterRule =
   | 'format'
   | 'select_account'
   | 'unknown'
+  | 'not-as-in-basic'
+  | 'file'
+
+/** The likely reason why a required parameter did not come. */
+export type ParameterHint = 'entity' | 'encoded' | 'separator' | 'json'
 
 /** Whose requests a rate limit counted. */
 export type LimitedCaller =
@@ -41,5 +51,6 @@ export type LimitedCaller =
 export interface ProblemWords {
   readonly difference: Readonly<Record<RedirectDifference, string>>
   readonly rule: Readonly<Record<ParameterRule, string>>
+  readonly hint: Readonly<Record<ParameterHint, string>>
   readonly who: Readonly<Record<LimitedCaller, string>>
 }

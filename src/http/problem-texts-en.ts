@@ -19,6 +19,15 @@ export const wordsEn: ProblemWords = {
     format: 'it does not have the form given in the API reference',
     select_account: 'the only value allowed is select_account',
     unknown: 'there is no parameter of this name here',
+    'not-as-in-basic':
+      'it is not what the Authorization header holds; send id and secret in one of the two places only',
+    file: 'it came as a file; send it as a plain field, without a file name',
+  },
+  hint: {
+    entity: 'the body has &amp; or the like where a plain & belongs',
+    encoded: 'the body is percent-encoded as a whole, but only names and values may be',
+    separator: 'the body does not separate its parameters by &',
+    json: 'the body is JSON, but its Content-Type says that it is a form',
   },
   who: {
     'site-and-address': 'requests for this site from this address without its secret',
@@ -31,6 +40,15 @@ export const wordsEn: ProblemWords = {
   },
 }
 
+/** What several problems say to a visitor. */
+const common = {
+  again: 'Something went wrong during the login; please log in once more.',
+  siteFault: 'Login does not work at the site because of an error there; please tell the people who run it.',
+  providerFailed:
+    'The login[ through {providerTitle}] did not succeed; please log in once more or choose another way.',
+  loggedOut: 'You are no longer logged in; please log in once more.',
+} as const
+
 /** Every problem in English; only the characters that error_description may hold (RFC 6749 §5.2). */
 export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   // The request itself
@@ -38,6 +56,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The request cannot be read',
     detail:
       'The request is damaged, cut short or does not match its Content-Type. Check how your client builds it, then send it again.',
+    userMessage: common.again,
     cause:
       'The body is not what its Content-Type says (broken JSON, a multipart body without its last boundary, bytes that are not UTF-8), or the request itself breaks the rules of HTTP.',
     remedy:
@@ -46,7 +65,8 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'missing-parameter': {
     title: 'A parameter is missing',
     detail:
-      'A required parameter is missing[: {parameter}]. A POST request takes its parameters from the body only, not from the address.',
+      'A required parameter is missing[: {parameter}][ ({hint})]. A POST request takes its parameters from the body only, not from the address.',
+    userMessage: common.again,
     cause:
       'The parameter did not come, or came in the wrong place: in the address of a POST request, or in a body whose Content-Type does not fit it.',
     remedy:
@@ -55,6 +75,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'invalid-parameter': {
     title: 'A parameter is not acceptable',
     detail: 'The parameter[ {parameter}] is not acceptable[: {rule}]. Correct it and send the request again.',
+    userMessage: common.again,
     cause:
       'The value is of the wrong type, empty, too long or not of the form that the API reference gives. Values are never converted or trimmed for you.',
     remedy:
@@ -64,6 +85,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'A parameter came more than once',
     detail:
       'A parameter came more than once[: {parameter}]. Send each parameter exactly once (RFC 6749, section 3.1).',
+    userMessage: common.again,
     cause:
       'The request holds the same known parameter twice, or as a list. Which of the values is meant cannot be known, so the request is refused. Unknown parameters of a form may repeat; they are ignored. In JSON no name may repeat.',
     remedy:
@@ -73,6 +95,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'A parameter has another name',
     detail:
       'The request has a parameter under a wrong name[: {given}; the right name is {right}]. Rename it and send the request again.',
+    userMessage: common.siteFault,
     cause:
       'The name is close to that of a required parameter which is missing. Most often client_redirect_uri was sent in place of client_redirect_url.',
     remedy: 'Use the name from the API reference, and send the request again.',
@@ -81,6 +104,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The body has an unsupported type',
     detail:
       'This address does not take a body of this Content-Type[; it takes {accepted}]. Send the parameters in such a body.',
+    userMessage: common.siteFault,
     cause: 'The Content-Type is missing, misspelt or not accepted here, or the body is compressed.',
     remedy:
       'Send a form: with curl by -d or -F, in most HTTP libraries by an option named form or data, and without Content-Encoding. Then send the request again: nothing has been used up.',
@@ -89,6 +113,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The body is too large',
     detail:
       'The body of the request is too large[; at most {limit} bytes are allowed]. Send only the parameters that the API reference names.',
+    userMessage: common.siteFault,
     cause:
       'The body is above the limit, or a form has too many fields. The requests of this service are a few hundred bytes long, 2 to 4 kB with a long code.',
     remedy:
@@ -98,6 +123,8 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The request headers are too large',
     detail:
       'The headers or the address of the request are too large. Do not pass on cookies or other headers of the browser.',
+    userMessage:
+      'Your browser keeps too many cookies[ for {domain}]; please delete them and log in once more.',
     cause:
       'The headers and the address together exceed 32 kB. Usually a proxy or your code copies the headers of the browser into its own request to this service.',
     remedy:
@@ -106,6 +133,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'expectation-failed': {
     title: 'The Expect header cannot be met',
     detail: 'The Expect header of the request asks for something unknown. Send the request without it.',
+    userMessage: common.siteFault,
     cause: 'The request has an Expect header whose value is not 100-continue.',
     remedy: 'Remove the header in the settings of your HTTP client or proxy and send the request again.',
   },
@@ -113,6 +141,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The request did not arrive in time',
     detail:
       'The request did not arrive whole within the time allowed. Check the connection between your server and this service, then send it again.',
+    userMessage: 'The connection was too slow; please try again.',
     cause:
       'The connection was opened, but the headers or the body came too slowly or stopped. Common reasons are a Content-Length larger than the body and a network that loses packets.',
     remedy:
@@ -122,6 +151,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'There is no such address',
     detail:
       'There is nothing at this address. Compare it with the addresses in the API reference at /docs, letter by letter.',
+    userMessage: 'There is nothing at this address; please go back to the site and log in there.',
     cause:
       'The path is misspelt, lacks its beginning /api/v1, or belongs to a part of the service that is not open to the public.',
     remedy:
@@ -131,6 +161,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The address does not take this method',
     detail:
       'This address does not take the method[ {method}][, only {allowed}]. If your code did send POST, a redirect on the way (http to https, or to another host) may have turned it into GET.',
+    userMessage: 'This page cannot be opened in this way; please go back to the site and log in there.',
     cause:
       'The address exists, but is called by another method. Many HTTP clients repeat a redirected POST as GET and drop its body.',
     remedy:
@@ -140,6 +171,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'Too many requests',
     detail:
       'Too many requests in the last minute[ (counted were {who})][; the limit is {limit} a minute]. Wait as long as the Retry-After header says, then repeat the request.',
+    userMessage: 'There were too many attempts; please wait a minute and try again.',
     cause:
       'Each kind of caller has a limit a minute. Requests with the secret of the site are counted apart from all others and have a much higher limit, so strangers cannot use yours up.',
     remedy:
@@ -149,6 +181,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'An unexpected error in the service',
     detail:
       'The service met an error that it did not expect. Start the login again; if it happens again, give the operator the request_id of this answer.',
+    userMessage: 'An error happened during the login; please log in once more.',
     cause:
       'A fault in the service itself. Your request is not the reason, or should have been answered more clearly.',
     remedy:
@@ -158,6 +191,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The service is temporarily unavailable',
     detail:
       'A storage of the service does not answer at the moment. Nothing has been used up: repeat the same request after the time in the Retry-After header.',
+    userMessage: 'Login is not available for the moment; please try again in a minute.',
     cause: 'The database or the store of logins of this service cannot be reached or is overloaded.',
     remedy:
       'Wait for the seconds in Retry-After and repeat the same request, two or three times with growing pauses. The login and the tokens stay valid. If it lasts longer than a few minutes, call the operator.',
@@ -168,17 +202,19 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The secret of the site is required',
     detail:
       'This request takes the secret of the site, and it has none. Send the id and secret of the site by HTTP Basic.',
+    userMessage: common.siteFault,
     cause:
       'The operator has set the site so that start, finish, refresh and revoke work only with its secret; introspection and the pages about the site always need it. An empty secret counts as none.',
     remedy:
-      'Send Authorization: Basic with the id and the secret that the operator gave you, from your server only, and check that no proxy removes that header. Then send the request again: nothing has been used up. If you have no secret, ask the operator for one.',
+      'Send the id and the secret that the operator gave you as Authorization: Basic, or as client_id and client_secret in the body of a POST, from your server only, and check that no proxy removes that header. Then send the request again: nothing has been used up. If you have no secret, ask the operator for one.',
   },
   'wrong-credentials': {
     title: 'The id or secret of the site is wrong',
     detail:
-      'The id and secret sent belong to no site. Correct them in the settings of your site, or leave the Authorization header out where no secret is required.',
+      'The id and secret sent belong to no site. Correct them in the settings of your site, or leave them out where no secret is required.',
+    userMessage: common.siteFault,
     cause:
-      'The id is unknown, the secret is not one of the (at most two) living secrets of the site, or the header is not of the form that HTTP Basic has. Credentials that are sent are checked even where none are needed.',
+      'The id is unknown, the secret is not one of the (at most two) living secrets of the site, or the header is not of the form that HTTP Basic has. Credentials that are sent, in the header or in the body, are checked even where none are needed.',
     remedy:
       'Compare id and secret with what the operator gave you: no blanks or line ends around them, id before the colon, secret after it. After a change of the secret, put the new one on all your servers. Then send the request again: nothing has been used up.',
   },
@@ -186,6 +222,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The site is switched off',
     detail:
       'The site is switched off or no longer registered at this service. Ask the operator of the service; repeating the request does not help.',
+    userMessage: 'Login at the site is switched off for now.',
     cause:
       'The operator has disabled or removed the site, perhaps while the login was under way. A change holds on the whole service after two seconds.',
     remedy:
@@ -195,6 +232,8 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The provider is not allowed for this site',
     detail:
       'The provider[ {provider}] is not allowed for this site. Offer another one, or ask the operator to allow it.',
+    userMessage:
+      'The site does not take this way of logging in[ ({providerTitle})]; please choose another one.',
     cause:
       'Each site has a list of allowed providers, and this provider is not on it, or was taken off it while the login was under way.',
     remedy:
@@ -206,6 +245,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'Unknown provider',
     detail:
       'There is no such provider at this service[; the parameter provider takes one of: {providers}]. Write the name in lower case, exactly so.',
+    userMessage: 'There is no such way of logging in; please choose another one.',
     cause: 'The value of provider is misspelt, or this provider is not switched on at this service.',
     remedy:
       'Take the names from GET /api/v1/oauth/providers/. If the provider that you need is missing there, ask the operator.',
@@ -214,6 +254,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The return URL is not registered',
     detail:
       'This client_redirect_url is not registered for any site. Send the registered URL, or ask the operator to register this one.',
+    userMessage: common.siteFault,
     cause:
       'People are sent back only to URLs that were registered beforehand, and no URL of this host is registered, or this one was removed while the login was under way.',
     remedy:
@@ -223,6 +264,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The return URL differs from the registered one',
     detail:
       'This client_redirect_url is not registered, although a similar one is[; the difference is {difference}][; registered for your site: {registered}]. Send the registered URL character for character, or ask the operator to register this one.',
+    userMessage: common.siteFault,
     cause:
       'Return URLs are compared as plain text, as RFC 9700 requires: a slash at the end, http in place of https, another port, a capital letter or an added parameter makes another URL. Only the kind of difference is told; to a caller with the secret of the site the registered URL is told too.',
     remedy:
@@ -234,6 +276,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'This login does not exist',
     detail:
       'There is no login with this state: it was never started here, or is long over. Check that state is passed on unchanged, and start the login again.',
+    userMessage: 'This login is no longer valid; please log in once more.',
     cause:
       'The state is cut off or changed, comes from another environment, or belongs to a login of hours ago. Bots and bookmarks that open your return URL bring such states too.',
     remedy:
@@ -243,6 +286,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The login took too long',
     detail:
       'The time for this login has run out. Start the login again; a person usually needs one click now.',
+    userMessage: 'The login took too long; please log in once more.',
     cause:
       'A person has about ten minutes to come back from the provider, and your site ten more minutes to finish the login. One of the two was exceeded.',
     remedy:
@@ -252,6 +296,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The person is not back yet',
     detail:
       'No code has come from the provider for this login so far. Finish it only after the person came back to your return URL with a code.',
+    userMessage: 'The login is not finished yet; please log in once more.',
     cause:
       'The finish was sent before the provider sent the person back through this service: right after the start, or with a code that did not come through this service.',
     remedy:
@@ -261,6 +306,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The login is being finished right now',
     detail:
       'Another request is finishing this login at this moment. Repeat the request after the time in the Retry-After header.',
+    userMessage: 'The login is being completed right now; please wait a moment.',
     cause:
       'The finish was sent twice at nearly the same time, or repeated after a lost connection while the first one still runs.',
     remedy:
@@ -270,6 +316,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The login is already completed',
     detail:
       'This login has already been finished. If your site has its tokens, go on with them; otherwise start the login again.',
+    userMessage: 'This login is already completed; as a rule you are logged in.',
     cause:
       'The finish came a second time, most often because the person reloaded the return URL or clicked twice, or because your code repeats requests by itself. A login gives tokens once; nothing has been revoked.',
     remedy:
@@ -279,6 +326,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The login was interrupted',
     detail:
       'The first finish of this login was interrupted and opened no session. Start the login again; do not repeat this request.',
+    userMessage: 'The login was interrupted; please log in once more.',
     cause:
       'The request that was finishing this login broke off inside the service after the code had been sent to the provider. A code works only once, so the login cannot be saved.',
     remedy: 'Offer the person a new login. If it happens often, tell the operator, with the request_id.',
@@ -287,6 +335,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The login could not be saved',
     detail:
       'The provider confirmed the person, but the session could not be saved. Start the login again; do not repeat this request.',
+    userMessage: 'The login could not be completed; please log in once more.',
     cause:
       'The database of this service failed just when the session was to be written. The code is used up, so the login cannot be saved.',
     remedy:
@@ -296,6 +345,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The login belongs to another provider',
     detail:
       'This login was started with another provider. Pass provider, state and code on exactly as they came to your return URL.',
+    userMessage: common.again,
     cause:
       'The provider sent is not the one with which this login was started: it is fixed in your code, or comes from another tab of the same browser. It may also be an attempt to swap answers between providers.',
     remedy:
@@ -305,6 +355,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'This belongs to another site',
     detail:
       'The id and secret sent are right, but the return URL, login or token belongs to another site. Use the credentials of that site.',
+    userMessage: common.siteFault,
     cause:
       'Your server serves several sites or environments and has mixed up their settings, or somebody brought the parameters of one site to another.',
     remedy:
@@ -314,6 +365,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The code is not the one of this login',
     detail:
       'This code is not the one that the provider sent for this login. Pass code on exactly as it came to your return URL, without decoding it twice.',
+    userMessage: 'This login has already been answered; please go on at the site or log in once more.',
     cause:
       'The code was changed on its way (decoded twice, a plus turned into a blank, cut off), belongs to another login, or the provider answered the same login a second time. It may also be an attempt to slip in the code of somebody else.',
     remedy:
@@ -323,6 +375,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'code_verifier is missing',
     detail:
       'This login was started with a code_challenge, so its finish needs the code_verifier. Add it and send the request again.',
+    userMessage: common.again,
     cause:
       'Your start request sent code_challenge, but the finish came without code_verifier (RFC 7636, section 4.5).',
     remedy:
@@ -332,6 +385,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'code_verifier is not expected',
     detail:
       'This login was started without a code_challenge, so its finish must not have a code_verifier. Send code_challenge at the start, or no code_verifier at the finish.',
+    userMessage: common.again,
     cause:
       'The finish has a code_verifier, but the start had no code_challenge (RFC 9700, section 4.8.2). The challenge was perhaps lost on its way to the start request.',
     remedy:
@@ -341,6 +395,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'code_verifier does not fit',
     detail:
       'The code_verifier does not fit the code_challenge of this login. Send the verifier that was made for this very login.',
+    userMessage: common.again,
     cause:
       'The verifier belongs to another login (two tabs of one browser), or the challenge is not the base64url form of the SHA-256 digest of the verifier, without padding.',
     remedy:
@@ -350,6 +405,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The answer comes from another issuer',
     detail:
       'The answer names another issuer than the provider of this login, so it was refused. Start the login again.',
+    userMessage: 'The answer came from somewhere else than expected; please log in once more.',
     cause:
       'The parameter iss in the answer is not that of the provider (RFC 9207). It is either an attempt to mix up providers or a change at the provider.',
     remedy:
@@ -359,6 +415,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The person refused',
     detail:
       'The person did not allow access at the provider, so there is no login. Offer another provider or a new login.',
+    userMessage: 'The login[ through {providerTitle}] was cancelled; log in once more if you want to go on.',
     cause:
       'The person pressed cancel at the provider, or the account has no right to give access (some accounts of companies and schools).',
     remedy:
@@ -368,6 +425,8 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The provider did not carry the login out',
     detail:
       'The provider sent the person back with an error in place of a code[: {error}]. Start the login again; if it happens again, offer another provider.',
+    userMessage:
+      'The login[ through {providerTitle}] did not succeed; please try again a little later or choose another way.',
     cause:
       'The provider had a fault of its own or is overloaded while the person was there. Its own words are in the log of this service.',
     remedy:
@@ -377,6 +436,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The user is blocked',
     detail:
       'The operator has blocked this user, so no tokens are given. The person may turn to the operator; repeating does not help.',
+    userMessage: 'Your account is blocked; please ask the people who run the site.',
     cause: 'The operator of this service has disabled the user. This ends new logins and refreshes alike.',
     remedy:
       'End the session of the person at your site and show how to reach the operator. Do not repeat the request.',
@@ -387,6 +447,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The provider did not accept the code',
     detail:
       'The provider did not accept the code: it is used up or too old. Start the login again; do not repeat this request.',
+    userMessage: 'The login was not confirmed; please log in once more.',
     cause:
       'A code lives from one to ten minutes, depending on the provider, and works once. It came too late, or was used up by an interrupted request.',
     remedy:
@@ -396,6 +457,8 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The provider is temporarily unavailable',
     detail:
       'The provider[ {provider}] cannot be reached at the moment. Nothing has been used up: repeat the same request after the time in the Retry-After header, or offer another provider.',
+    userMessage:
+      'Login[ through {providerTitle}] does not work at the moment; please try again in a minute or choose another way.',
     cause:
       'The provider refuses connections, limits the requests of this service, or has failed so often in the last moments that this service gives it a pause.',
     remedy:
@@ -405,6 +468,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The provider failed',
     detail:
       'The provider[ {provider}] answered with an error of its own. Start the login again; do not repeat this request, as the code may be used up.',
+    userMessage: common.providerFailed,
     cause: 'The provider answered with a server error after it had got the code.',
     remedy:
       'Offer the person a new login or another provider. Do not repeat the finish. If it lasts longer than a few minutes, tell the operator, with the request_id.',
@@ -413,6 +477,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The provider did not answer in time',
     detail:
       'The provider[ {provider}] did not answer in time. Start the login again; do not repeat this request, as the code may be used up.',
+    userMessage: common.providerFailed,
     cause:
       'The provider got the request, but did not answer within a few seconds. Whether it used the code cannot be known.',
     remedy:
@@ -422,6 +487,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The answer of the provider cannot be used',
     detail:
       'The provider[ {provider}] gave an answer that cannot be used or trusted. Start the login again; if it happens again, tell the operator.',
+    userMessage: common.providerFailed,
     cause:
       'The answer of the provider is not what its documentation promises, lacks the id of the person, or carries a signature that does not hold. Nobody was logged in by it.',
     remedy:
@@ -431,6 +497,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The provider refuses this service',
     detail:
       'The provider[ {provider}] refuses the settings of this service. Tell the operator; offer another provider until it is mended.',
+    userMessage: 'Login[ through {providerTitle}] does not work at the moment; please choose another way.',
     cause:
       'The application of this service at the provider is blocked, or its id, secret or return address is no longer right there. Your site cannot change this.',
     remedy:
@@ -442,6 +509,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The access token is missing',
     detail:
       'The request has no access token. Send it in the Authorization header after the word Bearer and one blank.',
+    userMessage: 'Please log in to go on.',
     cause:
       'There is no Authorization header with a Bearer token. Tokens in the address or in the body are not accepted (RFC 9700, section 4.3.2).',
     remedy:
@@ -451,6 +519,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The access token is not valid',
     detail:
       'The access token has run out or is not valid here. Get a new one by a refresh and repeat the request once.',
+    userMessage: common.loggedOut,
     cause:
       'The token has run out (it lives 15 minutes unless the operator set another time), its session has ended, its user is blocked, it is cut off, it is a refresh token, or it was issued by another service.',
     remedy:
@@ -460,6 +529,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The refresh token is not valid',
     detail:
       'The refresh token has run out or was not issued by this service. Start the login again, and check that the token is stored whole.',
+    userMessage: common.loggedOut,
     cause:
       'The token is cut off or changed, is an access token, comes from another environment, has run out (30 days without a refresh unless the operator set another time), or was signed by a key that has been revoked.',
     remedy:
@@ -469,6 +539,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The refresh token had been replaced before',
     detail:
       'This refresh token had already been replaced by a newer one, so its session was ended for safety. Start the login again.',
+    userMessage: 'You were logged out for your safety; please log in once more.',
     cause:
       'Each refresh replaces the refresh token. The previous one is still accepted for a few seconds, in case an answer is lost; used later, it may be stolen, so the whole session is ended (RFC 9700, section 4.14.2).',
     remedy:
@@ -478,6 +549,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'The session has ended',
     detail:
       'The session of this token has ended: by logout, by the operator, or by its age. Start the login again.',
+    userMessage: common.loggedOut,
     cause:
       'The person logged out (perhaps from another device), the operator ended the session, the token was not refreshed for too long, or the session reached its greatest age (180 days unless the operator set another time).',
     remedy:
@@ -487,6 +559,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'There is no such session',
     detail:
       'This user has no living session with this id at this site. Read the list of sessions again; perhaps it has ended already.',
+    userMessage: 'This session has already ended.',
     cause:
       'The id is wrong, the session has ended, or it belongs to another user or another site; these cases are not told apart.',
     remedy:
@@ -496,6 +569,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'This grant_type is not supported',
     detail:
       'The refresh takes grant_type=refresh_token, or no grant_type at all. Correct the parameter and send the request again.',
+    userMessage: common.siteFault,
     cause:
       'The parameter grant_type has another value, such as authorization_code or password. Logins are finished at /api/v1/oauth/authorize/, which takes no grant_type.',
     remedy:
@@ -507,6 +581,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     title: 'A valid admin token is needed',
     detail:
       'This part of the service answers only to a valid admin token. Send it in the Authorization header after the word Bearer and one blank.',
+    userMessage: 'You have no access to this.',
     cause:
       'No token came, or one that is not in ADMIN_TOKENS; the id and secret of a site do not count here. Until the token is right, nothing is said about whether the address exists.',
     remedy:
@@ -515,6 +590,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'site-invalid': {
     title: 'The site cannot be stored like this',
     detail: 'Nothing was changed[: {reason}]. Correct it and send the request again.',
+    userMessage: 'The details of the site are not acceptable; please correct them.',
     cause:
       'The name, a redirect URL, a provider or the document breaks one of the rules for sites; the answer names the first that it met. A change is made as a whole or not at all.',
     remedy:
@@ -523,6 +599,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'site-conflict': {
     title: 'Another site has this name or URL',
     detail: 'Nothing was changed[: {reason}]. Take another, or change that site first.',
+    userMessage: 'Another site already has these details.',
     cause: 'Names and redirect URLs belong to one site at a time: by its URL a login finds its site.',
     remedy:
       'Look the other site up by GET /api/v1/admin/sites/. Either take the name or URL from it first, or move it by one document that names both sites.',
@@ -530,12 +607,14 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'site-not-found': {
     title: 'There is no such site',
     detail: 'There is no site with this id. Take it from GET /api/v1/admin/sites/.',
+    userMessage: 'There is no such site.',
     cause: 'The id is misspelt, or the site has been removed.',
     remedy: 'Correct the id. If you wanted to remove the site, nothing is left to do.',
   },
   'user-not-found': {
     title: 'There is no such user',
     detail: 'There is no user with this id. Look the person up by POST /api/v1/admin/users/search/.',
+    userMessage: 'There is no such person.',
     cause: 'The id is misspelt, or the person has been deleted; a new login makes a new user with a new id.',
     remedy:
       'Correct the id. If you wanted to delete the person, look into GET /api/v1/admin/deletions/: the journal has a line for each deletion.',

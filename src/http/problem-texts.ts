@@ -3,7 +3,13 @@ import { textsEn, wordsEn } from './problem-texts-en.ts'
 import { textsRu, wordsRu } from './problem-texts-ru.ts'
 import type { ProblemName } from './problems.ts'
 
-export type { LimitedCaller, ParameterRule, ProblemText, RedirectDifference } from './problem-text.ts'
+export type {
+  LimitedCaller,
+  ParameterHint,
+  ParameterRule,
+  ProblemText,
+  RedirectDifference,
+} from './problem-text.ts'
 
 /** The languages of the texts; English where the caller asks for neither. */
 export type Language = 'en' | 'ru'
@@ -17,10 +23,11 @@ export const problemTexts: Readonly<Record<Language, Readonly<Record<ProblemName
 const problemWords: Readonly<Record<Language, ProblemWords>> = { en: wordsEn, ru: wordsRu }
 
 /**
- * The texts of a problem, the detail filled in.
- * @param values for the placeholders of the detail. `difference`, `rule` and `who` take a code (RedirectDifference,
- *   ParameterRule, LimitedCaller); any other value is shown as it is, save for characters that
- *   `error_description` may not hold (RFC 6749 §5.2), and for `reason`, which no OAuth endpoint has. What is missing is left out and the sentence stays whole.
+ * The texts of a problem, detail and user message filled in.
+ * @param values for the placeholders of both. `difference`, `rule`, `hint` and `who` take a code
+ *   (RedirectDifference, ParameterRule, ParameterHint, LimitedCaller); any other value is shown as it is, save for characters that
+ *   `error_description` may not hold (RFC 6749 §5.2), and for
+ *   `reason` (no OAuth endpoint has it) and the provider's title, which may be in any letters. What is missing is left out and the sentence stays whole.
  */
 export function problemText(
   name: ProblemName,
@@ -28,7 +35,8 @@ export function problemText(
   values: Readonly<Record<string, string>> = {},
 ): ProblemText {
   const text = problemTexts[language][name]
-  return { ...text, detail: fill(text.detail, (placeholder) => inWords(placeholder, values, language)) }
+  const valueOf = (placeholder: string) => inWords(placeholder, values, language)
+  return { ...text, detail: fill(text.detail, valueOf), userMessage: fill(text.userMessage, valueOf) }
 }
 
 /** One pass over each part: a value that itself looks like a placeholder is never expanded. */
@@ -51,8 +59,8 @@ function inWords(
   const words: Readonly<Record<string, Readonly<Record<string, string>>>> = { ...problemWords[language] }
   const dictionary = own(words, placeholder)
   if (dictionary !== undefined) return own(dictionary, value)
-  // A sentence of ours that may name a site, in any letters; no OAuth endpoint has it, so no error_description.
-  if (placeholder === 'reason') return value.replace(/\p{C}/gu, '?')
+  // Sentences and names of ours, in any letters; an error_description has a provider's plain name.
+  if (['reason', 'provider', 'providerTitle'].includes(placeholder)) return value.replace(/\p{C}/gu, '?')
   return value.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
 }
 

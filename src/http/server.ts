@@ -5,11 +5,12 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import fastify, { LogController } from 'fastify'
 import type { Config } from '../config.ts'
+import { bodies } from './bodies.ts'
 import type { Translate } from './error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
 import { bodyLimit } from './forms.ts'
 import { headers } from './headers.ts'
-import { jsonBody } from './json-body.ts'
+import type { ProviderTitles } from './problem-reply.ts'
 import { answerBadUrl, answerClientError, answerExpectation } from './raw-errors.ts'
 import { closeSilentConnections } from './silent-connections.ts'
 
@@ -20,8 +21,14 @@ export type Server = Awaited<ReturnType<typeof createServer>>
  * What the public and the management server have in common: limits, time-outs, request ids, log lines without
  * a query, and one answer to every failure.
  */
-export async function createServer(config: Config, log: FastifyBaseLogger, translate: Translate) {
+export async function createServer(
+  config: Config,
+  log: FastifyBaseLogger,
+  translate: Translate,
+  providerTitles: ProviderTitles = new Map(),
+) {
   const { publicUrl } = config
+  const settings = { publicUrl, providerTitles }
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -53,14 +60,14 @@ export async function createServer(config: Config, log: FastifyBaseLogger, trans
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.server.on('checkExpectation', answerExpectation(publicUrl))
   closeSilentConnections(app)
-  handleErrors(app, { publicUrl, translate })
-  handleUnknownRoutes(app, publicUrl)
+  handleErrors(app, { ...settings, translate })
+  handleUnknownRoutes(app, settings)
   app.addHook('onResponse', async (request, reply) =>
     logResponse(request, reply.statusCode, reply.elapsedTime),
   )
   await app.register(accepts)
   await app.register(headers)
-  await app.register(jsonBody)
+  await app.register(bodies)
   return app
 }
 

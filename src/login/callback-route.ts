@@ -7,6 +7,7 @@ import { asProblem } from '../http/error-handler.ts'
 import { closedPolicy } from '../http/headers.ts'
 import { formTypes } from '../http/openapi.ts'
 import { Problem } from '../http/problem.ts'
+import type { ProblemSettings } from '../http/problem-reply.ts'
 import { sendProblem } from '../http/problem-reply.ts'
 import type { ProviderAdapter } from '../providers/provider.ts'
 import type { CallbackServices } from './callback.ts'
@@ -20,10 +21,9 @@ export function callbackPath(provider: string): string {
 }
 
 /** What the callback's routes need besides the use case's own services. */
-export interface CallbackRouteOptions {
+export interface CallbackRouteOptions extends ProblemSettings {
   readonly services: CallbackServices
   readonly follow: FollowRequest
-  readonly publicUrl: string
   readonly translate: Translate
 }
 
@@ -112,8 +112,8 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, op
   const problem = refusal?.problem ?? asProblem(error, request, options.translate)
   if (problem.status >= 500) request.log.error({ err: error, problem: problem.type }, 'callback failed')
   if (request.accepts().types(['application/problem+json', 'text/html']) !== 'text/html')
-    return sendProblem(request, reply, problem, options.publicUrl)
-  return sendErrorPage(request, reply, problem, refusal?.siteOrigin)
+    return sendProblem(request, reply, problem, options)
+  return sendErrorPage(request, reply, problem, options, refusal?.siteOrigin)
 }
 
 /** Answers the callback of a provider that is not there; documents the path of those that are. */

@@ -133,7 +133,7 @@ async function countFailure(error: unknown, address: string, limits: RateLimits)
 /** The code must be the one that came back at the callback: no other may be injected (RFC 9700 §4.5). */
 function checkCode(code: string | undefined, answer: Answer, provider: string) {
   if (answer.kind === 'error') {
-    if (answer.error === 'access_denied') throw new Problem('access-denied')
+    if (answer.error === 'access_denied') throw new Problem('access-denied', { values: { provider } })
     throw new Problem('provider-declined', { error: answer.error, values: { provider, error: answer.error } })
   }
   if (code === undefined) throw new Problem('missing-parameter', { values: { parameter: 'code' } })

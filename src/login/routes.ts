@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { deadlines } from '../config.ts'
-import { readBasic } from '../http/basic-auth.ts'
+import { readCredentials } from '../http/basic-auth.ts'
 import { withDeadline } from '../http/deadline.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { bodyFailures, failures, formTypes, ref } from '../http/openapi.ts'
@@ -83,7 +83,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       } = request.body
       if ((code_challenge === undefined) !== (code_challenge_method === undefined))
         throw new Problem('invalid-parameter', { values: { parameter: 'code_challenge', rule: 's256' } })
-      const credentials = readBasic(request.headers.authorization)
+      const credentials = readCredentials(request.headers.authorization, request.body)
       const loginHint = present(login_hint)
       const asked: StartRequest = {
         provider,
@@ -174,7 +174,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
     },
     async (request) => {
       const { provider, state, code, code_verifier } = request.body
-      const credentials = readBasic(request.headers.authorization)
+      const credentials = readCredentials(request.headers.authorization, request.body)
       const given = { code: present(code), codeVerifier: present(code_verifier) }
       const asked: FinishRequest = {
         provider,

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { credentialParameters } from '../http/basic-auth.ts'
 
 /** A value out of a closed set, as `type: string, enum`: what generators of clients understand. */
 const oneOf = (values: readonly string[], options: object) =>
@@ -30,6 +31,7 @@ export function loginSchemas(providers: readonly string[]) {
           Type.String({ maxLength: 255, description: 'Login or email that the provider may fill in' }),
         ),
         prompt: Type.Optional(oneOf(['select_account'], { description: 'Ask which account to use' })),
+        ...credentialParameters,
       },
       {
         $id: 'StartLogin',
@@ -64,6 +66,7 @@ export function loginSchemas(providers: readonly string[]) {
         code_verifier: Type.Optional(
           Type.String({ maxLength: 512, description: 'Where the start brought a code_challenge (RFC 7636)' }),
         ),
+        ...credentialParameters,
       },
       {
         $id: 'FinishLogin',

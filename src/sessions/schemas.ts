@@ -1,8 +1,7 @@
 import { Type } from 'typebox'
+import { credentialParameters } from '../http/basic-auth.ts'
 
 const example = 'eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.eyJzaWQiOiIwMTkz….Qz1t…'
-const clientId = Type.Optional(Type.String({ maxLength: 64, description: 'In place of HTTP Basic' }))
-const clientSecret = Type.Optional(Type.String({ maxLength: 256, description: 'In place of HTTP Basic' }))
 
 /** Longer than any token of ours: what is longer is not one. */
 const token = (description: string) => Type.String({ minLength: 1, maxLength: 12_000, description })
@@ -13,8 +12,7 @@ export const RefreshTokens = Type.Object(
     grant_type: Type.Optional(
       Type.String({ maxLength: 64, description: 'refresh_token; standard OAuth clients send it' }),
     ),
-    client_id: clientId,
-    client_secret: clientSecret,
+    ...credentialParameters,
   },
   { $id: 'RefreshTokens', examples: [{ refresh_token: example }] },
 )
@@ -23,8 +21,7 @@ export const RevokeToken = Type.Object(
   {
     token: token('A refresh or access token: its session ends'),
     token_type_hint: Type.Optional(Type.String({ maxLength: 64, description: 'Not needed (RFC 7009 §2.1)' })),
-    client_id: clientId,
-    client_secret: clientSecret,
+    ...credentialParameters,
   },
   { $id: 'RevokeToken', examples: [{ token: example }] },
 )
@@ -33,8 +30,7 @@ export const IntrospectToken = Type.Object(
   {
     token: token('A refresh or access token of your own site'),
     token_type_hint: Type.Optional(Type.String({ maxLength: 64, description: 'Not needed (RFC 7662 §2.1)' })),
-    client_id: clientId,
-    client_secret: clientSecret,
+    ...credentialParameters,
   },
   { $id: 'IntrospectToken', examples: [{ token: example }] },
 )

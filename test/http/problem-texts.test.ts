@@ -6,7 +6,7 @@ import { problems } from '../../src/http/problems.ts'
 
 /** The values that each problem may be thrown with: the only placeholders its detail may use. */
 const documented: Partial<Record<ProblemName, readonly string[]>> = {
-  'missing-parameter': ['parameter'],
+  'missing-parameter': ['parameter', 'hint'],
   'invalid-parameter': ['parameter', 'rule'],
   'repeated-parameter': ['parameter'],
   'misnamed-parameter': ['given', 'right'],
@@ -28,12 +28,24 @@ const documented: Partial<Record<ProblemName, readonly string[]>> = {
 }
 const codes = {
   difference: ['scheme', 'port', 'case', 'trailing-slash', 'path', 'query'],
-  rule: ['string', 'not-empty', 'too-long', 's256', 'format', 'select_account', 'unknown'],
+  rule: [
+    'string',
+    'not-empty',
+    'too-long',
+    's256',
+    'format',
+    'select_account',
+    'unknown',
+    'not-as-in-basic',
+    'file',
+  ],
+  hint: ['entity', 'encoded', 'separator', 'json'],
   who: ['site-and-address', 'site', 'address', 'unknown-states', 'wrong-secrets', 'wrong-admin-tokens'],
 }
 const carrier = {
   difference: 'redirect-url-differs',
   rule: 'invalid-parameter',
+  hint: 'missing-parameter',
   who: 'rate-limited',
 } as const
 const languages: readonly Language[] = ['en', 'ru']
@@ -90,10 +102,34 @@ await t.test(
   },
 )
 
+await t.test('what a visitor may be shown is one plain sentence without a word of developers', async (t) => {
+  const developers = {
+    en: /\b(https?|json|url|oauth|state|code|token|redirect|server|request|parameter|header|api|basic|verifier|secret|client|provider|operator|administrator|session id|retry)\b/i,
+    ru: /(запрос|параметр|заголов|токен|провайдер|сервер|секрет|\bкод|адрес возврата|оператор|администратор|клиент)/i,
+  }
+  for (const language of languages)
+    for (const name of names) {
+      const { userMessage, detail } = problemTexts[language][name]
+      t.match(userMessage, /^[A-ZА-ЯЁ][^.!?]{15,150}\.$/, `${language} ${name}: one sentence`)
+      t.notMatch(userMessage, developers[language], `${language} ${name}`)
+      t.notMatch(userMessage, /\s{2}|\s[.,;:]/, `${language} ${name}: no stray blank`)
+      t.not(userMessage, detail)
+      t.strictSame(
+        placeholders(userMessage).filter((one) => !['providerTitle', 'domain'].includes(one)),
+        [],
+      )
+      t.strictSame(placeholders(userMessage.replace(/\[[^\]]*\]/g, '')), [], `${name}: none is bare`)
+      t.match(userMessage, language === 'ru' ? /[а-яё]{3}/ : described)
+      for (const values of [{}, { providerTitle: 'Яндекс', domain: 'login.example' }])
+        t.notMatch(problemText(name, language, values).userMessage, /[[\]{}?]|\s{2}|\s[.,;:]|undefined/)
+    }
+})
+
 await t.test('with all values, with none and with each one missing, the detail is whole', async (t) => {
   const all = {
     parameter: 'state',
     rule: 'string',
+    hint: 'entity',
     given: 'client_redirect_uri',
     right: 'client_redirect_url',
     accepted: 'application/x-www-form-urlencoded',
@@ -127,7 +163,7 @@ await t.test('with all values, with none and with each one missing, the detail i
 })
 
 await t.test('codes are put into the words of the language', async (t) => {
-  for (const key of ['difference', 'rule', 'who'] as const)
+  for (const key of ['difference', 'rule', 'hint', 'who'] as const)
     for (const code of codes[key]) {
       const said = languages.map((language) => problemText(carrier[key], language, { [key]: code }).detail)
       t.match(said[0], described, `${key} ${code}`)

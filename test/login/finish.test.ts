@@ -165,9 +165,9 @@ for (const { store, skip, options } of loginStores)
       await isAsItWas(t, service, login)
     })
 
-    t.test('JSON gets a 415 that says how', async (t) => {
+    t.test('a body of another type gets a 415 that says how', async (t) => {
       const login = await fresh()
-      const answer = await post(service, '/api/v1/oauth/authorize/', login, { encoding: 'json' })
+      const answer = await post(service, '/api/v1/oauth/authorize/', login, { contentType: 'text/plain' })
       expectProblem(t, answer, { status: 415, type: 'unsupported-media-type', error: 'invalid_request' })
       t.match(answer.json.detail, /application\/x-www-form-urlencoded.*multipart\/form-data/)
       await isAsItWas(t, service, login)

@@ -7,7 +7,7 @@ import { Problem } from './problem.ts'
  * each POST and DELETE. JSON is read by Fastify's own parser, which refuses `__proto__`; a name that comes twice is
  * refused as it is in a form, where JSON.parse would keep the last one in silence (RFC 8259 §4).
  */
-export const jsonBody = fp(async (app: FastifyInstance) => {
+export const bodies = fp(async (app: FastifyInstance) => {
   app.addHook('onRequest', async ({ raw: { headers } }) => {
     const empty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0
     if (empty) for (const name of ['content-type', 'content-encoding']) delete headers[name]
@@ -28,6 +28,14 @@ export const jsonBody = fp(async (app: FastifyInstance) => {
     },
   )
 })
+
+/**
+ * The media types that the route takes: those that its schema lists in `consumes`, and JSON, which the documents leave
+ * out beside a form.
+ */
+export function accepted(request: FastifyRequest): readonly string[] {
+  return [...new Set([...(request.routeOptions.schema?.consumes ?? []), 'application/json'])]
+}
 
 /**
  * The first name that stands twice in one object of a JSON text.

@@ -1,0 +1,85 @@
+import type { FastifyError, FastifyRequest } from 'fastify'
+import { FilePart } from './forms.ts'
+import { Problem } from './problem.ts'
+import type { ParameterHint, ParameterRule } from './problem-texts.ts'
+
+/** What a failed validation is told as: by the keyword that failed, and by the mistake that is most likely behind it. */
+export function invalidParameter(error: FastifyError, request: FastifyRequest): Problem {
+  const failure = error.validation?.[0]
+  const parameter = parameterOf(failure)
+  const source = sourceOf(error, request)
+  if (failure?.keyword === 'required') {
+    const misnamed = misnamings.find(({ right, given }) => right === parameter && has(source, given))
+    if (misnamed !== undefined) return new Problem('misnamed-parameter', { values: { ...misnamed } })
+    return missingParameter(parameter, source)
+  }
+  // No body at all: as a rule the parameters stand in the address, which the text of this problem speaks of.
+  if (source === undefined) return new Problem('missing-parameter')
+  if (source === null) return new Problem('malformed-request')
+  const value = valueOf(source, parameter)
+  if (failure?.keyword === 'type' && Array.isArray(value))
+    return new Problem('repeated-parameter', { values: { parameter } })
+  const rule: ParameterRule = value instanceof FilePart ? 'file' : ruleOf(failure)
+  return new Problem('invalid-parameter', { values: { parameter, rule } })
+}
+
+/** @param source what came, in which a parameter under another name or inside another value betrays the mistake */
+export function missingParameter(parameter: string, source: unknown): Problem {
+  const hint = hintOf(parameter, source)
+  return new Problem('missing-parameter', { values: { parameter, ...(hint && { hint }) } })
+}
+
+/** The usual ways in which a form that was put together by hand loses a parameter. */
+function hintOf(parameter: string, source: unknown): ParameterHint | undefined {
+  const fields = Object.entries(Object(source))
+  const someName = (holds: (name: string) => boolean) => fields.some(([name]) => holds(name))
+  const someText = (pattern: string) =>
+    fields.some((field) => field.some((text) => typeof text === 'string' && text.includes(pattern)))
+  if (['amp;', '#38;', '#x26;'].some((entity) => has(source, entity + parameter))) return 'entity'
+  if (someName((name) => name.startsWith(`${parameter}=`)) || someText(`&${parameter}=`)) return 'encoded'
+  if ([';', ',', ' ', '\n'].some((separator) => someText(`${separator}${parameter}=`))) return 'separator'
+  return someName((name) => /^\s*[{[]/.test(name)) ? 'json' : undefined
+}
+
+function sourceOf({ validationContext }: FastifyError, request: FastifyRequest): unknown {
+  if (validationContext === 'querystring') return request.query
+  return validationContext === 'params' ? request.params : request.body
+}
+
+/** Words that are easily confused: the published guide itself says `client_redirect_uri` in one place. */
+const misnamings = ['client_redirect_uri', 'redirect_uri', 'redirect_url'].map((given) => ({
+  right: 'client_redirect_url',
+  given,
+}))
+
+const rules: Readonly<Record<string, ParameterRule>> = {
+  type: 'string',
+  minLength: 'not-empty',
+  maxLength: 'too-long',
+  additionalProperties: 'unknown',
+}
+
+function ruleOf(failure: Failure | undefined): ParameterRule {
+  const otherType = failure?.keyword === 'type' && failure.params.type !== 'string'
+  return (otherType ? undefined : rules[failure?.keyword ?? '']) ?? 'format'
+}
+
+type Failure = NonNullable<FastifyError['validation']>[number]
+
+function parameterOf(failure: Failure | undefined): string {
+  const missing: unknown = failure?.params.missingProperty ?? failure?.params.requiredProperties
+  if (Array.isArray(missing)) return String(missing[0])
+  if (typeof missing === 'string') return missing
+  const surplus: unknown = failure?.params.additionalProperty
+  if (typeof surplus === 'string') return surplus.slice(0, 64)
+  return failure?.instancePath.split('/')[1] ?? 'body'
+}
+
+function has(source: unknown, name: string): boolean {
+  return valueOf(source, name) !== undefined
+}
+
+function valueOf(source: unknown, name: string): unknown {
+  if (typeof source !== 'object' || source === null) return undefined
+  return Object.entries(source).find(([key]) => key === name)?.[1]
+}

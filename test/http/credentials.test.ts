@@ -1,0 +1,89 @@
+import t from 'tap'
+import { expectProblem } from '../support/expect-problem.ts'
+import type { Encoding } from '../support/login-flow.ts'
+import { answeredLogin, basic, finish, logIn, post, text } from '../support/login-flow.ts'
+import { redirectUrl, registerSite, startTestService } from '../support/service.ts'
+
+const service = await startTestService(t, { env: { RATE_LIMIT: 'off' } })
+const { site } = service
+const other = await registerSite(service.database, 'https://other.example/return')
+const inBody = ({ id, secret }: { id: string; secret: string }) => ({ client_id: id, client_secret: secret })
+
+/** The five requests that take credentials in their body, each with fields that are good as they stand. */
+const requests = {
+  start: {
+    path: '/api/v1/oauth/authorize-url/',
+    fields: async () => ({ provider: 'yandex', client_redirect_url: redirectUrl }),
+  },
+  finish: { path: '/api/v1/oauth/authorize/', fields: () => answeredLogin(service) },
+  refresh: {
+    path: '/api/v1/oauth/refresh/',
+    fields: async () => ({ refresh_token: (await logIn(service)).refreshToken }),
+  },
+  revoke: {
+    path: '/api/v1/oauth/revoke/',
+    fields: async () => ({ token: (await logIn(service)).refreshToken }),
+  },
+  introspect: {
+    path: '/api/v1/oauth/introspect/',
+    fields: async () => ({ token: (await logIn(service)).refreshToken }),
+  },
+} as const
+
+for (const [name, { path, fields }] of Object.entries(requests))
+  t.test(`${name} takes HTTP Basic or the body, and checks what comes`, async (t) => {
+    const good: Readonly<Record<string, string>> = await fields()
+    const send = (own: Readonly<Record<string, string>>, headers = {}, encoding: Encoding = 'urlencoded') =>
+      post(service, path, { ...good, ...own }, { headers, encoding })
+    const wrong = { ...site, secret: other.secret }
+    const refused = { status: 401, type: 'wrong-credentials', error: 'invalid_client' } as const
+    expectProblem(t, await send({}, basic(wrong)), refused, 'Basic')
+    for (const encoding of ['urlencoded', 'multipart', 'json'] as const)
+      expectProblem(t, await send(inBody(wrong), {}, encoding), refused, encoding)
+    expectProblem(t, await send({ client_secret: site.secret }), refused, 'a secret that nobody claims')
+    expectProblem(t, await send(inBody({ ...site, id: '' })), refused, 'an empty id')
+    expectProblem(t, await send({ client_id: other.id }, basic(wrong)), {
+      status: 400,
+      type: 'invalid-parameter',
+      error: 'invalid_request',
+    })
+    const contradicting = { status: 400, type: 'invalid-parameter', error: 'invalid_request' } as const
+    expectProblem(t, await send(inBody(wrong), basic(site)), contradicting, 'another secret in the body')
+    expectProblem(t, await send(inBody(other), basic(site)), contradicting, 'another site in the body')
+    const answer = await send(inBody(site), basic(site))
+    t.equal(answer.status, 200, `the same in both places: ${answer.text}`)
+    const again = await post(service, path, { ...(await fields()), ...inBody(site) })
+    t.equal(again.status, 200, `in the body alone: ${again.text}`)
+  })
+
+t.test('an empty secret is no secret, wherever it stands', async (t) => {
+  const empty = inBody({ ...site, secret: '' })
+  const { path, fields } = requests.start
+  t.equal((await post(service, path, { ...(await fields()), ...empty })).status, 200)
+  t.equal((await post(service, path, { ...(await fields()), client_id: 'anything' })).status, 200)
+  const both = await post(
+    service,
+    path,
+    { ...(await fields()), ...empty },
+    { headers: basic({ ...site, secret: '' }) },
+  )
+  t.equal(both.status, 200)
+})
+
+t.test('a site that requires its secret may send it in the body', async (t) => {
+  const guardedUrl = 'https://guarded.example/return'
+  const guarded = await registerSite(service.database, guardedUrl, true)
+  const { path } = requests.start
+  const fields = { provider: 'yandex', client_redirect_url: guardedUrl }
+  const required = { status: 401, type: 'secret-required', error: 'invalid_client' } as const
+  expectProblem(t, await post(service, path, { ...fields, client_id: guarded.id }), required)
+  const started = await post(service, path, { ...fields, ...inBody(guarded) })
+  t.equal(started.status, 200, started.text)
+})
+
+t.test("another site's credentials at finish use nothing up", async (t) => {
+  const login = await answeredLogin(service)
+  const foreign = { status: 400, type: 'site-mismatch', error: 'invalid_grant' } as const
+  expectProblem(t, await finish(service, { ...login, ...inBody(other) }), foreign)
+  t.match(text(await finish(service, login), 'access_token'), /^ey/)
+})
