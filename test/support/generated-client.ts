@@ -94,7 +94,7 @@ async function consent(service: TestService, authorizeUrl: string): Promise<stri
 }
 
 /** What every program has to tell, whatever generator made its client. */
-export function expected(site: ProvingSite): Told {
+export function expected(site: ProvingSite): Readonly<Record<string, string | RegExp>> {
   return {
     token_type: 'Bearer',
     expires_in: '900',
@@ -104,5 +104,6 @@ export function expected(site: ProvingSite): Told {
     audience: site.id,
     ended: 'urn:auth-movies:problem:token-invalid',
     refused: 'urn:auth-movies:problem:unknown-login',
+    message: /^\p{Lu}.*\.$/u,
   }
 }

@@ -59,7 +59,9 @@ func main() {
 
 	_, _, err = client.LoginAPI.FinishLogin(site).
 		Provider("yandex").State("not-a-state").Code("not-a-code").Execute()
-	tell("refused", problemOf(err).Type)
+	refusal := problemOf(err)
+	tell("refused", refusal.Type)
+	tell("message", refusal.UserMessage)
 }
 
 func tell(name string, value any) {

@@ -46,6 +46,7 @@ public class Login {
         tell("ended", problemOf(() -> usersOf(next.getAccessToken()).getProfile().execute()).getType().getValue());
         Problem refusal = problemOf(() -> login.finishLogin("yandex", "not-a-state").code("not-a-code").execute());
         tell("refused", refusal.getType().getValue());
+        tell("message", refusal.getUserMessage());
         // The client's connections would keep the process for minutes.
         System.exit(0);
     }

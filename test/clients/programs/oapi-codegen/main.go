@@ -92,6 +92,7 @@ func main() {
 	}, site)
 	check(err)
 	tell("refused", refused.ApplicationproblemJSON400.Type)
+	tell("message", refused.ApplicationproblemJSON400.UserMessage)
 }
 
 func tell(name string, value any) {

@@ -29,7 +29,7 @@ def problem_of(call):
     try:
         call()
     except authmovies.ApiException as refusal:
-        return json.loads(refusal.body)["type"]
+        return json.loads(refusal.body)
     sys.exit("It was not refused.")
 
 
@@ -51,5 +51,7 @@ tell("active", str(introspection.active).lower())
 tell("audience", introspection.aud[0])
 
 sessions.revoke_token(following.refresh_token)
-tell("ended", problem_of(lambda: profile_of(following.access_token)))
-tell("refused", problem_of(lambda: login.finish_login("yandex", "not-a-state", code="not-a-code")))
+tell("ended", problem_of(lambda: profile_of(following.access_token))["type"])
+refused = problem_of(lambda: login.finish_login("yandex", "not-a-state", code="not-a-code"))
+tell("refused", refused["type"])
+tell("message", refused["user_message"])

@@ -27,7 +27,7 @@ def problem_of(call):
     try:
         call()
     except authmovies.ApiException as refusal:
-        return refusal.data.type
+        return refusal.data
     sys.exit("It was not refused.")
 
 
@@ -49,8 +49,7 @@ tell("active", str(introspection.active).lower())
 tell("audience", introspection.aud[0])
 
 sessions.revoke_token(token=following.refresh_token)
-tell("ended", problem_of(lambda: profile_of(following.access_token)))
-tell(
-    "refused",
-    problem_of(lambda: login.finish_login(provider="yandex", state="not-a-state", code="not-a-code")),
-)
+tell("ended", problem_of(lambda: profile_of(following.access_token)).type)
+refused = problem_of(lambda: login.finish_login(provider="yandex", state="not-a-state", code="not-a-code"))
+tell("refused", refused.type)
+tell("message", refused.user_message)

@@ -37,3 +37,4 @@ tell('ended', ended.error?.type)
 
 const refused = await finishLogin({ body: { provider: 'yandex', state: 'not-a-state', code: 'not-a-code' } })
 tell('refused', refused.error?.type)
+tell('message', refused.error?.user_message)

@@ -50,3 +50,4 @@ const refused = await finishLogin(
 )
 if (refused.status === 200) throw new Error('It was not refused.')
 tell('refused', refused.data.type)
+tell('message', refused.data.user_message)

@@ -52,3 +52,4 @@ const refused = await client.POST('/api/v1/oauth/authorize/', {
   body: { provider: 'yandex', state: 'not-a-state', code: 'not-a-code' },
 })
 tell('refused', refused.error?.type)
+tell('message', refused.error?.user_message)

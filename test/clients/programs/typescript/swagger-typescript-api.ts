@@ -27,18 +27,22 @@ tell('active', introspection.data.active)
 tell('audience', introspection.data.aud?.[0])
 
 await api.revokeToken({ token: next.refresh_token })
-tell('ended', await problemOf(api.getProfile(own(next.access_token))))
+const ended = await problemOf(api.getProfile(own(next.access_token)))
+tell('ended', ended.type)
 
-const refused = api.finishLogin({ provider: 'yandex', state: 'not-a-state', code: 'not-a-code' })
-tell('refused', await problemOf(refused))
+const refused = await problemOf(
+  api.finishLogin({ provider: 'yandex', state: 'not-a-state', code: 'not-a-code' }),
+)
+tell('refused', refused.type)
+tell('message', refused.user_message)
 
-/** The type of the problem that a call is refused with: this client throws the whole answer. */
-async function problemOf(call: Promise<unknown>): Promise<string> {
+/** The problem that a call is refused with: this client throws the whole answer. */
+async function problemOf(call: Promise<unknown>): Promise<Problem> {
   const answer = await call.then(
     () => {
       throw new Error('It was not refused.')
     },
     (thrown: HttpResponse<unknown, Problem>) => thrown,
   )
-  return answer.error.type
+  return answer.error
 }
