@@ -12,7 +12,7 @@ import { Problem } from './http/problem.ts'
 import { problemPages } from './http/problem-pages.ts'
 import { createRateLimits, noRateLimits } from './http/rate-limit.ts'
 import { createServer } from './http/server.ts'
-import { callbackPath, callbackRoute } from './login/callback-route.ts'
+import { callbackPage, callbackPath, callbackRoute } from './login/callback-route.ts'
 import { followRequests } from './login/follow-request.ts'
 import { StoreUnavailable } from './login/login-store.ts'
 import { createMemoryLoginHistory } from './login/memory-login-history.ts'
@@ -76,10 +76,11 @@ export async function createApp(config: Config, { database, redis, keys, metrics
     translate,
     onStep: (provider, step, seconds) => metrics.stepDuration.observe({ provider, step }, seconds),
   })
-  const providerTitles = new Map(providers.map(({ name, title }) => [name, title]))
-  const callback = { services: { logins, sites }, follow, publicUrl, providerTitles, translate }
+  const told = { publicUrl, providerTitles: new Map(providers.map(({ name, title }) => [name, title])) }
+  const callback = { services: { logins, sites }, follow, translate, ...told }
 
-  const app = await createServer(config, log, translate, providerTitles)
+  const problems = { ...told, origin: publicUrl, page: callbackPage(told) }
+  const app = await createServer(config, { log, translate, problems })
   await app.register(measured, { metrics })
   await app.register(forms)
   await app.register(openapi, document)

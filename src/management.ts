@@ -22,7 +22,7 @@ export interface Managed extends Pick<Resources, 'database' | 'metrics' | 'log'>
 export async function createManagement(config: Config, managed: Managed) {
   const { publicUrl, adminTokens: tokens, rateLimit } = config
   const { health, metrics, log, ...services } = managed
-  const manager = await createServer(config, log, translate)
+  const manager = await createServer(config, { log, translate })
   await manager.register(management, { health, metrics })
   await manager.register(adminApi, {
     services: {

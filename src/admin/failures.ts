@@ -19,6 +19,7 @@ export const jsonFailures: ProblemName[] = [
   'malformed-request',
   'missing-parameter',
   'invalid-parameter',
+  'repeated-parameter',
   'body-too-large',
   'unsupported-media-type',
 ]

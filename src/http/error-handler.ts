@@ -26,11 +26,19 @@ export function handleErrors(
 ): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = asProblem(error, request, options.translate)
-    if (problem.status >= 500) request.log.error({ err: error, problem: problem.type }, 'request failed')
-    else if (problem.options.log)
-      request.log.info({ ...problem.options.log, problem: problem.type }, 'refused')
+    logProblem(request, problem, error)
     return sendProblem(request, reply, problem, options)
   })
+}
+
+/** A failure of ours is an error in the log; a refusal is told where its Problem has something to say to operators. */
+export function logProblem(
+  request: FastifyRequest,
+  { type, status, options }: Problem,
+  error: unknown,
+): void {
+  if (status >= 500) request.log.error({ err: error, problem: type }, 'request failed')
+  else if (options.log) request.log.info({ ...options.log, problem: type }, 'refused')
 }
 
 /** The Problem that an error stands for. */
@@ -54,8 +62,9 @@ export function asProblem(error: unknown, request: FastifyRequest, translate: Tr
 
 /** A use case that misses a parameter does not know what else came. */
 function withHint(problem: Problem, request: FastifyRequest): Problem {
-  const parameter = problem.type === 'missing-parameter' ? problem.options.values?.parameter : undefined
-  return parameter === undefined ? problem : missingParameter(parameter, request.body)
+  const { parameter, where } = problem.options.values ?? {}
+  if (problem.type !== 'missing-parameter' || parameter === undefined || where !== undefined) return problem
+  return missingParameter(parameter, request.body, request.body !== undefined)
 }
 
 function isFastifyError(error: unknown): error is FastifyError {
@@ -78,13 +87,18 @@ export function handleUnknownRoutes(app: FastifyInstance, settings: ProblemSetti
     const path = request.url.split('?', 1)[0] ?? ''
     const allowed = [
       ...new Set(known.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)),
-    ].join(', ')
+    ]
+    // A route that takes the method has looked itself and found nothing: a file of the reference that is not there.
     const problem =
-      allowed === ''
+      allowed.length === 0 || allowed.includes(request.method)
         ? new Problem('not-found')
         : new Problem('method-not-allowed', {
-            values: { method: request.method, allowed },
-            headers: { allow: allowed },
+            values: {
+              method: request.method,
+              allowed: allowed.join(', '),
+              ...(settings.origin !== undefined && { address: settings.origin + path }),
+            },
+            headers: { allow: allowed.join(', ') },
           })
     return sendProblem(request, reply, problem, settings)
   })

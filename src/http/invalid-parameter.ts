@@ -11,10 +11,10 @@ export function invalidParameter(error: FastifyError, request: FastifyRequest): 
   if (failure?.keyword === 'required') {
     const misnamed = misnamings.find(({ right, given }) => right === parameter && has(source, given))
     if (misnamed !== undefined) return new Problem('misnamed-parameter', { values: { ...misnamed } })
-    return missingParameter(parameter, source)
+    return missingParameter(parameter, source, error.validationContext === 'body')
   }
   // No body at all: as a rule the parameters stand in the address, which the text of this problem speaks of.
-  if (source === undefined) return new Problem('missing-parameter')
+  if (source === undefined) return new Problem('missing-parameter', { values: { where: 'body' } })
   if (source === null) return new Problem('malformed-request')
   const value = valueOf(source, parameter)
   if (failure?.keyword === 'type' && Array.isArray(value))
@@ -24,9 +24,11 @@ export function invalidParameter(error: FastifyError, request: FastifyRequest): 
 }
 
 /** @param source what came, in which a parameter under another name or inside another value betrays the mistake */
-export function missingParameter(parameter: string, source: unknown): Problem {
+export function missingParameter(parameter: string, source: unknown, inBody: boolean): Problem {
   const hint = hintOf(parameter, source)
-  return new Problem('missing-parameter', { values: { parameter, ...(hint && { hint }) } })
+  return new Problem('missing-parameter', {
+    values: { parameter, ...(hint && { hint }), ...(inBody && { where: 'body' }) },
+  })
 }
 
 /** The usual ways in which a form that was put together by hand loses a parameter. */

@@ -30,11 +30,16 @@ export function ref<T extends TSchema>(schema: T) {
 const exampleOrigin = 'https://login.example'
 
 /**
- * The failures that a route may answer with, one response a status, an example a problem. Every route names its
- * own; what any route may answer (malformed request, 413, 415, 429, 500, 503) is added here.
+ * The failures that a route may answer with, one response a status, an example a problem. Every route names its own,
+ * those with a body `bodyFailures` too; what any may answer that asks a store is added here.
  */
 export function failures(...names: ProblemName[]): Record<number, object> {
-  const all: ProblemName[] = [...names, 'internal-error', 'dependency-unavailable']
+  return failuresWithoutStore(...names, 'dependency-unavailable')
+}
+
+/** The same for a route that answers out of this process's memory: what any route at all may answer is added here. */
+export function failuresWithoutStore(...names: ProblemName[]): Record<number, object> {
+  const all: ProblemName[] = [...names, 'malformed-request', 'headers-too-large', 'internal-error']
   const byStatus = Map.groupBy(new Set(all), (name) => problems[name].status)
   return Object.fromEntries([...byStatus].map(([status, group]) => [status, response(group)]))
 }
@@ -82,6 +87,8 @@ const exampleValues = {
   provider: 'one',
   error: 'server_error',
   who: 'site-and-address',
+  where: 'body',
+  domain: 'login.example',
 }
 
 /** What an OpenAPI document says of itself. */

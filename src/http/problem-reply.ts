@@ -20,6 +20,10 @@ export interface ProblemSettings {
   readonly publicUrl: string
   /** Absent where no problem names a provider. */
   readonly providerTitles?: ProviderTitles
+  /** Where this server is reached from outside; absent on the management port. */
+  readonly origin?: string
+  /** A page in place of problem+json, at the addresses where a person looks; undefined: problem+json. */
+  readonly page?: (request: FastifyRequest, reply: FastifyReply, problem: Problem) => FastifyReply | undefined
 }
 
 /** The provider that a problem speaks of, as people know it; undefined where it speaks of none. */
@@ -86,6 +90,8 @@ export function sendProblem(
   problem: Problem,
   settings: ProblemSettings,
 ) {
+  const page = settings.page?.(request, reply, problem)
+  if (page !== undefined) return page
   const oauth = request.url.startsWith('/api/v1/oauth/')
   const body = problemBody(problem, {
     ...settings,

@@ -33,6 +33,10 @@ export type ParameterRule =
   | 'unknown'
   | 'not-as-in-basic'
   | 'file'
+  | 'beside-code'
+
+/** Where a required parameter had to be. */
+export type ParameterPlace = 'body' | 'callback'
 
 /** The likely reason why a required parameter did not come. */
 export type ParameterHint = 'entity' | 'encoded' | 'separator' | 'json'
@@ -52,5 +56,6 @@ export interface ProblemWords {
   readonly difference: Readonly<Record<RedirectDifference, string>>
   readonly rule: Readonly<Record<ParameterRule, string>>
   readonly hint: Readonly<Record<ParameterHint, string>>
+  readonly where: Readonly<Record<ParameterPlace, string>>
   readonly who: Readonly<Record<LimitedCaller, string>>
 }

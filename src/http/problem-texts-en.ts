@@ -21,6 +21,7 @@ export const wordsEn: ProblemWords = {
     unknown: 'there is no parameter of this name here',
     'not-as-in-basic':
       'it is not what the Authorization header holds; send id and secret in one of the two places only',
+    'beside-code': 'it may not come together with code',
     file: 'it came as a file; send it as a plain field, without a file name',
   },
   hint: {
@@ -28,6 +29,10 @@ export const wordsEn: ProblemWords = {
     encoded: 'the body is percent-encoded as a whole, but only names and values may be',
     separator: 'the body does not separate its parameters by &',
     json: 'the body is JSON, but its Content-Type says that it is a form',
+  },
+  where: {
+    body: 'a POST request takes its parameters from the body only, not from the address',
+    callback: 'the provider sent the person back without it, so start the login again',
   },
   who: {
     'site-and-address': 'requests for this site from this address without its secret',
@@ -64,8 +69,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   },
   'missing-parameter': {
     title: 'A parameter is missing',
-    detail:
-      'A required parameter is missing[: {parameter}][ ({hint})]. A POST request takes its parameters from the body only, not from the address.',
+    detail: 'A required parameter is missing[: {parameter}][ ({hint})][; {where}].',
     userMessage: common.again,
     cause:
       'The parameter did not come, or came in the wrong place: in the address of a POST request, or in a body whose Content-Type does not fit it.',
@@ -160,7 +164,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'method-not-allowed': {
     title: 'The address does not take this method',
     detail:
-      'This address does not take the method[ {method}][, only {allowed}]. If your code did send POST, a redirect on the way (http to https, or to another host) may have turned it into GET.',
+      'This address does not take the method[ {method}][, only {allowed}]. If your code did send POST, a redirect on the way (http to https, or to another host) may have turned it into GET[: send it to {address} itself].',
     userMessage: 'This page cannot be opened in this way; please go back to the site and log in there.',
     cause:
       'The address exists, but is called by another method. Many HTTP clients repeat a redirected POST as GET and drop its body.',

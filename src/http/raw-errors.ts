@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyReply } from 'fastify'
+import type { FastifyBaseLogger } from 'fastify'
 import { Problem } from './problem.ts'
 import { problemBody } from './problem-reply.ts'
 import type { ProblemName } from './problems.ts'
@@ -19,13 +19,17 @@ const parserErrors: Readonly<Record<string, ProblemName>> = {
  */
 export function answerClientError(
   publicUrl: string,
+  log: FastifyBaseLogger,
 ): (error: Error & { code?: string }, socket: Socket) => void {
   return (error, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy()
       return
     }
-    const { status, body } = rawProblem(parserErrors[error.code ?? ''] ?? 'malformed-request', publicUrl)
+    const problem = parserErrors[error.code ?? ''] ?? 'malformed-request'
+    // The one that a person may meet: a browser sends all cookies of a domain.
+    if (problem === 'headers-too-large') log.warn({ problem }, 'refused before it could be read')
+    const { status, body } = rawProblem(problem, publicUrl)
     socket.end(
       `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\ncontent-type: application/problem+json\r\n` +
         `cache-control: no-store\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
@@ -46,16 +50,6 @@ export function answerExpectation(
       'content-length': Buffer.byteLength(body),
     })
     response.end(body)
-  }
-}
-
-/** For Fastify's `frameworkErrors`: a URL that cannot be read; the request has none of our decorations yet. */
-export function answerBadUrl(
-  publicUrl: string,
-): (error: unknown, request: unknown, reply: FastifyReply) => void {
-  return (_error, _request, reply) => {
-    const { status, body } = rawProblem('malformed-request', publicUrl)
-    void reply.code(status).header('cache-control', 'no-store').type('application/problem+json').send(body)
   }
 }
 

@@ -9,26 +9,29 @@ import { bodies } from './bodies.ts'
 import type { Translate } from './error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
 import { bodyLimit } from './forms.ts'
-import { headers } from './headers.ts'
-import type { ProviderTitles } from './problem-reply.ts'
-import { answerBadUrl, answerClientError, answerExpectation } from './raw-errors.ts'
+import { headers, readableHeaders } from './headers.ts'
+import type { ProblemSettings } from './problem-reply.ts'
+import { answerClientError, answerExpectation } from './raw-errors.ts'
 import { closeSilentConnections } from './silent-connections.ts'
 
 /** A Fastify instance whose route schemas give the handlers their types. */
 export type Server = Awaited<ReturnType<typeof createServer>>
 
+/** What the process gives both of its servers. */
+export interface ServerResources {
+  readonly log: FastifyBaseLogger
+  readonly translate: Translate
+  /** What failures are told with on the public port. */
+  readonly problems?: Omit<ProblemSettings, 'publicUrl'>
+}
+
 /**
  * What the public and the management server have in common: limits, time-outs, request ids, log lines without
  * a query, and one answer to every failure.
  */
-export async function createServer(
-  config: Config,
-  log: FastifyBaseLogger,
-  translate: Translate,
-  providerTitles: ProviderTitles = new Map(),
-) {
+export async function createServer(config: Config, { log, translate, problems }: ServerResources) {
   const { publicUrl } = config
-  const settings = { publicUrl, providerTitles }
+  const settings = { publicUrl, ...problems }
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -40,7 +43,7 @@ export async function createServer(
     keepAliveTimeout: 75_000,
     // Without connectionsCheckingInterval the limits above would be looked at only every 30 s.
     http: {
-      maxHeaderSize: 32_768,
+      maxHeaderSize: readableHeaders,
       headersTimeout: 10_000,
       connectionsCheckingInterval: 1_000,
       requireHostHeader: false,
@@ -55,8 +58,8 @@ export async function createServer(
     },
     // As long as any address may be: a refusal by the router would tell strangers which addresses there are.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 32_768 },
-    clientErrorHandler: answerClientError(publicUrl),
-    frameworkErrors: answerBadUrl(publicUrl),
+    clientErrorHandler: answerClientError(publicUrl, log),
+    rewriteUrl: ({ url = '/' }) => decodable(url),
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.server.on('checkExpectation', answerExpectation(publicUrl))
   closeSilentConnections(app)
@@ -66,9 +69,20 @@ export async function createServer(
     logResponse(request, reply.statusCode, reply.elapsedTime),
   )
   await app.register(accepts)
-  await app.register(headers)
+  await app.register(headers, { publicUrl })
   await app.register(bodies)
   return app
+}
+
+/** A path that cannot be decoded names nothing, so its percent signs are taken as they stand; the query keeps its own. */
+function decodable(url: string): string {
+  const [path = ''] = url.split('?', 1)
+  try {
+    decodeURIComponent(path)
+    return url
+  } catch {
+    return path.replaceAll('%', '%25') + url.slice(path.length)
+  }
 }
 
 const build = SerializerSelector()

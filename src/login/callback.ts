@@ -8,13 +8,15 @@ import type { LoginStore } from './login-store.ts'
 import { digest, isState } from './state.ts'
 import type { Trail } from './trail.ts'
 
-/** What the provider's redirect brought (RFC 6749 §4.1.2), each parameter at most once. */
+/** What the provider's redirect brought (RFC 6749 §4.1.2): a code, an error, or the reason why it is neither. */
 export interface CallbackRequest {
   readonly state: string
   readonly code?: string
   readonly error?: string
   /** RFC 9207. */
   readonly iss?: string
+  /** Why what came is no answer; its login is left as it is, and the page leads back to its site. */
+  readonly fault?: Problem
   /** All of the redirect's parameters, for those that the provider's exchange needs. */
   readonly parameters: Readonly<Record<string, string | undefined>>
 }
@@ -77,6 +79,7 @@ export async function callback(
   if (request.iss !== undefined && adapter.issuer !== undefined && request.iss !== adapter.issuer)
     throw refused(new Problem('issuer-mismatch'))
   await checkSite(login, services.sites)
+  if (request.fault !== undefined) throw refused(request.fault)
 
   const back = (parameters: Readonly<Record<string, string>>) =>
     appendQuery(login.redirectUrl, { provider: login.provider, state: request.state, ...parameters })

@@ -72,7 +72,9 @@ function checkAddress(raw: string, loopback: boolean): string | undefined {
 
 function checkRest(raw: string): string | undefined {
   const { path, rest } = split(raw)
-  if (raw.includes('#')) return 'The redirect URL must not have a fragment (after a #).'
+  const [, fragment] = raw.split('#', 2)
+  if (fragment !== undefined)
+    return `The redirect URL must not have a fragment (after a #)${/^!?\//.test(fragment) ? hashRouting : '.'}`
   if (path.split('/').some((segment) => /^(\.|%2e){1,2}$/i.test(segment)))
     return 'The redirect URL has "." or ".." in its path, which browsers resolve: write the path that it leads to.'
   if (/%(00|0a|0d)/i.test(raw)) return 'The redirect URL holds an encoded line end or NUL (%0D, %0A, %00).'
@@ -85,6 +87,10 @@ function checkRest(raw: string): string | undefined {
     ? undefined
     : `The query of the redirect URL must not use the name "${name}": it is reserved for the login itself.`
 }
+
+/** Sites that tell their pages apart behind a # (RFC 3986 §3.5: it never reaches a server). */
+const hashRouting =
+  ', and a page behind one is no address for a server: register a path such as /oauth-return that your server answers, let it finish the login, and lead the browser from there to the page behind the #.'
 
 /** The last rule: a browser would send exactly this string. A bare origin may stay without its slash. */
 function checkSpelling(raw: string): string | undefined {

@@ -75,3 +75,12 @@ t.test('the type of a problem is an enum of all that there are, in both versions
       components: { schemas: { Problem: { properties: { type: { type: 'string', enum: expected } } } } },
     })
 })
+
+t.test('each failure that any route may answer is documented, and none that cannot happen', async (t) => {
+  for (const { name, responses } of operations)
+    for (const status of ['400', '431', '500']) t.ok(status in responses, `${name} ${status}`)
+  for (const name of ['listProviders', 'getJwks', 'getServerMetadata', 'getOpenidConfiguration']) {
+    const operation = operations.find(({ operationId }) => operationId === name)
+    t.strictSame(Object.keys(operation?.responses ?? {}), ['200', '400', '431', '500'], name)
+  }
+})

@@ -6,13 +6,13 @@ import { problems } from '../../src/http/problems.ts'
 
 /** The values that each problem may be thrown with: the only placeholders its detail may use. */
 const documented: Partial<Record<ProblemName, readonly string[]>> = {
-  'missing-parameter': ['parameter', 'hint'],
+  'missing-parameter': ['parameter', 'hint', 'where'],
   'invalid-parameter': ['parameter', 'rule'],
   'repeated-parameter': ['parameter'],
   'misnamed-parameter': ['given', 'right'],
   'unsupported-media-type': ['accepted'],
   'body-too-large': ['limit'],
-  'method-not-allowed': ['method', 'allowed'],
+  'method-not-allowed': ['method', 'allowed', 'address'],
   'rate-limited': ['who', 'limit'],
   'provider-not-allowed': ['provider'],
   'unknown-provider': ['providers'],
@@ -38,14 +38,17 @@ const codes = {
     'unknown',
     'not-as-in-basic',
     'file',
+    'beside-code',
   ],
   hint: ['entity', 'encoded', 'separator', 'json'],
+  where: ['body', 'callback'],
   who: ['site-and-address', 'site', 'address', 'unknown-states', 'wrong-secrets', 'wrong-admin-tokens'],
 }
 const carrier = {
   difference: 'redirect-url-differs',
   rule: 'invalid-parameter',
   hint: 'missing-parameter',
+  where: 'missing-parameter',
   who: 'rate-limited',
 } as const
 const languages: readonly Language[] = ['en', 'ru']
@@ -130,12 +133,14 @@ await t.test('with all values, with none and with each one missing, the detail i
     parameter: 'state',
     rule: 'string',
     hint: 'entity',
+    where: 'body',
     given: 'client_redirect_uri',
     right: 'client_redirect_url',
     accepted: 'application/x-www-form-urlencoded',
     limit: '600',
     method: 'GET',
     allowed: 'POST',
+    address: 'https://login.example/api/v1/oauth/authorize/',
     who: 'site',
     provider: 'yandex',
     providers: 'yandex, google',
@@ -163,7 +168,7 @@ await t.test('with all values, with none and with each one missing, the detail i
 })
 
 await t.test('codes are put into the words of the language', async (t) => {
-  for (const key of ['difference', 'rule', 'hint', 'who'] as const)
+  for (const key of ['difference', 'rule', 'hint', 'where', 'who'] as const)
     for (const code of codes[key]) {
       const said = languages.map((language) => problemText(carrier[key], language, { [key]: code }).detail)
       t.match(said[0], described, `${key} ${code}`)

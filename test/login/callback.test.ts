@@ -191,19 +191,17 @@ for (const { store, skip, options } of loginStores)
       ] as const
       const table: readonly (readonly [
         readonly (readonly [string, string])[],
-        ReturnType<typeof invalid>,
+        ReturnType<typeof invalid | typeof badLogin>,
       ])[] = [
-        [[c], invalid('missing-parameter')],
-        [[], invalid('missing-parameter')],
+        [[c], badLogin('unknown-login')],
+        [[], badLogin('unknown-login')],
         [[s], invalid('missing-parameter')],
-        [[s, c, e], invalid('missing-parameter')],
+        [[s, c, e], invalid('invalid-parameter')],
         [[s, s, c], invalid('repeated-parameter')],
         [[s, c, c], invalid('repeated-parameter')],
         [[s, c, ['code', 'd']], invalid('repeated-parameter')],
-        [[s, e, e], invalid('repeated-parameter')],
-        [[s, c, ['iss', 'a'], ['iss', 'b']], invalid('repeated-parameter')],
-        [[s, ['code', '']], invalid('invalid-parameter')],
-        [[['state', ''], c], invalid('invalid-parameter')],
+        [[s, ['code', '']], invalid('missing-parameter')],
+        [[['state', ''], c], badLogin('unknown-login')],
         [[s, ['code', 'c'.repeat(4_097)]], invalid('invalid-parameter')],
       ]
       for (const [parameters, expected] of table)

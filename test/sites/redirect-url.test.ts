@@ -42,6 +42,13 @@ const strange: readonly [
   ['reserved, after a semicolon', 'https://client.example/oauth/return?a=1;iss=x', 'query', /"iss"/],
   ['reserved, as a list', 'https://client.example/oauth/return?provider[]=x', 'query', /"provider"/],
   ['fragment', 'https://client.example/oauth/return#x', 'query', /fragment/],
+  [
+    'hash routing',
+    'https://client.example/#/callback',
+    'path',
+    /such as \/oauth-return that your server answers/,
+  ],
+  ['hash routing, old', 'https://client.example/oauth/return#!/back', 'query', /your server answers/],
   ['empty fragment', 'https://client.example/oauth/return#', 'query', /fragment/],
   ['user name', 'https://me@client.example/oauth/return', undefined, /user name/],
   ['several @', 'https://client.example@@evil.example/oauth/return', undefined, /user name/],

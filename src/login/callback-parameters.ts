@@ -1,0 +1,85 @@
+import { Type } from 'typebox'
+import { Problem } from '../http/problem.ts'
+import type { CallbackRequest } from './callback.ts'
+
+/** Longest `code` that is taken, in characters. */
+const longestCode = 4096
+
+/** Our own parameters, for the documents; a provider may add whatever it likes (Google sends five more). */
+export const callbackParameters = Type.Object({
+  state: Type.String({ minLength: 1, maxLength: 512 }),
+  code: Type.Optional(Type.String({ minLength: 1, maxLength: longestCode })),
+  error: Type.Optional(Type.String({ minLength: 1 })),
+  error_description: Type.Optional(Type.String()),
+  iss: Type.Optional(Type.String({ maxLength: 512 })),
+})
+
+/** What came to the callback; without a state that is told once, no login is known. */
+export type CallbackParameters = Omit<CallbackRequest, 'state'> & {
+  readonly state: string | undefined
+  /** The provider's words, for the log alone. */
+  readonly description?: string
+}
+
+/**
+ * Reads what the provider sent (RFC 6749 §4.1.2). No schema refuses it: whoever brings it is a person, to whom the
+ * site must be able to say what happened wherever the login is known. An empty parameter counts as omitted (§3.1).
+ * What contradicts itself becomes `fault`: it is no answer, but the login that it belongs to may be found.
+ * @param sent the query or the form body: texts, and lists of them where a name came more than once
+ */
+export function readCallback(sent: unknown): CallbackParameters {
+  const values = new Map<string, readonly string[]>(
+    Object.entries(Object(sent)).map(([name, value]) => [
+      name,
+      [value].flat().filter((one): one is string => typeof one === 'string' && one !== ''),
+    ]),
+  )
+  const all = (name: string): readonly string[] => values.get(name) ?? []
+  const single = (name: string): string | undefined => {
+    const [value, ...more] = all(name)
+    return more.length === 0 ? value : undefined
+  }
+  const errors = new Set(all('error'))
+  const [error] = errors
+  const code = single('code')
+  const fault = faultOf(all, error)
+  const issuers = Object.hasOwn(Object(sent), 'iss') ? [Object(sent).iss].flat() : []
+  const [description] = all('error_description')
+  return {
+    state: single('state'),
+    // The rest may be needed for the exchange; a parameter of that kind that came twice is as good as none.
+    parameters: Object.fromEntries([...values.keys()].map((name) => [name, single(name)])),
+    ...(code !== undefined && { code }),
+    // Several that differ: whatever they say, the provider failed.
+    ...(error !== undefined && { error: errors.size === 1 ? error : 'server_error' }),
+    // Several are none of the provider's: joined, they equal nothing.
+    ...(issuers.length > 0 && { iss: issuers.join(' ') }),
+    ...(description !== undefined && { description }),
+    ...(fault !== undefined && { fault }),
+  }
+}
+
+/** An answer is one code or an error, never both and never neither. */
+function faultOf(all: (name: string) => readonly string[], error: string | undefined): Problem | undefined {
+  const parameter = ['state', 'code'].find((name) => all(name).length > 1)
+  if (parameter !== undefined) return new Problem('repeated-parameter', { values: { parameter } })
+  const [code] = all('code')
+  if (code !== undefined && error !== undefined)
+    return new Problem('invalid-parameter', { values: { parameter: 'error', rule: 'beside-code' } })
+  if (code !== undefined && code.length > longestCode)
+    return new Problem('invalid-parameter', { values: { parameter: 'code', rule: 'too-long' } })
+  if (code === undefined && error === undefined)
+    return new Problem('missing-parameter', { values: { parameter: 'code', where: 'callback' } })
+  return undefined
+}
+
+/**
+ * What a person is told who came back without a state, so that no login and no site is known: the provider's own
+ * refusal, where it sent one.
+ * @param provider its name, for the texts
+ */
+export function withoutState({ error, fault }: CallbackParameters, provider: string): Problem {
+  if (error === undefined) return fault?.type === 'repeated-parameter' ? fault : new Problem('unknown-login')
+  const values = { provider }
+  return new Problem(error === 'access_denied' ? 'access-denied' : 'provider-declined', { values })
+}

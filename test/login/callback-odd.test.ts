@@ -1,0 +1,275 @@
+import { connect } from 'node:net'
+import type { Test } from 'tap'
+import t from 'tap'
+import type { Answer } from '../support/login-flow.ts'
+import {
+  answered,
+  answeredLogin,
+  comeBack,
+  finish,
+  get,
+  locationFields,
+  start,
+} from '../support/login-flow.ts'
+import { startTestService } from '../support/service.ts'
+
+// What providers, browsers and strangers bring to the callback beside a plain code or error.
+const service = await startTestService(t)
+const base = '/api/v1/oauth/callback/'
+const browser = { accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8' }
+const russian = { ...browser, 'accept-language': 'ru' }
+type Pair = readonly [string, string]
+
+const callBack = (
+  provider: string,
+  parameters: readonly Pair[],
+  headers: Readonly<Record<string, string>> = browser,
+) =>
+  get(
+    service,
+    `${base}${provider}?${parameters.map((pair) => pair.map(encodeURIComponent).join('=')).join('&')}`,
+    headers,
+  )
+
+function isPage(t: Test, answer: Answer, status: number, heading: string, sentence: RegExp): void {
+  t.equal(answer.status, status, answer.text)
+  t.match(answer.headers.get('content-type'), /^text\/html/)
+  t.equal(answer.headers.get('location'), null)
+  t.match(answer.headers.get('content-security-policy'), /default-src 'none'/)
+  t.match(answer.text, `<h1>${heading}</h1>`)
+  t.match(answer.text, sentence)
+}
+
+const linked = /<a href="https:\/\/client\.example">/
+const logged = () => service.log.map((line): Record<string, unknown> => JSON.parse(line))
+const heard = (provider: string, error: string) =>
+  logged().some(
+    (line) => line.msg === 'provider refused' && line.provider === provider && line.error === error,
+  )
+
+t.test('a refusal without a state: the person reads what happened, the log names it', async (t) => {
+  const cancelled = await callBack('yandex', [['error', 'access_denied']])
+  isPage(t, cancelled, 400, 'The login was cancelled', /The login through Yandex was cancelled/)
+  t.notMatch(cancelled.text, /<a |POST/)
+  const inRussian = await callBack('google', [['error', 'access_denied']], russian)
+  isPage(t, inRussian, 400, 'Вход отменён', /Вход через Google отменён/)
+  t.ok(heard('yandex', 'access_denied') && heard('google', 'access_denied'))
+  const failed = await callBack('mail', [
+    ['error', 'invalid_scope'],
+    ['state', ''],
+  ])
+  isPage(t, failed, 400, 'The login did not succeed', /The login through Mail did not succeed/)
+  t.ok(heard('mail', 'invalid_scope'))
+  const program = await callBack('yandex', [['error', 'access_denied']], {})
+  t.match(program.json, {
+    type: 'urn:auth-movies:problem:access-denied',
+    status: 400,
+    error: 'access_denied',
+  })
+})
+
+t.test('without a state and an error there is no login; nothing is said of POST', async (t) => {
+  for (const parameters of [
+    [['code', 'c']],
+    [],
+    [
+      ['state', ''],
+      ['code', 'c'],
+    ],
+  ] as const)
+    isPage(t, await callBack('yandex', parameters), 400, 'The login did not succeed', /no longer valid/)
+  t.notMatch((await callBack('yandex', [])).text, /POST/)
+})
+
+t.test('an empty parameter is as good as none', async (t) => {
+  const { state } = await start(service)
+  const answer = await callBack('yandex', [
+    ['state', state],
+    ['code', 'c'],
+    ['error', ''],
+    ['error_description', ''],
+  ])
+  t.equal(answer.status, 303, answer.text)
+  t.strictSame(locationFields(answer), [
+    ['provider', 'yandex'],
+    ['state', state],
+    ['code', 'c'],
+  ])
+})
+
+t.test('an error goes back to the site, however long it is or often it comes', async (t) => {
+  const long = 'x'.repeat(5_000)
+  for (const [parameters, told] of [
+    [
+      [
+        ['error', 'access_denied'],
+        ['error_description', long],
+      ],
+      'access_denied',
+    ],
+    [[['error', long]], 'server_error'],
+    [
+      [
+        ['error', 'access_denied'],
+        ['error', 'access_denied'],
+      ],
+      'access_denied',
+    ],
+    [
+      [
+        ['error', 'access_denied'],
+        ['error', 'server_error'],
+      ],
+      'server_error',
+    ],
+    [
+      [
+        ['error', 'access_denied'],
+        ['error_description', 'a'],
+        ['error_description', 'b'],
+      ],
+      'access_denied',
+    ],
+    [
+      [
+        ['error', 'access_denied'],
+        ['code', ''],
+      ],
+      'access_denied',
+    ],
+  ] as const) {
+    const { state } = await start(service)
+    const answer = await callBack('yandex', [['state', state], ...parameters])
+    t.equal(answer.status, 303, answer.text)
+    t.match(Object.fromEntries(locationFields(answer)), { state, error: told })
+  }
+  t.notOk(
+    service.log.some((line) => line.includes('x'.repeat(300))),
+    'the log holds no more than it needs',
+  )
+})
+
+t.test('an answer that contradicts itself is none; the page leads back, and the login lives', async (t) => {
+  const { state, authorizeUrl } = await start(service)
+  for (const parameters of [
+    [
+      ['code', 'a'],
+      ['code', 'b'],
+    ],
+    [
+      ['code', 'a'],
+      ['error', 'access_denied'],
+    ],
+    [['code', 'c'.repeat(4_097)]],
+    [],
+  ] as const) {
+    const answer = await callBack('yandex', [['state', state], ...parameters])
+    isPage(t, answer, 400, 'The login did not succeed', linked)
+    t.notMatch(answer.text, /POST/)
+  }
+  const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl))
+  t.equal((await finish(service, locationFields(back))).status, 200)
+})
+
+t.test('two different states name no login', async (t) => {
+  const { state } = await start(service)
+  const answer = await callBack('yandex', [
+    ['state', state],
+    ['state', 'x'],
+    ['code', 'c'],
+  ])
+  isPage(t, answer, 400, 'The login did not succeed', /log in once more/)
+  t.notMatch(answer.text, linked)
+})
+
+t.test('an issuer that comes twice is not the one of the provider', async (t) => {
+  const issuer = service.doubles.google.env.GOOGLE_ISSUER ?? ''
+  const both = [
+    ['iss', issuer],
+    ['iss', issuer],
+  ] as const
+  const { state } = await start(service, 'google')
+  const answer = await callBack('google', [['state', state], ['code', 'c'], ...both], {})
+  t.match(answer.json, { status: 400, type: 'urn:auth-movies:problem:issuer-mismatch' })
+  const other = await start(service)
+  t.equal((await callBack('yandex', [['state', other.state], ['code', 'c'], ...both])).status, 303)
+})
+
+t.test('one heading for each kind of end', async (t) => {
+  const login = await answeredLogin(service)
+  await finish(service, login)
+  const again: readonly Pair[] = [
+    ['state', login.state],
+    ['code', login.code],
+  ]
+  isPage(t, await callBack('yandex', again), 400, 'The login is already completed', linked)
+  isPage(t, await callBack('yandex', again, russian), 400, 'Вход уже завершён', /скорее всего, вы вошли/)
+  const answeredOnce = await answeredLogin(service)
+  const late: readonly Pair[] = [
+    ['state', answeredOnce.state],
+    ['error', 'access_denied'],
+  ]
+  isPage(t, await callBack('yandex', late), 400, 'The login has already been answered', linked)
+})
+
+t.test('another method and an address that is none: a page for a browser', async (t) => {
+  const nowhere = 'There is nothing at this address'
+  const posted = await answered(
+    await fetch(`${service.url}${base}yandex?state=a`, { method: 'POST', headers: browser }),
+  )
+  isPage(t, posted, 405, nowhere, /cannot be opened in this way/)
+  t.equal(posted.headers.get('allow'), 'GET')
+  const head = await fetch(`${service.url}${base}yandex?state=a`, { method: 'HEAD', headers: browser })
+  t.match([head.status, head.headers.get('content-type'), await head.text()], [405, /^text\/html/, ''])
+  isPage(t, await get(service, `${base}nobody`, browser), 404, nowhere, /go back to the site/)
+  isPage(t, await get(service, `${base}nobody/at/all`, browser), 404, nowhere, /go back to the site/)
+  for (const path of ['%zz', 'yandex%', '%ff'])
+    t.match(
+      await raw(`GET ${base}${path} HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nConnection: close\r\n\r\n`),
+      nowhere,
+    )
+  const query = await raw(
+    `GET ${base}yandex?state=%&code=%zz HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nConnection: close\r\n\r\n`,
+  )
+  t.match(query, /^HTTP\/1\.1 400 [^]*<h1>The login did not succeed/)
+  const program = await answered(await fetch(`${service.url}${base}yandex`, { method: 'POST' }))
+  t.match(program.headers.get('content-type'), /problem\+json/)
+})
+
+t.test('more cookies than 32 kB: which ones to delete, a log line and a metric', async (t) => {
+  const cookie = Array.from({ length: 10 }, (_, index) => `c${index}=${'x'.repeat(3_900)}`).join('; ')
+  const { state, authorizeUrl } = await start(service)
+  const answer = await callBack(
+    'yandex',
+    [
+      ['state', state],
+      ['code', 'c'],
+    ],
+    { ...browser, cookie },
+  )
+  isPage(t, answer, 431, 'Too many cookies', /too many cookies for 127\.0\.0\.1; please delete them/)
+  const inRussian = await callBack('yandex', [['state', state]], { ...russian, cookie })
+  isPage(t, inRussian, 431, 'Слишком много файлов cookie', /для 127\.0\.0\.1; удалите их/)
+  t.ok(logged().some((line) => line.problem === 'headers-too-large' && Number(line.bytes) > 39_000))
+  const metrics = await service.metrics.registry.metrics()
+  t.match(metrics, /http_server_request_duration_seconds_count\{[^}]*callback\/yandex"[^}]*"431"\} 2/)
+  t.equal(
+    (await get(service, '/api/v1/oauth/providers/', { ...browser, cookie })).json.status,
+    431,
+    'JSON elsewhere',
+  )
+  const fewer = { ...browser, cookie: cookie.slice(0, 5 * 3_905) }
+  const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl), fewer)
+  t.equal(back.status, 303, 'five large cookies are no hindrance')
+})
+
+/** Bytes that no HTTP client would send. */
+function raw(bytes: string): Promise<string> {
+  const { hostname, port } = new URL(service.url)
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => socket.write(bytes))
+    let received = ''
+    socket.setEncoding('utf8').on('data', (chunk) => (received += String(chunk)))
+    socket.once('error', reject).once('close', () => resolve(received))
+  })
+}
