@@ -90,6 +90,8 @@ t.test('with a right token an unknown address is 404, a known one by another met
   const put = await admin('PUT', 'sites/')
   t.equal(put.status, 405)
   t.match(put.headers.get('allow'), /GET.*POST/)
+  const apply = await admin('PUT', 'sites/apply/')
+  t.strictSame([apply.status, apply.headers.get('allow')], [405, 'POST'], 'no site is called "apply"')
 })
 
 t.test('no tokens configured: every request is refused, an empty token too', async (t) => {
@@ -114,7 +116,7 @@ t.test('what is not JSON, too long or not understood is refused, and nothing is 
   const body = { name: 'New', redirect_urls: ['https://new.example/'] }
   const cases: [unknown, Record<string, string>, number, string][] = [
     ['{"name": ', {}, 400, 'malformed-request'],
-    ['', {}, 400, 'malformed-request'],
+    ['', {}, 400, 'missing-parameter'],
     ['{"__proto__": {"name": "x"}}', {}, 400, 'malformed-request'],
     [`{"name": "${'x'.repeat(17_000)}"}`, {}, 413, 'body-too-large'],
     [JSON.stringify(body), { 'content-type': 'text/plain' }, 415, 'unsupported-media-type'],

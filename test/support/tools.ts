@@ -11,13 +11,13 @@ const cache = resolve('node_modules/.cache/clients')
 
 const languages = {
   python: { program: 'python3', args: ['-c', 'import ensurepip, sys; assert sys.version_info >= (3, 10)'] },
-  go: { program: 'go', args: ['version'], output: /go1\.(2[6-9]|[3-9]\d)/ },
+  go: { program: 'go', args: ['version'], output: /go1\.(2[1-9]|[3-9]\d)/ },
   java: { program: 'java', args: ['-version'] },
   maven: { program: 'mvn', args: ['--version'] },
 }
 const least: Readonly<Record<Language, string>> = {
   python: 'Python 3.10 with its module venv',
-  go: 'Go 1.26',
+  go: 'Go 1.21',
   java: 'Java',
   maven: 'Maven',
 }
