@@ -1,7 +1,7 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -138,18 +138,15 @@ export async function python(requirements: string): Promise<string> {
   return join(place, 'bin/python')
 }
 
-/** The packages of test/clients/generators, which need TypeScript 5 and so have a lock file of their own. */
+/** @returns the packages of test/clients/generators, which need TypeScript 5 and so have a lock file of their own */
 export async function generatorPackages(): Promise<string> {
-  const folder = besideClients('generators')
-  const stamp = join(folder, 'node_modules/.lock-digest')
-  const wanted = await digest(join(folder, 'package-lock.json'))
-  const found = await readFile(stamp, 'utf8').catch(() => '')
-  if (found !== wanted) {
+  const lock = besideClients('generators/package-lock.json')
+  const place = await cached(`generators-${await digest(lock)}`, async (folder) => {
+    await cp(besideClients('generators'), folder, { recursive: true })
     const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
     await runTool('npm', ['ci', ...flags], { cwd: folder })
-    await writeFile(stamp, wanted)
-  }
-  return join(folder, 'node_modules')
+  })
+  return join(place, 'node_modules')
 }
 
 /** The release of openapi-generator that is tested, a jar of Maven Central. */
