@@ -12,6 +12,8 @@ const programs: readonly {
   readonly kinds: readonly Kind[]
   /** Names another server, which serves as well. */
   readonly unless?: string
+  /** What the program must be able to run, where Debian has it in a package of its own. */
+  readonly probe?: readonly string[]
 }[] = [
   {
     names: ['redis-server'],
@@ -22,6 +24,15 @@ const programs: readonly {
   { names: ['chromium', 'chromium-browser', 'google-chrome'], packageName: 'chromium', kinds: ['test'] },
   { names: ['nginx'], packageName: 'nginx-light', kinds: ['long'] },
   { names: ['pgbouncer'], packageName: 'pgbouncer', kinds: ['long'] },
+  {
+    names: ['python3'],
+    packageName: 'python3-venv',
+    kinds: ['clients'],
+    probe: ['-c', 'import ensurepip'],
+  },
+  { names: ['go'], packageName: 'golang', kinds: ['clients'] },
+  { names: ['javac'], packageName: 'default-jdk-headless', kinds: ['clients'] },
+  { names: ['mvn'], packageName: 'maven', kinds: ['clients'] },
 ]
 
 /**
@@ -49,12 +60,14 @@ export async function missingPrograms(kind: Kind): Promise<string[]> {
 function absent(kind: Kind): string[] {
   // Debian keeps servers where only root's PATH leads.
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+  const found = (names: readonly string[]) =>
+    names.flatMap((name) => folders.map((folder) => join(folder, name))).find((file) => existsSync(file))
   return programs
-    .filter(
-      ({ kinds, names, unless }) =>
-        kinds.includes(kind) &&
-        (unless === undefined || process.env[unless] === undefined) &&
-        !names.some((name) => folders.some((folder) => existsSync(join(folder, name)))),
-    )
+    .filter(({ kinds }) => kinds.includes(kind))
+    .filter(({ unless }) => unless === undefined || process.env[unless] === undefined)
+    .filter(({ names, probe }) => {
+      const program = found(names)
+      return program === undefined || (probe !== undefined && spawnSync(program, probe).status !== 0)
+    })
     .map(({ packageName }) => packageName)
 }

@@ -1,8 +1,11 @@
 import { Type } from 'typebox'
 
+/** Neither control characters nor halves of a character, in words that every language's regular expressions know. */
+const visible = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]+$'
+
 /** Printable text: PostgreSQL takes no NUL, and nothing that is stored has a control character. */
 export const searchText = (maxLength: number, description: string) =>
-  Type.String({ minLength: 1, maxLength, pattern: '^[^\\p{Cc}\\p{Cs}]+$', description })
+  Type.String({ minLength: 1, maxLength, pattern: visible, description })
 
 /** Part of a list, as a query asks for it: text, as a query holds nothing else. */
 export const pageQuery = {

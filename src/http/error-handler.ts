@@ -1,5 +1,5 @@
 import '@fastify/swagger'
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import { accepted } from './bodies.ts'
 import { invalidParameter, missingParameter } from './invalid-parameter.ts'
 import { Problem } from './problem.ts'
@@ -71,9 +71,12 @@ function isFastifyError(error: unknown): error is FastifyError {
   return error instanceof Error && 'code' in error && typeof error.code === 'string'
 }
 
-/** Answers what no route takes: 405 with `Allow` on a known path, else 404. */
+/**
+ * Answers what no route takes: 405 with `Allow` on a known path, else 404; before the body is looked at, since an
+ * address that is not there has no rules for bodies.
+ */
 export function handleUnknownRoutes(app: FastifyInstance, settings: ProblemSettings): void {
-  const known: { pattern: RegExp; method: string }[] = []
+  const known: { pattern: RegExp; method: string; exact: boolean }[] = []
   app.addHook('onRoute', ({ url, method }) => {
     // "/a/:b" and "/a/*", with or without the trailing slash, as the router matches them.
     const source = url
@@ -81,25 +84,29 @@ export function handleUnknownRoutes(app: FastifyInstance, settings: ProblemSetti
       .replace(/:\w+/g, '[^/]+')
       .replace(/\*$/, '.*')
       .replace(/\/$/, '')
-    for (const one of [method].flat()) known.push({ pattern: new RegExp(`^${source}/?$`), method: one })
+    const pattern = new RegExp(`^${source}/?$`)
+    const exact = !/[:*]/.test(url)
+    for (const one of [method].flat()) known.push({ pattern, method: one, exact })
   })
-  app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
+  const refusal = (request: FastifyRequest): Problem => {
     const path = request.url.split('?', 1)[0] ?? ''
-    const allowed = [
-      ...new Set(known.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)),
-    ]
+    const matching = known.filter(({ pattern }) => pattern.test(path))
+    // "/sites/apply/" is an address of its own, though "/sites/:id/" matches it.
+    const own = matching.some(({ exact }) => exact) ? matching.filter(({ exact }) => exact) : matching
+    const allowed = [...new Set(own.map(({ method }) => method))]
     // A route that takes the method has looked itself and found nothing: a file of the reference that is not there.
-    const problem =
-      allowed.length === 0 || allowed.includes(request.method)
-        ? new Problem('not-found')
-        : new Problem('method-not-allowed', {
-            values: {
-              method: request.method,
-              allowed: allowed.join(', '),
-              ...(settings.origin !== undefined && { address: settings.origin + path }),
-            },
-            headers: { allow: allowed.join(', ') },
-          })
-    return sendProblem(request, reply, problem, settings)
+    if (allowed.length === 0 || allowed.includes(request.method)) return new Problem('not-found')
+    return new Problem('method-not-allowed', {
+      values: {
+        method: request.method,
+        allowed: allowed.join(', '),
+        ...(settings.origin !== undefined && { address: settings.origin + path }),
+      },
+      headers: { allow: allowed.join(', ') },
+    })
+  }
+  app.addHook('preParsing', async (request) => {
+    if (request.is404) throw refusal(request)
   })
+  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, refusal(request), settings))
 }

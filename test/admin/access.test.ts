@@ -90,6 +90,8 @@ t.test('with a right token an unknown address is 404, a known one by another met
   const put = await admin('PUT', 'sites/')
   t.equal(put.status, 405)
   t.match(put.headers.get('allow'), /GET.*POST/)
+  const apply = await admin('PUT', 'sites/apply/')
+  t.strictSame([apply.status, apply.headers.get('allow')], [405, 'POST'], 'no site is called "apply"')
 })
 
 t.test('no tokens configured: every request is refused, an empty token too', async (t) => {

@@ -172,6 +172,8 @@ t.test('a known path by another method: 405 with Allow, and why', async (t) => {
     ['PUT', '/api/v1/me/', 'GET, HEAD'],
     ['POST', '/api/v1/me/sessions/abc', 'DELETE'],
     ['POST', '/api/v1/oauth/callback/yandex', 'GET'],
+    ['QUERY', '/api/v1/me/', 'GET, HEAD'],
+    ['QUERY', '/api/v1/oauth/refresh/', 'POST'],
   ] as const) {
     const answer = await answered(await fetch(service.url + url, { method }))
     t.equal(answer.status, 405, `${method} ${url}`)

@@ -1,0 +1,46 @@
+import { cp } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { conversation, expected, saveDocument, startServiceWithSite } from '../support/generated-client.ts'
+import {
+  besideClients,
+  generatorJar,
+  maven,
+  runTool,
+  tolerant,
+  without,
+  workFolder,
+} from '../support/tools.ts'
+
+const running = await startServiceWithSite(t)
+
+for (const document of ['/openapi.json', '/openapi-3.0.json'] as const)
+  t.test(
+    `openapi-generator, ${document}: a whole login in Java`,
+    { skip: without('java', 'maven') },
+    async (t) => {
+      const folder = await workFolder(t, 'java')
+      const input = await saveDocument(running.service, folder, document)
+      const output = ['-o', folder, `--additional-properties=useSingleRequestParameter=true,${tolerant}`]
+      await runTool('java', [
+        '-jar',
+        await generatorJar('current'),
+        'generate',
+        '-g',
+        'java',
+        '-i',
+        input,
+        ...output,
+      ])
+      await cp(besideClients('programs/java/Login.java'), join(folder, 'src/main/java/Login.java'))
+      const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
+      await maven(['compile', copy, '-DincludeScope=runtime', '-DoutputDirectory=libraries'], {
+        cwd: folder,
+        minutes: 10,
+      })
+      const told = await conversation(running, 'java', ['-cp', 'target/classes:libraries/*', 'Login'], {
+        cwd: folder,
+      })
+      t.match(told, expected(running.site))
+    },
+  )

@@ -1,0 +1,30 @@
+import t from 'tap'
+import { conversation, expected, saveDocument, startServiceWithSite } from '../support/generated-client.ts'
+import { besideClients, generatorJar, python, runTool, without, workFolder } from '../support/tools.ts'
+
+const releases = [
+  { name: 'python', release: 'current', document: '/openapi.json' },
+  { name: 'python', release: 'current', document: '/openapi-3.0.json' },
+  // Of 2020, and still what `npm i @openapitools/openapi-generator-cli@1` brings; it knows no OpenAPI 3.1.
+  { name: 'python-4', release: '4.3.1', document: '/openapi-3.0.json' },
+] as const
+
+for (const { name, release, document } of releases)
+  t.test(
+    `openapi-generator (${release}), ${document}: a whole login in Python`,
+    { skip: without('python', 'java', 'maven') },
+    async (t) => {
+      const running = await startServiceWithSite(t)
+      const folder = await workFolder(t, name)
+      const input = await saveDocument(running.service, folder, document)
+      const flags = ['-i', input, '-o', folder, '--package-name', 'authmovies']
+      await runTool('java', ['-jar', await generatorJar(release), 'generate', '-g', 'python', ...flags])
+      const program = besideClients(`programs/${name}/main.py`)
+      const interpreter = await python('programs/python/requirements.txt')
+      const told = await conversation(running, interpreter, [program], {
+        cwd: folder,
+        env: { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1', PYTHONUTF8: '1' },
+      })
+      t.match(told, expected(running.site))
+    },
+  )

@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Test } from 'tap'
+import { comeBack, get, locationFields } from './login-flow.ts'
+import { end } from './process.ts'
+import type { TestService } from './service.ts'
+import { registerSite, startTestService } from './service.ts'
+
+/** Where a site waits that must prove itself with each request, and what it proves itself with. */
+export interface ProvingSite {
+  readonly id: string
+  readonly secret: string
+  readonly redirectUrl: string
+}
+
+/** Starts the service with a site that must send its secret: a client that leaves it out gets nowhere. */
+export async function startServiceWithSite(
+  test: Pick<Test, 'teardown'>,
+): Promise<{ readonly service: TestService; readonly site: ProvingSite }> {
+  const service = await startTestService(test)
+  const redirectUrl = 'https://generated.example/oauth/return'
+  return { service, site: { redirectUrl, ...(await registerSite(service.database, redirectUrl, true)) } }
+}
+
+/** Writes an OpenAPI document of the service into a folder. @returns the file */
+export async function saveDocument(
+  service: Pick<TestService, 'url'>,
+  folder: string,
+  path: '/openapi.json' | '/openapi-3.0.json' = '/openapi.json',
+): Promise<string> {
+  const file = join(folder, path.slice(1))
+  await writeFile(file, (await get(service, path)).text)
+  return file
+}
+
+/** What a program printed: `name value`, a line each. */
+export type Told = Readonly<Record<string, string>>
+
+/**
+ * Runs a program that logs a person in through a generated client, and plays the person. All programs do the same,
+ * in test/clients/programs: they read AUTH_URL, SITE_ID, SITE_SECRET and REDIRECT_URL from the environment, start
+ * a login, print `state` and `authorize_url`, read the code from standard input, finish, ask for the profile,
+ * refresh, introspect, revoke, ask for the profile in vain, and finish a login that does not exist.
+ * @returns what it printed
+ * @throws with its output where it does not end with code 0 within a minute
+ */
+export async function conversation(
+  { service, site }: { readonly service: TestService; readonly site: ProvingSite },
+  program: string,
+  args: readonly string[],
+  options: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
+): Promise<Told> {
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    env: {
+      ...process.env,
+      ...options.env,
+      AUTH_URL: service.url,
+      SITE_ID: site.id,
+      SITE_SECRET: site.secret,
+      REDIRECT_URL: site.redirectUrl,
+    },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  const closed = once(child, 'close')
+  const alarm = setTimeout(() => void end(child, 'SIGKILL'), 60_000)
+  let errors = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
+  child.stdin.on('error', () => {})
+  const told: Record<string, string> = {}
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const space = line.indexOf(' ')
+      const name = line.slice(0, space)
+      told[name] = line.slice(space + 1)
+      if (name === 'authorize_url') child.stdin.end(`${await consent(service, line.slice(space + 1))}\n`)
+    }
+    const [code] = await closed
+    if (code !== 0) throw new Error(`${program} ended with ${code}: ${JSON.stringify(told)}\n${errors}`)
+    return told
+  } finally {
+    clearTimeout(alarm)
+    await end(child, 'SIGKILL')
+  }
+}
+
+/** The person allows it. @returns the code that the site's page gets */
+async function consent(service: TestService, authorizeUrl: string): Promise<string> {
+  const answer = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl))
+  return Object.fromEntries(locationFields(answer)).code ?? ''
+}
+
+/** What every program has to tell, whatever generator made its client. */
+export function expected(site: ProvingSite): Readonly<Record<string, string | RegExp>> {
+  return {
+    token_type: 'Bearer',
+    expires_in: '900',
+    name: 'Анна Демидова',
+    refreshed: 'true',
+    active: 'true',
+    audience: site.id,
+    ended: 'urn:auth-movies:problem:token-invalid',
+    refused: 'urn:auth-movies:problem:unknown-login',
+    message: /^\p{Lu}.*\.$/u,
+  }
+}
