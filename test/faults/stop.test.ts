@@ -185,7 +185,7 @@ t.test(
     for (const [url, path, status] of [
       [service.url, '/api/v1/oauth/providers/', 200],
       [service.url, '/nowhere', 404],
-      [service.url, '/%', 400],
+      [service.url, '/%', 404],
       [service.url, '/api/v1/oauth/callback/yandex?state=a&state=b', 400],
       [service.managementUrl, '/health/ready', 503],
       [service.managementUrl, '/metrics', 200],

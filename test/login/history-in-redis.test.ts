@@ -29,7 +29,7 @@ t.test('in Redis', { skip: withoutRedis }, async (t) => {
     t.equal(finished.status, 200)
     const shown = await get(service, '/api/v1/site/logins/', basic(service.site))
     t.strictSame(stepsOf((await loginsOf(service))[0]), wholeLogin)
-    const keys = await client.keys(`${prefix}history:*`)
+    const keys = await client.keys(`${prefix}history:*${service.site.id}*`)
     t.equal(keys.length, 2)
     const stored = await Promise.all(keys.map((key) => client.xrange(key, '-', '+')))
     for (const secret of [

@@ -66,7 +66,10 @@ for (const { store, skip, options } of loginStores)
     })
 
     t.test('a person in that network reads what to do, and finds the way back', async (t) => {
-      const texts = { en: /from your network.*Wait a minute/, ru: /из вашей сети.*Подождите минуту/ }
+      const texts = {
+        en: /wait a minute.*network of this browser/s,
+        ru: /[Пп]одождите.*сети этого браузера/s,
+      }
       for (const [language, text] of Object.entries(texts)) {
         const headers = { accept: 'text/html', 'accept-language': language, ...from('203.0.113.9') }
         const page = await bringJunk(service, headers)

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { decodeJwt } from 'jose'
 import t from 'tap'
-import { emptyDatabase } from '../support/database.ts'
 import { emptyFolder, freePorts, run, startSandboxed } from '../support/npm-start.ts'
 
 const execute = promisify(execFile)
@@ -64,19 +63,6 @@ t.test('the first start, the printed lines, a stop, and a second start that keep
   t.equal(await late.ended, 1, 'a busy port')
   t.match(late.errors(), /^Port \d+ is taken: [^\n]*PORT[^\n]*\.\n$/)
 })
-
-t.test(
-  'a database of its own and no .data yet: the demo site is registered and its secret kept',
-  async (t) => {
-    const folder = await emptyFolder(t)
-    const url = await emptyDatabase(t)
-    const env = { DATABASE_URL: url, SECRET_KEYS: randomBytes(32).toString('base64') }
-    const started = await startSandboxed(t, folder, env)
-    t.equal(started.errors(), '')
-    t.match(await paste(started.output()), { access_token: /^ey/ })
-    t.strictSame(await readdir(join(folder, '.data')), ['demo-site.json'])
-  },
-)
 
 const mistakes = {
   'a wrong variable': { env: { LOGIN_TTL: 'soon' }, says: /LOGIN_TTL must be a whole number/ },

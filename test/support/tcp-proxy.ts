@@ -46,10 +46,13 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
     pairs.add(pair)
     const end = () => {
       pairs.delete(pair)
-      client.resetAndDestroy()
+      reset(client)
       upstream.destroy()
     }
-    for (const socket of pair) socket.on('error', end).on('end', end).on('close', end).setNoDelay(true)
+    for (const socket of pair) socket.on('error', end).on('close', end).setNoDelay(true)
+    client.on('end', end)
+    // An answer that ends its connection (Connection: close) arrives whole, as late as the rest.
+    upstream.on('end', () => setTimeout(() => client.end(), lag))
     client.on('data', (chunk) => {
       if (awaited?.pattern.test(chunk.toString('latin1')) === true) {
         const { act } = awaited
@@ -75,7 +78,7 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
 
   const cut = () => {
     for (const [client, upstream] of pairs) {
-      client.resetAndDestroy()
+      reset(client)
       upstream.destroy()
     }
   }
@@ -118,6 +121,12 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
       targetPort = port
     },
   }
+}
+
+/** A socket that is ending already cannot be reset any more. */
+function reset(socket: Socket) {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 function hold(pair: readonly Socket[]) {
