@@ -20,6 +20,8 @@ export interface Trouble {
   readonly status: number
   readonly title: string
   readonly detail: string
+  /** What a visitor may be shown; absent where Auth-movies did not answer. */
+  readonly userMessage?: string
   readonly requestId?: string
 }
 
@@ -127,10 +129,12 @@ function withStrings<K extends string>(
 
 function troubleOf(status: number, problem: unknown): Trouble {
   const requestId = field(problem, 'request_id')
+  const userMessage = field(problem, 'user_message')
   return {
     status,
     title: field(problem, 'title') ?? `HTTP ${status}`,
     detail: field(problem, 'detail') ?? 'Auth-movies answered without an explanation.',
+    ...(userMessage !== undefined && { userMessage }),
     ...(requestId !== undefined && { requestId }),
   }
 }

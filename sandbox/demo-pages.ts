@@ -141,14 +141,14 @@ export function troublePage(
   request: FastifyRequest,
   reply: FastifyReply,
   home: string,
-  { status, title, detail, requestId }: Trouble,
+  { status, title, detail, userMessage, requestId }: Trouble,
 ): FastifyReply {
   const t = texts[languageOf(request)]
   return show(request, reply, {
     status: status >= 500 ? 502 : 400,
     title,
-    body: html`<div class="card bad"><p>${detail}</p>
-<p class="quiet">HTTP ${status}${requestId === undefined ? undefined : html` · ${t.request} <code>${requestId}</code>`}</p></div>
+    body: html`<div class="card bad"><p>${userMessage ?? detail}</p>
+<p class="quiet">${userMessage === undefined ? '' : detail} HTTP ${status}${requestId === undefined ? undefined : html` · ${t.request} <code>${requestId}</code>`}</p></div>
 <p>${status === 503 || status === 409 ? t.later : ''}</p>${startAgain(t.again, home)}`,
   })
 }

@@ -28,32 +28,29 @@ export type CallbackParameters = Omit<CallbackRequest, 'state'> & {
  * @param sent the query or the form body: texts, and lists of them where a name came more than once
  */
 export function readCallback(sent: unknown): CallbackParameters {
-  const values = new Map<string, readonly string[]>(
-    Object.entries(Object(sent)).map(([name, value]) => [
-      name,
-      [value].flat().filter((one): one is string => typeof one === 'string' && one !== ''),
-    ]),
+  const entries: [string, unknown][] = Object.entries(Object(sent))
+  const texts = new Map(
+    entries.map(([name, value]) => [name, [value].flat().filter((one) => typeof one === 'string')]),
   )
-  const all = (name: string): readonly string[] => values.get(name) ?? []
+  const all = (name: string): readonly string[] => texts.get(name)?.filter((value) => value !== '') ?? []
   const single = (name: string): string | undefined => {
     const [value, ...more] = all(name)
     return more.length === 0 ? value : undefined
   }
   const errors = new Set(all('error'))
   const [error] = errors
+  const [description] = all('error_description')
   const code = single('code')
   const fault = faultOf(all, error)
-  const issuers = Object.hasOwn(Object(sent), 'iss') ? [Object(sent).iss].flat() : []
-  const [description] = all('error_description')
   return {
     state: single('state'),
-    // The rest may be needed for the exchange; a parameter of that kind that came twice is as good as none.
-    parameters: Object.fromEntries([...values.keys()].map((name) => [name, single(name)])),
+    // The exchange may need one of the rest; what came twice is as good as none.
+    parameters: Object.fromEntries([...texts.keys()].map((name) => [name, single(name)])),
     ...(code !== undefined && { code }),
     // Several that differ: whatever they say, the provider failed.
     ...(error !== undefined && { error: errors.size === 1 ? error : 'server_error' }),
-    // Several are none of the provider's: joined, they equal nothing.
-    ...(issuers.length > 0 && { iss: issuers.join(' ') }),
+    // Joined, several issuers equal none; an empty one is none of a provider's either (RFC 9207 §2.4).
+    ...(texts.has('iss') && { iss: texts.get('iss')?.join(' ') ?? '' }),
     ...(description !== undefined && { description }),
     ...(fault !== undefined && { fault }),
   }

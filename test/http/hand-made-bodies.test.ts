@@ -93,8 +93,7 @@ for (const [what, body, hint] of [
 
 t.test('a finish that loses its code is told so as well', async (t) => {
   const started = await post(service, path, { provider: 'google', client_redirect_url: redirectUrl })
-  const { consent } = service.doubles.google
-  const callbackUrl = await consent(String(started.json.authorize_url))
+  const callbackUrl = await service.doubles.google.consent(String(started.json.authorize_url))
   await get(service, callbackUrl.slice(service.config.publicUrl.length))
   const state = String(started.json.state)
   const finish = (body: string) => send(body, form, '/api/v1/oauth/authorize/')

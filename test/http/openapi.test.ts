@@ -26,10 +26,12 @@ t.test('names and tags are what generators need', async (t) => {
 })
 
 t.test('bodies are the two forms and nothing else, by one named component', async (t) => {
-  for (const { name, requestBody } of operations) {
+  const { document: twin } = await readDocument(service, '/openapi-3.0.json')
+  for (const { name, method, path, requestBody } of operations) {
     if (requestBody === undefined) continue
     const types = Object.keys(requestBody.content)
     t.strictSame(types, ['application/x-www-form-urlencoded', 'multipart/form-data'], name)
+    t.strictSame(types, Object.keys(twin.paths[path]?.[method]?.requestBody?.content ?? {}), `${name} in 3.0`)
     t.equal(new Set(Object.values(requestBody.content).map(({ schema }) => schema.$ref)).size, 1, name)
   }
 })

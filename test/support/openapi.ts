@@ -31,11 +31,16 @@ const Document = Type.Object({
  * A server's OpenAPI document, and its operations in a row.
  * @throws where an operation lacks what generators need: a lowerCamel id, one tag, bodies by named components
  */
-export async function readDocument(server: { readonly url: string }) {
-  const { text } = await get(server, '/openapi.json')
+export async function readDocument(server: { readonly url: string }, at = '/openapi.json') {
+  const { text } = await get(server, at)
   const document = Value.Parse(Document, JSON.parse(text))
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({ name: `${method} ${path}`, ...operation })),
+    Object.entries(methods).map(([method, operation]) => ({
+      name: `${method} ${path}`,
+      method,
+      path,
+      ...operation,
+    })),
   )
   return { text, document, operations }
 }

@@ -53,7 +53,7 @@ t.test('what is no token at all: 400, and never 5xx', async (t) => {
     ['[]', 'invalid-parameter'],
     ['null', 'malformed-request'],
     ['{"refresh_token": "a"', 'malformed-request'],
-    ['', 'malformed-request'],
+    ['', 'missing-parameter'],
   ]
   for (const [body, problem] of bodies) {
     const headers = { 'content-type': 'application/json' }
