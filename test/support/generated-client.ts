@@ -25,15 +25,35 @@ export async function startServiceWithSite(
   return { service, site: { redirectUrl, ...(await registerSite(service.database, redirectUrl, true)) } }
 }
 
+/** Which document a client is made of: one of the two, or the first as an earlier version may have had it. */
+export type DocumentName = '/openapi.json' | '/openapi-3.0.json' | 'an older document'
+
+/** Members and a problem that the service sends and the older document does not know. */
+const later: ReadonlySet<unknown> = new Set([
+  'session_id',
+  'docs',
+  'sid',
+  'urn:auth-movies:problem:unknown-login',
+])
+
 /** Writes an OpenAPI document of the service into a folder. @returns the file */
 export async function saveDocument(
   service: Pick<TestService, 'url'>,
   folder: string,
-  path: '/openapi.json' | '/openapi-3.0.json' = '/openapi.json',
+  name: DocumentName = '/openapi.json',
 ): Promise<string> {
-  const file = join(folder, path.slice(1))
-  await writeFile(file, (await get(service, path)).text)
+  const { text } = await get(service, name === 'an older document' ? '/openapi.json' : name)
+  const file = join(folder, 'openapi.json')
+  await writeFile(file, name === 'an older document' ? older(text) : text)
   return file
+}
+
+function older(document: string): string {
+  const earlier: unknown = JSON.parse(document, (key, value: unknown) => {
+    if (later.has(key)) return undefined
+    return Array.isArray(value) ? value.filter((item) => !later.has(item)) : value
+  })
+  return JSON.stringify(earlier)
 }
 
 /** What a program printed: `name value`, a line each. */

@@ -38,12 +38,7 @@ const introspection = await client.POST('/api/v1/oauth/introspect/', {
 tell('active', introspection.data?.active)
 tell('audience', introspection.data?.aud?.[0])
 
-// An answer without a body is not JSON.
-await client.POST('/api/v1/oauth/revoke/', {
-  headers,
-  body: { token: next.refresh_token },
-  parseAs: 'text',
-})
+await client.POST('/api/v1/oauth/revoke/', { headers, body: { token: next.refresh_token } })
 const ended = await client.GET('/api/v1/me/', { headers: bearer(next.access_token) })
 tell('ended', ended.error?.type)
 
