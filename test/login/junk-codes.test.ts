@@ -95,13 +95,14 @@ for (const { store, skip, options } of loginStores)
       await succeeds(t, service, from('2001:db8:1:3::1'))
     })
 
-    t.test('Redis holds no address of a browser', { skip: redis === undefined }, async (t) => {
-      const client = new Redis(redis?.url ?? '')
-      t.teardown(() => client.disconnect())
-      const keys = await client.keys(`${redis?.prefix}*rejected-code*`)
-      t.ok(keys.length > 0)
-      t.notMatch(keys.join(), /203\.0\.113|2001:db8/)
-    })
+    if (redis !== undefined)
+      t.test('Redis holds no address of a browser', async (t) => {
+        const client = new Redis(redis.url)
+        t.teardown(() => client.disconnect())
+        const keys = await client.keys(`${redis.prefix}*rejected-code*`)
+        t.ok(keys.length > 0)
+        t.notMatch(keys.join(), /203\.0\.113|2001:db8/)
+      })
   })
 
 t.test('RATE_LIMIT=off limits no codes', async (t) => {
