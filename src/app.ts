@@ -65,9 +65,9 @@ const document = {
 
 /** The public service: which plugins, in which order. */
 export async function createApp(config: Config, { database, redis, keys, metrics, log }: Resources) {
-  const { publicUrl } = config
+  const { publicUrl, deadlines } = config
   const registry = createProviderRegistry()
-  const sites = createSites(database)
+  const sites = createSites(database, config.siteKept)
   const limits = config.rateLimit ? createRateLimits(redis, config.redis.prefix) : noRateLimits
   const logins =
     redis === undefined ? createMemoryLoginStore() : createRedisLoginStore(redis, config.redis.prefix)
@@ -80,7 +80,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
     onStep: (provider, step, seconds) => metrics.stepDuration.observe({ provider, step }, seconds),
   })
   const told = { publicUrl, providerTitles: new Map(providers.map(({ name, title }) => [name, title])) }
-  const callback = { services: { logins, sites, limits }, follow, translate, ...told }
+  const callback = { services: { logins, sites, limits }, follow, translate, deadlines, ...told }
 
   const problems = { ...told, origin: publicUrl, page: callbackPage(told) }
   const app = await createServer(config, { log, translate, problems })
@@ -102,6 +102,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
       registry,
       callbackRoute: (adapter) => callbackRoute(adapter, callback),
       ...(config.proxy && { proxy: config.proxy }),
+      timeouts: { connect: deadlines.providerConnect, answer: deadlines.providerAnswer },
       onHttpRequest({ provider, endpoint, result, seconds }) {
         metrics.clientDuration.observe({ provider, endpoint, outcome: String(result) }, seconds)
       },
@@ -124,6 +125,7 @@ export async function createApp(config: Config, { database, redis, keys, metrics
       },
       sessionOfLogin: (loginHash) => findSessionOfLogin(database, loginHash),
       issueTokens: (session) => issueTokenPair(keys, session),
+      deadlines,
     },
     callback,
     follow,

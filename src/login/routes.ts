@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { deadlines } from '../config.ts'
+import type { Deadlines } from '../config.ts'
 import { readCredentials } from '../http/basic-auth.ts'
 import { withDeadline } from '../http/deadline.ts'
 import type { Metrics } from '../http/metrics.ts'
@@ -21,7 +21,7 @@ import { start, unknownProvider } from './start.ts'
 
 /** What the login's routes stand on. */
 export interface LoginRouteOptions {
-  readonly services: StartServices & FinishServices
+  readonly services: StartServices & FinishServices & { readonly deadlines: Pick<Deadlines, 'start'> }
   readonly callback: CallbackRouteOptions
   readonly follow: FollowRequest
   /** Every provider that this version knows, configured or not. */
@@ -103,7 +103,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         ...(prompt === 'select_account' && { prompt }),
       }
       const started = await options.follow({ request: 'start', provider, requestId: request.id }, (trail) =>
-        withDeadline(deadlines.start, () => start(asked, services, trail)),
+        withDeadline(services.deadlines.start, () => start(asked, services, trail)),
       )
       options.metrics.loginsStarted.inc({ provider })
       return { state: started.state, authorize_url: started.authorizeUrl }
@@ -202,7 +202,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       }
       const tokens = options.follow({ request: 'finish', provider, requestId: request.id }, (trail) =>
         withDeadline(
-          deadlines.finish,
+          services.deadlines.finish,
           (signal) => finish(asked, services, signal, trail),
           'login-incomplete',
         ),
