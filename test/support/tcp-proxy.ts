@@ -49,7 +49,11 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
       client.resetAndDestroy()
       upstream.destroy()
     }
-    for (const socket of pair) socket.on('error', end).on('end', end).on('close', end).setNoDelay(true)
+    for (const socket of pair) socket.on('error', end).setNoDelay(true)
+    client.on('end', end).on('close', end)
+    // What was sent before the end may still be on its way.
+    const endAfterAnswers = () => (lag === 0 ? end() : setTimeout(end, lag))
+    upstream.on('end', endAfterAnswers).on('close', endAfterAnswers)
     client.on('data', (chunk) => {
       if (awaited?.pattern.test(chunk.toString('latin1')) === true) {
         const { act } = awaited
