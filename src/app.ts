@@ -72,10 +72,10 @@ const document = {
 /** The public service: which plugins, in which order. */
 export async function createApp(config: Config, resources: Resources) {
   const { database, redis, keys, metrics, log, stopping } = resources
-  const { publicUrl } = config
+  const { publicUrl, deadlines } = config
   const registry = createProviderRegistry()
   const running = createRunningWork()
-  const sites = createSites(database)
+  const sites = createSites(database, config.siteKept)
   const limits = config.rateLimit ? createRateLimits(redis, config.redis.prefix) : noRateLimits
   const logins =
     redis === undefined ? createMemoryLoginStore() : createRedisLoginStore(redis, config.redis.prefix)
@@ -88,7 +88,7 @@ export async function createApp(config: Config, resources: Resources) {
     onStep: (provider, step, seconds) => metrics.stepDuration.observe({ provider, step }, seconds),
   })
   const told = { publicUrl, providerTitles: new Map(providers.map(({ name, title }) => [name, title])) }
-  const callback = { services: { logins, sites, limits }, follow, translate, ...told }
+  const callback = { services: { logins, sites, limits }, follow, translate, deadlines, ...told }
 
   const problems = { ...told, origin: publicUrl, page: callbackPage(told) }
   const app = await createServer(config, {
@@ -116,6 +116,7 @@ export async function createApp(config: Config, resources: Resources) {
       registry,
       callbackRoute: (adapter) => callbackRoute(adapter, callback),
       ...(config.proxy && { proxy: config.proxy }),
+      timeouts: { connect: deadlines.providerConnect, answer: deadlines.providerAnswer },
       onHttpRequest({ provider, endpoint, result, seconds }) {
         metrics.clientDuration.observe({ provider, endpoint, outcome: String(result) }, seconds)
       },
@@ -138,6 +139,7 @@ export async function createApp(config: Config, resources: Resources) {
       },
       sessionOfLogin: (loginHash) => findSessionOfLogin(database, loginHash),
       issueTokens: (session) => issueTokenPair(keys, session),
+      deadlines,
     },
     callback,
     follow,

@@ -20,7 +20,7 @@ export interface Managed extends Pick<Resources, 'database' | 'metrics' | 'log' 
 
 /** The management server: health and metrics, open to whoever reaches its port, and the admin API behind its tokens. */
 export async function createManagement(config: Config, managed: Managed) {
-  const { publicUrl, adminTokens: tokens, rateLimit } = config
+  const { publicUrl, adminTokens: tokens, rateLimit, deadlines } = config
   const { health, metrics, log, stopping, ...services } = managed
   // Nothing stands before this port, so whoever reaches it speaks for one address: its own.
   const direct = { ...config, trustProxy: false } as const
@@ -31,6 +31,7 @@ export async function createManagement(config: Config, managed: Managed) {
       ...services,
       rules: { loopback: config.mode === 'development', providers: providers.map(({ name }) => name) },
       callbackUrl: (provider) => publicUrl + callbackPath(provider),
+      deadlines,
     },
     access: { tokens, rateLimit },
     publicUrl,

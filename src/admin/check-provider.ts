@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { deadlines } from '../config.ts'
 import type { Language } from '../http/problem-texts.ts'
 import type { AuthorizationGrant, ProviderAdapter } from '../providers/provider.ts'
 import { ProviderFailure } from '../providers/provider.ts'
@@ -55,10 +54,12 @@ export function outcomeSentence(outcome: Outcome, language: Language): string {
 /**
  * Sends a made-up code: where it comes back as the provider's own "bad code", address, credentials and network are
  * right, and no user was needed. Through the guard, as each login: with the circuit open nothing is sent.
+ * @param deadline milliseconds
  */
 export async function checkProvider(
   { adapter, guard }: RegisteredProvider,
   redirectUri: string,
+  deadline: number,
 ): Promise<ProviderCheck> {
   const from = performance.now()
   const done = (outcome: Outcome, says: string | null): ProviderCheck => ({
@@ -67,7 +68,7 @@ export async function checkProvider(
     milliseconds: Math.round(performance.now() - from),
   })
   try {
-    const signal = AbortSignal.timeout(deadlines.finish)
+    const signal = AbortSignal.timeout(deadline)
     await guard.execute(() => adapter.identify(madeUpGrant(adapter, redirectUri), signal))
     return done('accepted', null)
   } catch (error) {

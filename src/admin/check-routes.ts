@@ -44,7 +44,11 @@ export const checkRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app,
         const names = services.providers.list().map(({ adapter }) => adapter.name)
         throw new Problem('unknown-provider', { values: { providers: names.join(', ') } })
       }
-      const { outcome, says, milliseconds } = await checkProvider(registered, services.callbackUrl(provider))
+      const { outcome, says, milliseconds } = await checkProvider(
+        registered,
+        services.callbackUrl(provider),
+        services.deadlines.finish,
+      )
       return {
         provider,
         ok: outcome === 'ok',

@@ -1,3 +1,4 @@
+import type { Deadlines } from '../config.ts'
 import type { LoginHistory } from '../login/history.ts'
 import type { ProviderRegistry } from '../providers/registry.ts'
 import type { SiteRules } from '../sites/check-site.ts'
@@ -14,4 +15,6 @@ export interface AdminServices {
   readonly providers: ProviderRegistry
   readonly history: LoginHistory
   readonly callbackUrl: (provider: string) => string
+  /** A check of a provider may take as long as a finish. */
+  readonly deadlines: Pick<Deadlines, 'finish'>
 }

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import { deadlines } from '../config.ts'
+import type { Deadlines } from '../config.ts'
 import { withDeadline } from '../http/deadline.ts'
 import type { Translate } from '../http/error-handler.ts'
 import { asProblem, logProblem } from '../http/error-handler.ts'
@@ -26,6 +26,7 @@ export interface CallbackRouteOptions extends ProblemSettings {
   readonly services: CallbackServices
   readonly follow: FollowRequest
   readonly translate: Translate
+  readonly deadlines: Pick<Deadlines, 'callback'>
 }
 
 /** The route to which one provider sends people back; its own path, so that no provider can answer for another. */
@@ -62,7 +63,7 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
       const { location, missing } = await options.follow(
         { request: 'callback', provider: adapter.name, requestId: request.id },
         (trail) =>
-          withDeadline(deadlines.callback, () =>
+          withDeadline(options.deadlines.callback, () =>
             callback({ state, address: request.ip, ...returned }, adapter, options.services, trail),
           ),
         request,

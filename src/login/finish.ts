@@ -1,4 +1,4 @@
-import { deadlines } from '../config.ts'
+import type { Deadlines } from '../config.ts'
 import type { Credentials } from '../http/basic-auth.ts'
 import { Problem } from '../http/problem.ts'
 import type { Counted, RateLimits } from '../http/rate-limit.ts'
@@ -41,13 +41,14 @@ export interface FinishServices {
   readonly openSession: (session: OpenSession, signal: AbortSignal) => Promise<OpenedSession>
   readonly sessionOfLogin: (loginHash: Buffer) => Promise<SessionOfLogin | undefined>
   readonly issueTokens: (session: SessionOfLogin) => TokenPair
+  readonly deadlines: Pick<Deadlines, 'finish'>
 }
 
 /** Milliseconds: for so long a proved caller may ask for a lost answer. */
 const repeatWithin = 60_000
 
-/** Milliseconds: a younger claim counts as being at work. A finish's deadline, and what its last step may run over. */
-const claimWorks = deadlines.finish + 1_000
+/** Milliseconds: what the last step of a finish may run over its deadline. A younger claim counts as being at work. */
+const runsOver = 1_000
 
 /**
  * Trades a login for the tokens of one session. No failed check uses the login up: it is claimed only when
@@ -232,7 +233,8 @@ async function repeat(
     throw new Problem('login-completed')
   }
   const age = claim.now.getTime() - claim.at.getTime()
-  if (!claim.failed && age < claimWorks) throw new Problem('login-in-progress', { retryAfter: 1 })
+  if (!claim.failed && age < services.deadlines.finish + runsOver)
+    throw new Problem('login-in-progress', { retryAfter: 1 })
   throw new Problem('login-lost')
 }
 

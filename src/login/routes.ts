@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { deadlines } from '../config.ts'
+import type { Deadlines } from '../config.ts'
 import { readCredentials } from '../http/basic-auth.ts'
 import { withDeadline } from '../http/deadline.ts'
 import type { Metrics } from '../http/metrics.ts'
@@ -22,7 +22,7 @@ import { start, unknownProvider } from './start.ts'
 
 /** What the login's routes stand on. */
 export interface LoginRouteOptions {
-  readonly services: StartServices & FinishServices
+  readonly services: StartServices & FinishServices & { readonly deadlines: Pick<Deadlines, 'start'> }
   readonly callback: CallbackRouteOptions
   readonly follow: FollowRequest
   /** A finish goes on when its caller is gone. */
@@ -107,7 +107,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       }
       const started = await options.follow(
         { request: 'start', provider, requestId: request.id },
-        (trail) => withDeadline(deadlines.start, () => start(asked, services, trail)),
+        (trail) => withDeadline(services.deadlines.start, () => start(asked, services, trail)),
         request,
       )
       options.metrics.loginsStarted.inc({ provider })
@@ -209,7 +209,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         { request: 'finish', provider, requestId: request.id },
         (trail) =>
           withDeadline(
-            deadlines.finish,
+            services.deadlines.finish,
             (signal) => options.running.track(finish(asked, services, signal, trail)),
             'login-incomplete',
           ),

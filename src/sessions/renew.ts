@@ -25,7 +25,7 @@ export interface RenewServices {
   readonly keys: SigningKeys
   readonly sites: Sites
   readonly limits: RateLimits
-  readonly config: Pick<Config, 'refreshTokenTtl' | 'refreshGrace'>
+  readonly config: Pick<Config, 'refreshTokenTtl' | 'refreshGrace' | 'deadlines'>
   readonly metrics: Pick<Metrics, 'refreshes'>
 }
 

@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { deadlines } from '../config.ts'
 import { readCredentials, unauthorized } from '../http/basic-auth.ts'
 import { invalidToken } from '../http/bearer.ts'
 import { withDeadline } from '../http/deadline.ts'
@@ -28,7 +27,7 @@ const userFailures = ['token-missing', 'token-invalid', 'rate-limited'] as const
 
 /** The life of a session after its login: refresh, introspection, revocation, and what its owner may do. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (app, services) => {
-  const { database } = services
+  const { database, config } = services
   for (const schema of [RefreshTokens, RevokeToken, IntrospectToken, Introspection, SessionList])
     app.addSchema(schema)
 
@@ -63,7 +62,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
     async (request) => {
       const { refresh_token: refreshToken } = request.body
       const credentials = readCredentials(request.headers.authorization, request.body)
-      return await withDeadline(deadlines.refresh, (signal) =>
+      return await withDeadline(config.deadlines.refresh, (signal) =>
         renew(
           {
             refreshToken,

@@ -1,20 +1,17 @@
 import { createCache } from 'async-cache-dedupe'
 
-/** Milliseconds: what is older is asked again. A change must hold everywhere after 2 s. */
-const keptFor = 1_900
-
-/** Seconds, whole ones: the library's clock is coarse, so `keptFor` decides. */
-const storedFor = 2
-
 /**
  * Remembers what `load` gave for a moment and asks only once for all who ask at the same time. What is not found
  * is not kept, and neither is an error, which everybody who waits for it gets.
- * @param size the number of answers kept; the one unused for longest goes first
+ * @param options.size the number of answers kept; the one unused for longest goes first
+ * @param options.keptFor milliseconds: what is older is asked again
  */
 export function shortCache<Found>(
   load: (key: string) => Promise<Found | undefined>,
-  size: number,
+  { size, keptFor }: { readonly size: number; readonly keptFor: number },
 ): (key: string) => Promise<Found | undefined> {
+  // Seconds, whole ones: the library's clock is coarse, so `keptFor` decides.
+  const storedFor = Math.ceil(keptFor / 1000)
   const cache = createCache({ storage: { type: 'memory', options: { size } } }).define(
     'answer',
     { ttl: (answer: Answer<Found>) => (answer.found === undefined ? 0 : storedFor) },

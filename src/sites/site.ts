@@ -1,4 +1,5 @@
 import { Prisma } from '../../prisma/client/client.ts'
+import { siteKept } from '../config.ts'
 import type { Database } from '../storage/postgres.ts'
 import { shortCache } from './short-cache.ts'
 import { together } from './together.ts'
@@ -41,11 +42,14 @@ const remembered = 2_000
 /** Milliseconds that a batch of look-ups waits for more. */
 const gathering = 100
 
-/** Looks sites up by one statement each, through a small cache of its own. */
-export function createSites(database: Database): Sites {
-  const byRedirectUrl = bothPaces((urls) => findSites(database, byUrls(urls)))
-  const byId = bothPaces((ids) => findSites(database, byIds(ids)))
-  const urlsOfHost = shortCache((host) => findUrls(database, host), remembered)
+/**
+ * Looks sites up by one statement each, through a small cache of its own.
+ * @param keptFor milliseconds that an answer is remembered
+ */
+export function createSites(database: Database, keptFor = siteKept): Sites {
+  const byRedirectUrl = bothPaces((urls) => findSites(database, byUrls(urls)), keptFor)
+  const byId = bothPaces((ids) => findSites(database, byIds(ids)), keptFor)
+  const urlsOfHost = shortCache((host) => findUrls(database, host), { size: remembered, keptFor })
   // What cannot be registered is not worth a query, and NUL would be an error in PostgreSQL.
   const printable = /^[\x21-\x7e]{1,2000}$/
   return {
@@ -62,10 +66,12 @@ export const siteId = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/
 /** One cache for each pace: what is asked at once must not wait for a batch that somebody else's junk began. */
 function bothPaces(
   load: (keys: readonly string[]) => Promise<ReadonlyMap<string, Site>>,
+  keptFor: number,
 ): Readonly<Record<Pace, (key: string) => Promise<Site | undefined>>> {
+  const options = { size: remembered, keptFor }
   return {
-    'at-once': shortCache(async (key) => (await load([key])).get(key), remembered),
-    together: shortCache(together(load, gathering), remembered),
+    'at-once': shortCache(async (key) => (await load([key])).get(key), options),
+    together: shortCache(together(load, gathering), options),
   }
 }
 

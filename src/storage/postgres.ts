@@ -3,7 +3,8 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import type { ClientBase } from 'pg'
 import { Pool } from 'pg'
 import { PrismaClient } from '../../prisma/client/client.ts'
-import { deadlines } from '../config.ts'
+import type { Deadlines } from '../config.ts'
+import { deadlines as ownDeadlines } from '../config.ts'
 import { isReadOnly, SettingsNotKept } from './database-errors.ts'
 import { connectionOf } from './database-url.ts'
 
@@ -33,14 +34,19 @@ export interface DatabaseOptions {
   readonly pooler?: 'transaction'
   /** PGlite: all its connections are one session, where names of statements clash. */
   readonly embedded?: boolean
+  /** In place of the service's own. */
+  readonly deadlines?: DatabaseDeadlines
 }
+
+type DatabaseDeadlines = Pick<Deadlines, 'databaseAcquire' | 'databaseStatement'>
 
 /**
  * Opens a pool without connecting yet: the first query does, so that a process can start, and say that it is
  * not ready, while the database is away. No call waits for ever: not for a connection, not for a lock, not
  * for an answer.
  */
-export function openDatabase({ url, poolMax, pooler, embedded = false }: DatabaseOptions): Database {
+export function openDatabase(options: DatabaseOptions): Database {
+  const { url, poolMax, pooler, embedded = false, deadlines = ownDeadlines } = options
   const { connectionString, schema } = connectionOf(url)
   const ownSession = pooler === undefined && !embedded
   const pool = new Pool({
@@ -53,9 +59,9 @@ export function openDatabase({ url, poolMax, pooler, embedded = false }: Databas
     // An address may lead to another server by now.
     maxLifetimeSeconds: 600,
     keepAlive: true,
-    ...(ownSession && { options: sessionOptions(schema) }),
+    ...(ownSession && { options: sessionOptions(schema, deadlines) }),
     // oxlint-disable-next-line typescript/no-misused-promises -- pg-pool waits for it; its types do not say so
-    onConnect: ownSession ? checkSettings : setUtc,
+    onConnect: ownSession ? (client) => checkSettings(client, deadlines) : setUtc,
   })
   // An idle connection that breaks is replaced by the next query; without a listener it would end the process.
   pool.on('error', () => {})
@@ -88,10 +94,10 @@ async function setUtc(client: ClientBase): Promise<void> {
  * statements that wait for ever.
  * @throws {SettingsNotKept}
  */
-async function checkSettings(client: ClientBase): Promise<void> {
+async function checkSettings(client: ClientBase, { databaseStatement }: DatabaseDeadlines): Promise<void> {
   const { rows } = await client.query<{ kept: boolean }>(
     `SELECT current_setting('TimeZone') = 'UTC'
-       AND current_setting('statement_timeout')::interval = interval '${deadlines.databaseStatement} ms' AS kept`,
+       AND current_setting('statement_timeout')::interval = interval '${databaseStatement} ms' AS kept`,
   )
   if (rows[0]?.kept !== true) throw new SettingsNotKept('The settings of the connection were not kept.')
 }
@@ -125,11 +131,11 @@ export async function takesWrites({ pool }: Pick<Database, 'pool'>): Promise<boo
  * UTC, as the adapter reads a timestamptz as if it were UTC whatever its offset (prisma/orm #28629). A lock
  * is given up before the statement's own limit, so that the error says what was the matter.
  */
-function sessionOptions(schema: string | undefined): string {
+function sessionOptions(schema: string | undefined, { databaseStatement }: DatabaseDeadlines): string {
   const settings = {
     TimeZone: 'UTC',
-    statement_timeout: deadlines.databaseStatement,
-    lock_timeout: deadlines.databaseStatement - 200,
+    statement_timeout: databaseStatement,
+    lock_timeout: databaseStatement - 200,
     idle_in_transaction_session_timeout: 10_000,
     ...(schema !== undefined && { search_path: schema }),
   }

@@ -1,6 +1,6 @@
 import type { RedisOptions } from 'ioredis'
 import { Cluster, Redis } from 'ioredis'
-import { deadlines } from '../config.ts'
+import type { Deadlines } from '../config.ts'
 import type { RedisAddress } from './redis-address.ts'
 
 /** A client that keeps itself connected, and what it met last while it tried to. */
@@ -10,13 +10,16 @@ export interface RedisConnection {
   readonly failure: () => unknown
 }
 
+/** How long a connection and a command may take. */
+export type RedisDeadlines = Pick<Deadlines, 'redisConnect' | 'redisCommand'>
+
 /**
  * Opens a client, connected or not. It reconnects for ever, and while it is not connected commands fail at once.
  * No command is sent twice and none later than it was asked for: a claim that was sent again would lose against
  * itself, and one that was sent late would take a login behind its caller's back.
  */
-export function openRedis(address: RedisAddress): RedisConnection {
-  const client = address.kind === 'cluster' ? openCluster(address) : openSingle(address)
+export function openRedis(address: RedisAddress, deadlines: RedisDeadlines): RedisConnection {
+  const client = address.kind === 'cluster' ? openCluster(address, deadlines) : openSingle(address, deadlines)
   let failure: unknown
   client.on('error', (error: unknown) => {
     // What a sentinel said tells more than that the end of their list was reached.
@@ -31,24 +34,25 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-const common = {
-  // RESP2 and no ready check: HELLO, INFO and CLIENT are commands that a restricted user may lack.
-  protocol: 2,
-  enableReadyCheck: false,
-  disableClientInfo: true,
-  enableAutoPipelining: true,
-  commandTimeout: deadlines.redisCommand,
-  connectTimeout: 2_000,
-  // A server that is halted or cut off answers nothing and closes nothing.
-  socketTimeout: 2_000,
-  keepAlive: 10_000,
-  autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 0,
-} as const satisfies RedisOptions
+const common = ({ redisConnect, redisCommand }: RedisDeadlines) =>
+  ({
+    // RESP2 and no ready check: HELLO, INFO and CLIENT are commands that a restricted user may lack.
+    protocol: 2,
+    enableReadyCheck: false,
+    disableClientInfo: true,
+    enableAutoPipelining: true,
+    commandTimeout: redisCommand,
+    connectTimeout: redisConnect,
+    // A server that is halted or cut off answers nothing and closes nothing.
+    socketTimeout: redisConnect,
+    keepAlive: 10_000,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+  }) as const satisfies RedisOptions
 
-function openSingle(address: Exclude<RedisAddress, { kind: 'cluster' }>): Redis {
+function openSingle(address: Exclude<RedisAddress, { kind: 'cluster' }>, deadlines: RedisDeadlines): Redis {
   const options: Omit<RedisOptions, 'replyMapping'> = {
-    ...common,
+    ...common(deadlines),
     ...address.access,
     ...(address.kind === 'single' ? address.node : bySentinels(address)),
     db: address.db,
@@ -81,9 +85,12 @@ function bySentinels(address: Extract<RedisAddress, { kind: 'sentinel' }>) {
   }
 }
 
-function openCluster({ nodes, access }: Extract<RedisAddress, { kind: 'cluster' }>): Cluster {
+function openCluster(
+  { nodes, access }: Extract<RedisAddress, { kind: 'cluster' }>,
+  deadlines: RedisDeadlines,
+): Cluster {
   const cluster = new Cluster([...nodes], {
-    redisOptions: { ...common, ...access },
+    redisOptions: { ...common(deadlines), ...access },
     enableAutoPipelining: true,
     enableOfflineQueue: false,
     // CLUSTER INFO is a command that a restricted user may lack; a cluster that is down says so to each command.

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
+import type { Deadlines } from '../config.ts'
+import { deadlines as ownDeadlines } from '../config.ts'
 import type { RedisAddress } from './redis-address.ts'
 import { parseRedisUrl, RedisUrlError } from './redis-address.ts'
-import type { RedisConnection } from './redis-client.ts'
+import type { RedisConnection, RedisDeadlines } from './redis-client.ts'
 import { openRedis } from './redis-client.ts'
 import { explained, isFinal, reasonOf } from './redis-errors.ts'
 
@@ -16,6 +18,8 @@ export interface RedisConnectOptions {
   readonly tryOut: (client: Redis | Cluster, prefix: string) => Promise<void>
   /** Hears, once, of a setting of the server by which logins would get lost. */
   readonly onWarning: (text: string) => void
+  /** In place of the service's own. */
+  readonly deadlines?: RedisDeadlines & Pick<Deadlines, 'redisReady'>
 }
 
 /** Redis did not become usable; the message is a sentence for an operator, without a password. */
@@ -23,18 +27,17 @@ export class RedisConnectError extends Error {
   override readonly name = 'RedisConnectError'
 }
 
-const readyWithin = 5_000
-
 /**
  * Connects and waits until `tryOut` succeeds; one address of a Redis Cluster is enough to find all of it. Afterwards
- * no command waits longer than `deadlines.redisCommand`, and while Redis is away commands fail at once: what has
+ * no command waits longer than its deadline, and while Redis is away commands fail at once: what has
  * been reported as failed is never sent later. It reconnects by itself.
- * @throws {RedisConnectError} after five seconds, or at once where the address, the password or a right is wrong
+ * @throws {RedisConnectError} after `redisReady`, or at once where the address, the password or a right is wrong
  */
 export async function connectRedis(options: RedisConnectOptions): Promise<Redis | Cluster> {
-  const until = performance.now() + readyWithin
+  const { deadlines = ownDeadlines } = options
+  const until = performance.now() + deadlines.redisReady
   let address = addressOf(options.url)
-  let connection = openRedis(address)
+  let connection = openRedis(address, deadlines)
   let told: string | undefined
   for (;;) {
     try {
@@ -43,7 +46,7 @@ export async function connectRedis(options: RedisConnectOptions): Promise<Redis 
       if (found === 'usable') break
       connection.client.disconnect()
       address = found
-      connection = openRedis(address)
+      connection = openRedis(address, deadlines)
     } catch (error) {
       told = reasonOf(error) ?? reasonOf(connection.failure()) ?? told
       const reason = told ?? 'it does not answer'

@@ -1,6 +1,7 @@
 import { Client } from 'pg'
 import type { Test } from 'tap'
 import t from 'tap'
+import { deadlines } from '../../src/config.ts'
 import { migrate } from '../../src/storage/migrate.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
@@ -123,7 +124,7 @@ t.test('a server of its own, which comes and goes', async (t) => {
   await migrate(server.url)
   const database = { ...openDatabase({ url: server.url, poolMax: 5 }), url: server.url }
   t.teardown(() => database.close())
-  const staged = await stage(t, { database })
+  const staged = await stage(t, { database, deadlines })
   const { service, toProfile } = staged
 
   t.test('it crashes between exchange and session, and restarts: the login goes through', async (t) => {

@@ -1,7 +1,10 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import fc from 'fast-check'
 import t from 'tap'
 import { answered, get, post, start } from '../support/login-flow.ts'
+import { eventually } from '../support/process.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
 const service = await startTestService(t)
@@ -66,9 +69,14 @@ t.test('an Authorization header of any length is read in no time', async (t) => 
     `Basic ${'='.repeat(16_000)}`,
     `Basic ${'a'.repeat(16_000)}!`,
   ]) {
-    const before = performance.now()
-    t.equal((await get(service, '/api/v1/site/', { authorization: value })).status, 401)
-    t.ok(performance.now() - before < 60, `${performance.now() - before} ms`)
+    // The quickest of several: other work of the machine slows some of them down, a slow way of reading all.
+    const times: number[] = []
+    for (let n = 0; n < 10; n++) {
+      const before = performance.now()
+      t.equal((await get(service, '/api/v1/site/', { authorization: value })).status, 401)
+      times.push(performance.now() - before)
+    }
+    t.ok(Math.min(...times) < 60, `${Math.min(...times)} ms`)
   }
 })
 
@@ -78,15 +86,37 @@ t.test('a request without Host is problem+json too', async (t) => {
   t.match(answer, /content-type: application\/problem\+json/i)
 })
 
+/** The server's side of the request with this X-Request-Id, once Node has handed it to the service. */
+function requestNamed(test: Pick<typeof t, 'teardown'>, id: string) {
+  const channel = 'http.server.request.start'
+  return new Promise<{ readonly request: IncomingMessage; readonly response: ServerResponse }>((resolve) => {
+    const look = (message: unknown) => {
+      if (typeof message !== 'object' || message === null) return
+      if (!('request' in message && message.request instanceof IncomingMessage)) return
+      if (!('response' in message && message.response instanceof ServerResponse)) return
+      const { request, response } = message
+      if (request.headers['x-request-id'] === id) resolve({ request, response })
+    }
+    subscribe(channel, look)
+    test.teardown(() => unsubscribe(channel, look))
+  })
+}
+
 t.test('an upload that its sender breaks off is no outage of ours', async (t) => {
   const { hostname, port } = new URL(service.url)
+  const arrived = requestNamed(t, 'broken-off')
   const socket = connect(Number(port), hostname)
   socket.write(
-    `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"prov`,
+    `POST ${path} HTTP/1.1\r\nHost: a\r\nX-Request-Id: broken-off\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"prov`,
   )
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  const { request, response } = await arrived
+  const closed = new Promise((resolve) => request.once('close', resolve))
   socket.resetAndDestroy()
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await closed
+  await eventually(() => {
+    if (!response.writableEnded) throw new Error('not answered yet')
+  })
+  t.equal(response.statusCode, 400, 'the fault is the sender’s')
   t.notOk(service.log.find((line) => /dependency-unavailable|internal-error/.test(line)))
 })
 

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
 import t from 'tap'
+import { deadlines } from '../../src/config.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
@@ -20,7 +21,7 @@ const unavailable: ExpectedProblem = {
 /** One after the other: eight that start at once on a busy machine outlast the second that a connection may take. */
 let previous: Promise<unknown> = Promise.resolve()
 function startInTurn(test: Test): Promise<TestService> {
-  const started = previous.then(() => startTestService(test))
+  const started = previous.then(() => startTestService(test, { deadlines }))
   previous = started.catch(() => {})
   return started
 }

@@ -3,6 +3,7 @@ import Fastify from 'fastify'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import t from 'tap'
+import { deadlines } from '../../src/config.ts'
 import { forms } from '../../src/http/forms.ts'
 import { noRateLimits } from '../../src/http/rate-limit.ts'
 import { callbackRoute } from '../../src/login/callback-route.ts'
@@ -54,6 +55,7 @@ async function stage(t: Test) {
       follow: followRequests({ history: createMemoryLoginHistory(), translate, onStep: () => {} }),
       publicUrl: 'https://login.example',
       translate,
+      deadlines,
     }),
   )
   return {

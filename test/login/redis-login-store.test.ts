@@ -6,6 +6,7 @@ import { createRedisLoginStore } from '../../src/login/redis-login-store.ts'
 import { digest, newState } from '../../src/login/state.ts'
 import { connectRedis } from '../../src/storage/redis.ts'
 import { tryRedis } from '../../src/try-redis.ts'
+import { patient } from '../support/deadlines.ts'
 import { startRedis, testRedis, withoutRedis } from '../support/redis.ts'
 
 const { runLoginStoreConformance } = await import('./login-store-conformance.ts')
@@ -22,7 +23,13 @@ const login: Login = {
 
 t.test('conformance', { skip: withoutRedis }, async (t) => {
   const { url, prefix } = await testRedis(t)
-  const client = await connectRedis({ url, prefix, tryOut: tryRedis, onWarning: () => {} })
+  const client = await connectRedis({
+    url,
+    prefix,
+    tryOut: tryRedis,
+    onWarning: () => {},
+    deadlines: patient,
+  })
   t.teardown(() => client.disconnect())
   await runLoginStoreConformance(t, async () => createRedisLoginStore(client, prefix))
 })

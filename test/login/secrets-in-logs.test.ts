@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import t from 'tap'
+import { deadlines } from '../../src/config.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
+import { patient } from '../support/deadlines.ts'
 import type { Answer, Encoding } from '../support/login-flow.ts'
 import { answeredLogin, basic, comeBack, finish, get, post, start } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
@@ -21,7 +23,10 @@ t.test(
   { skip: withoutRedis },
   async (t) => {
     const redis = await startRedis(t)
-    const service = await startTestService(t, { redis: { url: redis.url, prefix: '' } })
+    const service = await startTestService(t, {
+      redis: { url: redis.url, prefix: '' },
+      deadlines: { ...patient, redisCommand: deadlines.redisCommand },
+    })
     const { doubles, site } = service
     const markers = new Set<string>([
       ...Object.values(person),
@@ -102,7 +107,7 @@ t.test(
     }
 
     // A database that fails as nobody expects, a store that is away.
-    const locker = openDatabase({ url: service.database.url, poolMax: 1 })
+    const locker = openDatabase({ url: service.database.url, poolMax: 1, deadlines: patient })
     t.teardown(() => locker.close())
     const unsaved = await login('google')
     const broken = await startTestService(t, {

@@ -2,6 +2,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import { testDatabase } from '../support/database.ts'
+import { patient } from '../support/deadlines.ts'
 import {
   basic,
   comeBack,
@@ -24,12 +25,14 @@ async function counted(t: Test, env: Readonly<Record<string, string>>) {
   const redisTrips = await startTripProxy(t, redis.url, /\r\nxadd\r\n/i)
   const sqlTrips = await startTripProxy(t, direct.url)
   // One connection, so that none is opened while we count.
-  const database = openDatabase({ url: sqlTrips.through(direct.url), poolMax: 1 })
+  const database = openDatabase({ url: sqlTrips.through(direct.url), poolMax: 1, deadlines: patient })
   t.teardown(() => database.close())
   const service = await startTestService(t, {
     database: { ...database, url: direct.url },
     redis: { ...redis, url: redisTrips.through(redis.url) },
     env,
+    // However slow the machine is, no site is asked for again while we count.
+    siteKept: 600_000,
   })
   const { requests } = service.doubles.yandex
   await logIn(service)

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import t from 'tap'
+import { deadlines } from '../../src/config.ts'
 import { createRedisLoginStore } from '../../src/login/redis-login-store.ts'
+import { patient } from '../support/deadlines.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
@@ -54,7 +56,7 @@ const answer = release
 async function stage(t: Test) {
   const redis = await startRedis(t)
   const proxy = await startTcpProxy(t, { host: '127.0.0.1', port: redis.port })
-  const options = { redis: { url: proxy.through(redis.url).replace(/\/$/, ''), prefix: '' } }
+  const options = { redis: { url: proxy.through(redis.url).replace(/\/$/, ''), prefix: '' }, deadlines }
   const service = await startTestService(t, options)
   // Afterwards Redis knows every script: a command is one request.
   await logIn(service)
@@ -186,7 +188,7 @@ t.test(
   { skip: withoutRedis, buffered: true },
   async (t) => {
     const redis = await testRedis(t)
-    const service = await startTestService(t, { redis })
+    const service = await startTestService(t, { redis, deadlines: { ...patient, finish: deadlines.finish } })
     const login = await answeredLogin(service)
     const client = new Redis(redis.url)
     t.teardown(() => client.disconnect())

@@ -68,17 +68,23 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
     const { settings } = await serve(t, plugin, double)
     const app = Fastify()
     t.teardown(() => app.close())
+    const scopes: unknown[] = []
     await app.register(plugin.plugin, {
       settings,
       registry: createProviderRegistry(),
       callbackRoute: ({ callbackMethod, name }) => ({
         method: callbackMethod,
         url: `/callback/${name}`,
-        handler: async () => 'here',
+        handler: async (request) => {
+          scopes.push(request.server)
+          return 'here'
+        },
       }),
     })
     const answer = await app.inject({ method: 'GET', url: `/callback/${plugin.name}` })
     t.equal(answer.body, 'here')
+    t.equal(scopes.length, 1)
+    t.not(scopes[0], app, 'what it adds to its own scope does not reach other routes')
   })
 
   await t.test('authorization URL', async (t) => {

@@ -71,7 +71,7 @@ const mistakes = {
       await mkdir(join(folder, '.data', 'postgres'), { recursive: true })
       await writeFile(join(folder, '.data', 'postgres', 'PG_VERSION'), 'not a database')
     },
-    says: /cannot be opened|\.data/,
+    says: /^The database in \S+\/\.data\/postgres cannot be opened \(.+\); to start afresh, move that folder away\.$/,
   },
 } as const
 

@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
+import { deadlines } from '../../src/config.ts'
 import { openSession } from '../../src/sessions/open-session.ts'
 import { refreshSession } from '../../src/sessions/refresh.ts'
 import type { Database } from '../../src/storage/postgres.ts'
 import { isDatabaseUnavailable, openDatabase } from '../../src/storage/postgres.ts'
 import { testDatabase } from '../support/database.ts'
+import { patient } from '../support/deadlines.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { addSite, login, opened, refresh } from './test-sessions.ts'
 
 /** One database twice: directly, and through a proxy that can cut. */
-async function behindProxy(t: Pick<typeof import('tap').default, 'teardown'>) {
+async function behindProxy(t: Pick<typeof import('tap').default, 'teardown'>, ownDeadlines = patient) {
   const direct = await testDatabase(t)
   const { hostname, port } = new URL(direct.url)
   const proxy = await startTcpProxy(t, { host: hostname, port: Number(port) })
-  const cuttable = openDatabase({ url: proxy.through(direct.url), poolMax: 1 })
+  const cuttable = openDatabase({ url: proxy.through(direct.url), poolMax: 1, deadlines: ownDeadlines })
   t.teardown(() => cuttable.close())
   await addSite(direct)
   return { direct, cuttable, proxy }
@@ -77,7 +79,7 @@ t.test('cut between COMMIT and answer of a login: the session is recognised as o
 })
 
 t.test('a login waits for a database that comes back before its deadline, and no longer', async (t) => {
-  const { cuttable, proxy } = await behindProxy(t)
+  const { cuttable, proxy } = await behindProxy(t, deadlines)
   proxy.pause()
   setTimeout(() => proxy.resume(), 1_500)
   t.match(await openSession(cuttable, login(), AbortSignal.timeout(8_000)), { kind: 'opened' })

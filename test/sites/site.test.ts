@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { siteKept } from '../../src/config.ts'
 import { addSite, removeSite, updateSite } from '../../src/sites/manage.ts'
 import { shortCache } from '../../src/sites/short-cache.ts'
 import { createSites } from '../../src/sites/site.ts'
@@ -52,12 +53,15 @@ t.test('nothing that cannot be registered reaches the database', async (t) => {
 
 t.test('one question for all who ask at once, one more when it is old', async (t) => {
   const asked: string[] = []
-  const cached = shortCache(async (key) => {
-    asked.push(key)
-    await sleep(20)
-    if (key === 'broken') throw new Error('broken')
-    return key === 'absent' ? undefined : { key, at: performance.now() }
-  }, 2)
+  const cached = shortCache(
+    async (key) => {
+      asked.push(key)
+      await sleep(20)
+      if (key === 'broken') throw new Error('broken')
+      return key === 'absent' ? undefined : { key, at: performance.now() }
+    },
+    { size: 2, keptFor: siteKept },
+  )
   const [first, ...same] = await Promise.all(Array.from({ length: 20 }, () => cached('a')))
   t.ok(same.every((answer) => answer === first))
   t.strictSame(asked.splice(0), ['a'])
@@ -80,10 +84,13 @@ t.test('one question for all who ask at once, one more when it is old', async (t
 
 t.test('an answer that was long on its way is old already', async (t) => {
   const asked: number[] = []
-  const cached = shortCache(async () => {
-    asked.push(performance.now())
-    if (asked.length === 1) await sleep(1_950)
-    return asked.length
-  }, 10)
+  const cached = shortCache(
+    async () => {
+      asked.push(performance.now())
+      if (asked.length === 1) await sleep(1_950)
+      return asked.length
+    },
+    { size: 10, keptFor: siteKept },
+  )
   t.equal(await cached('a'), 2, 'asked again')
 })

@@ -2,9 +2,11 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { Client } from 'pg'
 import t from 'tap'
+import type { Deadlines } from '../../src/config.ts'
 import { migrate } from '../../src/storage/migrate.ts'
 import type { Database } from '../../src/storage/postgres.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
+import { patient } from './deadlines.ts'
 import { startPostgres } from './postgres-server.ts'
 
 type Test = Pick<typeof t, 'teardown'>
@@ -15,10 +17,15 @@ export type TestDatabase = Database & { readonly url: string }
 /**
  * A new, empty, migrated database on real PostgreSQL; dropped when `test` ends.
  * @param poolMax connections of its pool
+ * @param deadlines patient ones, unless the test is about them
  */
-export async function testDatabase(test: Test, poolMax = 10): Promise<TestDatabase> {
+export async function testDatabase(
+  test: Test,
+  poolMax = 10,
+  deadlines: Deadlines = patient,
+): Promise<TestDatabase> {
   const url = await emptyDatabase(test, await template())
-  const database = openDatabase({ url, poolMax })
+  const database = openDatabase({ url, poolMax, deadlines })
   test.teardown(() => database.close())
   return { ...database, url }
 }

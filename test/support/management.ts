@@ -55,8 +55,8 @@ export async function startTestManagement(
     ...(redis && { tryRedis: loginsTried(redis, config.redis.prefix) }),
   })
   const manager = await createManagement(config, { database, metrics, health, ...managed })
-  await manager.listen({ host: '127.0.0.1', port: 0 })
   test.teardown(() => manager.close())
+  await manager.listen({ host: '127.0.0.1', port: 0 })
   const { port } = manager.server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
   let seen = 0

@@ -9,7 +9,7 @@ import { startGoogleDouble } from '../../sandbox/google.ts'
 import { startMailDouble } from '../../sandbox/mail.ts'
 import { startYandexDouble } from '../../sandbox/yandex.ts'
 import { createApp, providers } from '../../src/app.ts'
-import type { Config, Environment } from '../../src/config.ts'
+import type { Config, Deadlines, Environment } from '../../src/config.ts'
 import { readConfig } from '../../src/config.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { errorForLog } from '../../src/log.ts'
@@ -20,7 +20,8 @@ import { createSigningKeys } from '../../src/tokens/signing-keys.ts'
 import { tryRedis } from '../../src/try-redis.ts'
 import type { TestDatabase } from './database.ts'
 import { testDatabase } from './database.ts'
-import { freePort } from './process.ts'
+import { patient } from './deadlines.ts'
+import { eventually, freePort } from './process.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
@@ -63,6 +64,10 @@ export interface TestServiceOptions {
   readonly reachable?: boolean
   /** The clock under its signing keys. */
   readonly now?: () => number
+  /** `deadlines` of src/config.ts where the test is about them; without them, patient ones. */
+  readonly deadlines?: Deadlines
+  /** Milliseconds that it remembers a site, in place of the service's own. */
+  readonly siteKept?: number
 }
 
 /** Starts a double of every provider, registered for the callbacks of a service with this PUBLIC_URL. */
@@ -82,13 +87,21 @@ export async function startDoubles(test: Test, origin = publicUrl): Promise<Test
 /** The key that seals the test services' signing keys. */
 export const sharedSecretKeys = [randomBytes(32)]
 
-/** Starts the service; it stops when `test` ends. */
+/** Starts the service; it stops when `test` ends, and so does what was opened for a start that failed. */
 export async function startTestService(test: Test, options: TestServiceOptions = {}): Promise<TestService> {
   const listenAt = options.reachable === true ? await freePort() : 0
   const origin = options.reachable === true ? `http://127.0.0.1:${listenAt}` : publicUrl
-  const database = options.database ?? (await testDatabase(test))
+  const deadlines = options.deadlines ?? patient
+  const database = options.database ?? (await testDatabase(test, 10, deadlines))
   const doubles = options.doubles ?? (await startDoubles(test, origin))
-  const config = readConfig(
+  const opened: (() => unknown)[] = []
+  let closed: Promise<void> | undefined
+  const close = async () => {
+    for (const one of opened.toReversed()) await one()
+  }
+  const closeOnce = () => (closed ??= close())
+  test.teardown(closeOnce)
+  const fromEnvironment = readConfig(
     {
       NODE_ENV: 'development',
       PUBLIC_URL: origin,
@@ -100,6 +113,11 @@ export async function startTestService(test: Test, options: TestServiceOptions =
     },
     providers,
   )
+  const config = {
+    ...fromEnvironment,
+    deadlines,
+    ...(options.siteKept !== undefined && { siteKept: options.siteKept }),
+  }
   const lines: string[] = []
   const log = pino(
     {
@@ -113,7 +131,11 @@ export async function startTestService(test: Test, options: TestServiceOptions =
     { write: (line: string) => void lines.push(line) },
   )
   const redis =
-    options.redis && (await connectRedis({ ...options.redis, tryOut: tryRedis, onWarning: () => {} }))
+    options.redis &&
+    (await connectRedis({ ...options.redis, tryOut: tryRedis, onWarning: () => {}, deadlines }))
+  opened.push(() => redis?.disconnect())
+  // With the service's own deadlines a busy machine may be late with a connection: the start is no part of the test.
+  await eventually(() => database.pool.query('SELECT'))
   const secretKeys = options.secretKeys ?? sharedSecretKeys
   const keys = await createSigningKeys({
     ...config,
@@ -122,6 +144,7 @@ export async function startTestService(test: Test, options: TestServiceOptions =
     log,
     ...(options.now && { now: options.now }),
   })
+  opened.push(() => keys.close())
   const metrics = createMetrics()
   const { app, ...managed } = await createApp(config, {
     database,
@@ -130,16 +153,9 @@ export async function startTestService(test: Test, options: TestServiceOptions =
     log,
     ...(redis && { redis }),
   })
+  opened.push(() => app.close())
   await app.listen({ host: '127.0.0.1', port: listenAt })
   const { port } = app.server.address() as AddressInfo
-  const close = async () => {
-    await app.close()
-    await keys.close()
-    redis?.disconnect()
-  }
-  let closed: Promise<void> | undefined
-  const closeOnce = () => (closed ??= close())
-  test.teardown(closeOnce)
   const site = options.site ?? (await registerSite(database, redirectUrl))
   return {
     url: `http://127.0.0.1:${port}`,
