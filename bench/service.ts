@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createApp, providers } from '../src/app.ts'
-import { readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config/config.ts'
 import { createMetrics } from '../src/http/metrics.ts'
+import { createSigningKeys } from '../src/keys/signing-keys.ts'
 import { createLog } from '../src/log.ts'
 import { addSite } from '../src/sites/manage.ts'
 import { migrate } from '../src/storage/migrate.ts'
 import { openDatabase } from '../src/storage/postgres.ts'
 import { connectRedis } from '../src/storage/redis.ts'
-import { createSigningKeys } from '../src/tokens/signing-keys.ts'
 import { tryRedis } from '../src/try-redis.ts'
 
 // The service as it runs in production, but for the limits, which would be all that is measured.

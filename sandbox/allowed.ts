@@ -1,4 +1,4 @@
-import type { Config } from '../src/config.ts'
+import type { Config } from '../src/config/config.ts'
 import { isLoopback } from '../src/providers/settings.ts'
 
 /**

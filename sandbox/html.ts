@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Title } from './rules.ts'
+import type { Title } from './doubles/rules.ts'
 
 /** The languages of every page here. */
 export type Language = keyof Title

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Guard } from '../src/providers/guard.ts'
-import type { ProviderDouble } from './double.ts'
+import type { ProviderDouble } from './doubles/double.ts'
+import type { Title } from './doubles/rules.ts'
 import { html, languageOf, sendPage } from './html.ts'
-import type { Title } from './rules.ts'
 import { play, scenarios } from './scenarios.ts'
 
 const texts = {

@@ -1,5 +1,5 @@
-import type { CommonSwitches, ProviderDouble } from './double.ts'
-import type { Title } from './rules.ts'
+import type { CommonSwitches, ProviderDouble } from './doubles/double.ts'
+import type { Title } from './doubles/rules.ts'
 
 /** A way in which a provider or a person can behave, to be chosen in the menu. */
 export interface Scenario {

@@ -2,9 +2,9 @@ import fastifyAccepts from '@fastify/accepts'
 import type { FastifyInstance } from 'fastify'
 import fastify from 'fastify'
 import { favicon } from '../src/http/favicon.ts'
-import type { CommonSwitches, DoubleOptions, ProviderDouble } from './double.ts'
-import { createDouble } from './double-plugin.ts'
-import type { Rules } from './rules.ts'
+import type { CommonSwitches, DoubleOptions, ProviderDouble } from './doubles/double.ts'
+import { createDouble } from './doubles/double-plugin.ts'
+import type { Rules } from './doubles/rules.ts'
 
 /**
  * A bare server as every part of the sandbox needs it: bodies arrive as the text that was sent, whatever their

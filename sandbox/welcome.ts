@@ -1,5 +1,5 @@
-import type { Config } from '../src/config.ts'
-import type { DemoCredentials } from './demo-credentials.ts'
+import type { Config } from '../src/config/config.ts'
+import type { DemoCredentials } from './demo-site/credentials.ts'
 import type { Sandbox } from './sandbox.ts'
 
 /**

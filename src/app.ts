@@ -2,28 +2,29 @@ import fastifyRedis from '@fastify/redis'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Cluster, Redis } from 'ioredis'
 import { providers } from '../plugins/index.ts'
-import type { Config } from './config.ts'
+import type { Config } from './config/config.ts'
 import { docs } from './http/docs.ts'
 import { favicon } from './http/favicon.ts'
 import { forms } from './http/forms.ts'
 import type { Metrics } from './http/metrics.ts'
 import { measured } from './http/metrics.ts'
 import { openapi } from './http/openapi.ts'
-import { Problem } from './http/problem.ts'
-import { problemPages } from './http/problem-pages.ts'
 import { createRateLimits, noRateLimits } from './http/rate-limit.ts'
 import { createRunningWork } from './http/running-work.ts'
 import { createServer } from './http/server.ts'
+import type { SigningKeys } from './keys/signing-keys.ts'
 import { callbackPage, callbackPath, callbackRoute } from './login/callback-route.ts'
 import { createClaims } from './login/claims.ts'
-import { followRequests } from './login/follow-request.ts'
 import { StoreUnavailable } from './login/login-store.ts'
-import { createMemoryLoginHistory } from './login/memory-login-history.ts'
 import { createMemoryLoginStore } from './login/memory-login-store.ts'
-import { createRedisLoginHistory } from './login/redis-login-history.ts'
 import { createRedisLoginStore } from './login/redis-login-store.ts'
 import { loginRoutes } from './login/routes.ts'
-import { siteLoginsRoute } from './login/site-logins-route.ts'
+import { createMemoryLoginHistory } from './login-history/memory-store.ts'
+import { createRedisLoginHistory } from './login-history/redis-store.ts'
+import { siteLoginsRoute } from './login-history/routes.ts'
+import { trackRequests } from './login-history/track-request.ts'
+import { problemPages } from './problems/pages.ts'
+import { Problem } from './problems/problem.ts'
 import { createProviderRegistry } from './providers/registry.ts'
 import { providerRoutes } from './providers/routes.ts'
 import { findSessionOfLogin, openSession } from './sessions/open-session.ts'
@@ -33,7 +34,6 @@ import { createSites } from './sites/site.ts'
 import type { Database } from './storage/postgres.ts'
 import { isDatabaseUnavailable, isTransient } from './storage/postgres.ts'
 import { tokenRoutes } from './tokens/routes.ts'
-import type { SigningKeys } from './tokens/signing-keys.ts'
 import { issueTokenPair, TokenPair } from './tokens/token-pair.ts'
 import { userRoutes } from './users/routes.ts'
 
@@ -82,13 +82,13 @@ export async function createApp(config: Config, resources: Resources) {
   const claims = createClaims(logins, log)
   const history =
     redis === undefined ? createMemoryLoginHistory() : createRedisLoginHistory(redis, config.redis.prefix)
-  const follow = followRequests({
+  const track = trackRequests({
     history,
     translate,
     onStep: (provider, step, seconds) => metrics.stepDuration.observe({ provider, step }, seconds),
   })
   const told = { publicUrl, providerTitles: new Map(providers.map(({ name, title }) => [name, title])) }
-  const callback = { services: { logins, sites, limits }, follow, translate, deadlines, ...told }
+  const callback = { services: { logins, sites, limits }, track, translate, deadlines, ...told }
 
   const problems = { ...told, origin: publicUrl, page: callbackPage(told) }
   const app = await createServer(config, {
@@ -142,7 +142,7 @@ export async function createApp(config: Config, resources: Resources) {
       deadlines,
     },
     callback,
-    follow,
+    track,
     running,
     providerNames: providers.map(({ name }) => name),
     metrics,

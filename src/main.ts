@@ -1,13 +1,13 @@
 import './node-version.ts'
 
 import closeWithGrace from 'close-with-grace'
-import { ConfigError } from './config.ts'
+import { ConfigError } from './config/config.ts'
+import { UnusableKey } from './keys/key-material.ts'
 import type { Service } from './service.ts'
 import { StartError, startService } from './service.ts'
 import { EmbeddedDatabaseError } from './storage/embedded.ts'
 import { MigrationError } from './storage/migrate.ts'
 import { RedisConnectError } from './storage/redis.ts'
-import { UnusableKey } from './tokens/key-material.ts'
 
 /** Errors whose message is the whole story. */
 const operatorErrors = [
@@ -20,7 +20,7 @@ const operatorErrors = [
 ]
 
 /** Milliseconds that running requests may take to end after the port is closed: a finish takes 10 s at most. */
-const patience = 15_000
+const maxTrialPauses = 15_000
 
 /**
  * Runs a service until SIGTERM or SIGINT, then stops it gracefully; a second signal, or a stop that takes too
@@ -28,7 +28,7 @@ const patience = 15_000
  * @param start starts it; what it throws is told in one sentence where it is the operator's business
  * @param inFlight milliseconds that running requests may take to end
  */
-export async function runUntilStopped(start: () => Promise<Service>, inFlight = patience) {
+export async function runUntilStopped(start: () => Promise<Service>, inFlight = maxTrialPauses) {
   try {
     const service = await start()
     const options = {

@@ -2,9 +2,9 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { Cluster } from 'ioredis'
 import { tryRateLimits } from './http/rate-limit.ts'
-import { tryRedisLoginHistory } from './login/redis-login-history.ts'
 import { createRedisLoginStore } from './login/redis-login-store.ts'
 import { tryLoginStore } from './login/try-login-store.ts'
+import { tryRedisLoginHistory } from './login-history/redis-store.ts'
 
 /** So many keys, drawn at random, miss a given one of three masters once in a thousand times. */
 const severalSlots = 18

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { Problem } from '../http/problem.ts'
+import { Problem } from '../problems/problem.ts'
 import { SiteError } from '../sites/site-error.ts'
 
 /** What was done to whom: ids and what an operator set. No secret, and nothing personal. */

@@ -1,5 +1,5 @@
-import type { Deadlines } from '../config.ts'
-import type { LoginHistory } from '../login/history.ts'
+import type { Deadlines } from '../config/config.ts'
+import type { LoginHistory } from '../login-history/store.ts'
 import type { ProviderRegistry } from '../providers/registry.ts'
 import type { SiteRules } from '../sites/check-site.ts'
 import type { Sites } from '../sites/site.ts'

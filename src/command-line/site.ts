@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { applySites } from '../sites/apply.ts'
 import type { SiteFields, SiteRules } from '../sites/check-site.ts'
 import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../sites/manage.ts'

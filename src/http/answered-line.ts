@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { ProblemName } from './problems.ts'
+import type { ProblemName } from '../problems/table.ts'
 
 /** What a request turned out to be about, beyond its route: for the line that is logged of it. */
 export interface About {

@@ -1,4 +1,4 @@
-import { Problem } from './problem.ts'
+import { Problem } from '../problems/problem.ts'
 
 /**
  * The access token of `Authorization: Bearer` (RFC 6750 §2.1); never one in the query (RFC 9700 §4.3.2).

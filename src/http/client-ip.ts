@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
-import type { TrustedProxies } from '../config-values.ts'
+import type { TrustedProxies } from '../config/values.ts'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 

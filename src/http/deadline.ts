@@ -1,5 +1,5 @@
-import { Problem } from './problem.ts'
-import type { ProblemName } from './problems.ts'
+import { Problem } from '../problems/problem.ts'
+import type { ProblemName } from '../problems/table.ts'
 
 /** The last part of a deadline, left to the work to say by itself how it stands. */
 const sayPart = 0.05

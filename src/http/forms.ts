@@ -4,8 +4,8 @@ import formbody from '@fastify/formbody'
 import '@fastify/swagger'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { Problem } from '../problems/problem.ts'
 import { accepted } from './bodies.ts'
-import { Problem } from './problem.ts'
 
 /** Bytes of a request body, in every encoding. */
 export const bodyLimit = 16_384

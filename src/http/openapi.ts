@@ -4,12 +4,12 @@ import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import { Type } from 'typebox'
 import manifest from '../../package.json' with { type: 'json' }
-import { Problem } from './problem.ts'
-import { problemBody } from './problem-reply.ts'
-import { ProblemSchema } from './problem-schema.ts'
-import { problemText } from './problem-texts.ts'
-import type { ProblemName } from './problems.ts'
-import { problems } from './problems.ts'
+import { Problem } from '../problems/problem.ts'
+import { problemBody } from '../problems/reply.ts'
+import { ProblemSchema } from '../problems/schema.ts'
+import type { ProblemName } from '../problems/table.ts'
+import { problems } from '../problems/table.ts'
+import { problemText } from '../problems/texts.ts'
 
 /**
  * The form's media types in the order in which generators should take them. JSON is taken as well, but not listed:
@@ -31,21 +31,21 @@ const exampleOrigin = 'https://login.example'
 
 /**
  * The failures that a route may answer with, one response a status, an example a problem. Every route names its own,
- * those with a body `bodyFailures` too; what any may answer that asks a store is added here.
+ * those with a body `bodyProblems` too; what any may answer that asks a store is added here.
  */
-export function failures(...names: ProblemName[]): Record<number, object> {
-  return failuresWithoutStore(...names, 'dependency-unavailable')
+export function problemResponses(...names: ProblemName[]): Record<number, object> {
+  return problemResponsesWithoutStore(...names, 'dependency-unavailable')
 }
 
 /** The same for a route that answers out of this process's memory: what any route at all may answer is added here. */
-export function failuresWithoutStore(...names: ProblemName[]): Record<number, object> {
+export function problemResponsesWithoutStore(...names: ProblemName[]): Record<number, object> {
   const all: ProblemName[] = [...names, 'malformed-request', 'headers-too-large', 'internal-error']
   const byStatus = Map.groupBy(new Set(all), (name) => problems[name].status)
   return Object.fromEntries([...byStatus].map(([status, group]) => [status, response(group)]))
 }
 
 /** What a route that takes a body may answer besides. */
-export const bodyFailures: ProblemName[] = [
+export const bodyProblems: ProblemName[] = [
   'malformed-request',
   'missing-parameter',
   'invalid-parameter',

@@ -3,9 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
-import { Problem } from './problem.ts'
-import { problemBody } from './problem-reply.ts'
-import type { ProblemName } from './problems.ts'
+import { Problem } from '../problems/problem.ts'
+import { problemBody } from '../problems/reply.ts'
+import type { ProblemName } from '../problems/table.ts'
 
 /** Node's own refusals, before there is a request: each gets the same problem+json as any other failure. */
 const parserErrors: Readonly<Record<string, ProblemName>> = {

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Problem } from '../http/problem.ts'
+import { Problem } from '../problems/problem.ts'
 import type { CallbackRequest } from './callback.ts'
 
 /** Longest `code` that is taken, in characters. */

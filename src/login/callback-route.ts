@@ -1,20 +1,20 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import type { Deadlines } from '../config.ts'
+import type { Deadlines } from '../config/config.ts'
 import { withDeadline } from '../http/deadline.ts'
-import type { Translate } from '../http/error-handler.ts'
-import { asProblem, logProblem } from '../http/error-handler.ts'
 import { closedPolicy } from '../http/headers.ts'
 import { formTypes } from '../http/openapi.ts'
-import { Problem } from '../http/problem.ts'
-import type { ProblemSettings } from '../http/problem-reply.ts'
-import { sendProblem } from '../http/problem-reply.ts'
+import type { TrackRequest } from '../login-history/track-request.ts'
+import type { Translate } from '../problems/error-handler.ts'
+import { asProblem, logProblem } from '../problems/error-handler.ts'
+import { Problem } from '../problems/problem.ts'
+import type { ProblemSettings } from '../problems/reply.ts'
+import { sendProblem } from '../problems/reply.ts'
+import { wordsForLog } from '../providers/error-response.ts'
 import type { ProviderAdapter } from '../providers/provider.ts'
-import { wordsForLog } from '../providers/refusal.ts'
 import type { CallbackServices } from './callback.ts'
-import { CallbackRefusal, callback } from './callback.ts'
+import { CallbackFailure, callback } from './callback.ts'
 import { readCallback, withoutState } from './callback-parameters.ts'
 import { sendErrorPage } from './error-page.ts'
-import type { FollowRequest } from './follow-request.ts'
 
 /** Where a provider sends people back; what is registered there is PUBLIC_URL and this. */
 export function callbackPath(provider: string): string {
@@ -24,7 +24,7 @@ export function callbackPath(provider: string): string {
 /** What the callback's routes need besides the use case's own services. */
 export interface CallbackRouteOptions extends ProblemSettings {
   readonly services: CallbackServices
-  readonly follow: FollowRequest
+  readonly track: TrackRequest
   readonly translate: Translate
   readonly deadlines: Pick<Deadlines, 'callback'>
 }
@@ -60,11 +60,11 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
           'provider refused',
         )
       if (state === undefined) throw withoutState({ state, ...returned }, adapter.name)
-      const { location, missing } = await options.follow(
+      const { location, missing } = await options.track(
         { request: 'callback', provider: adapter.name, requestId: request.id },
-        (trail) =>
+        (progress) =>
           withDeadline(options.deadlines.callback, () =>
-            callback({ state, address: request.ip, ...returned }, adapter, options.services, trail),
+            callback({ state, address: request.ip, ...returned }, adapter, options.services, progress),
           ),
         request,
       )
@@ -92,7 +92,7 @@ function isPrefetch({ headers }: FastifyRequest): boolean {
 
 /** A person gets a page, a program problem+json; neither is ever redirected. */
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, options: CallbackRouteOptions) {
-  const refusal = error instanceof CallbackRefusal ? error : undefined
+  const refusal = error instanceof CallbackFailure ? error : undefined
   const problem = refusal?.problem ?? asProblem(error, request, options.translate)
   logProblem(request, problem, error)
   return wantsPage(request)

@@ -1,14 +1,14 @@
-import { finishWithin, rememberExpired } from '../config.ts'
+import { finishWithin, rememberExpired } from '../config/config.ts'
 import { network } from '../http/client-ip.ts'
-import { Problem } from '../http/problem.ts'
-import type { ProblemName } from '../http/problems.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
+import type { LoginProgress } from '../login-history/progress.ts'
+import { Problem } from '../problems/problem.ts'
+import type { ProblemName } from '../problems/table.ts'
 import type { ProviderAdapter } from '../providers/provider.ts'
 import type { Sites } from '../sites/site.ts'
 import type { Answer, CallbackError, Login } from './login.ts'
 import type { LoginStore } from './login-store.ts'
 import { digest, isState } from './state.ts'
-import type { Trail } from './trail.ts'
 
 /** What the provider's redirect brought (RFC 6749 §4.1.2): a code, an error, or the reason why it is neither. */
 export interface CallbackRequest {
@@ -41,8 +41,8 @@ export interface CallbackAnswer {
 }
 
 /** A refusal at the callback, and the site to which its page may lead back. */
-export class CallbackRefusal extends Error {
-  override readonly name = 'CallbackRefusal'
+export class CallbackFailure extends Error {
+  override readonly name = 'CallbackFailure'
   readonly problem: Problem
   /** Undefined where no login is known, or the site may not be named any more. */
   readonly siteOrigin: string | undefined
@@ -73,20 +73,20 @@ const problems: Readonly<Record<CallbackError | 'login_expired', ProblemName>> =
 /**
  * Takes the provider's redirect and says where the browser goes. The redirect is built only from what this
  * request carries: the same callback again gives the same redirect, and a stored code goes to nobody.
- * @throws {CallbackRefusal} where the browser must not be redirected
+ * @throws {CallbackFailure} where the browser must not be redirected
  * @throws {StoreUnavailable}
  */
 export async function callback(
   request: CallbackRequest,
   adapter: ProviderAdapter,
   services: CallbackServices,
-  trail: Trail,
+  progress: LoginProgress,
 ): Promise<CallbackAnswer> {
   const found = isState(request.state) ? await services.logins.find(request.state) : undefined
-  if (found === undefined) throw new CallbackRefusal(new Problem('unknown-login'), undefined)
+  if (found === undefined) throw new CallbackFailure(new Problem('unknown-login'), undefined)
   const { login } = found
-  trail.follows(request.state, login)
-  const refused = (problem: Problem) => new CallbackRefusal(problem, new URL(login.redirectUrl).origin)
+  progress.follows(request.state, login)
+  const refused = (problem: Problem) => new CallbackFailure(problem, new URL(login.redirectUrl).origin)
   if (login.provider !== adapter.name) throw refused(new Problem('provider-mismatch'))
   if (request.iss !== undefined && adapter.issuer !== undefined && request.iss !== adapter.issuer)
     throw refused(new Problem('issuer-mismatch'))
@@ -96,7 +96,7 @@ export async function callback(
   const back = (parameters: Readonly<Record<string, string>>) =>
     appendQuery(login.redirectUrl, { provider: login.provider, state: request.state, ...parameters })
   const failed = (error: CallbackError | 'login_expired') => {
-    trail.fails(problems[error])
+    progress.fails(problems[error])
     return back({ error, error_description: descriptions[error] })
   }
   if (found.claimed) throw refused(new Problem('login-completed'))
@@ -114,7 +114,7 @@ export async function callback(
   const outcome = await services.logins.answer(request.state, answer, (finishWithin + rememberExpired) / 1000)
   if (outcome === 'gone') throw refused(new Problem('login-completed'))
   if (outcome === 'conflict') throw refused(new Problem('code-mismatch'))
-  if (found.answer?.kind !== answer.kind) trail.mark('came_back')
+  if (found.answer?.kind !== answer.kind) progress.mark('came_back')
   if (answer.kind === 'code') return { location: back({ code: request.code ?? '' }) }
   return { location: failed(answer.error), ...(missing !== undefined && { missing }) }
 }
@@ -134,10 +134,10 @@ function missingParameter(request: CallbackRequest, adapter: ProviderAdapter): s
 async function checkSite(login: Login, sites: Sites): Promise<void> {
   const site = await sites.byId(login.siteId)
   if (site === undefined || !site.redirectUrls.includes(login.redirectUrl))
-    throw new CallbackRefusal(new Problem('redirect-url-unknown'), undefined)
-  if (site.disabled) throw new CallbackRefusal(new Problem('site-disabled'), undefined)
+    throw new CallbackFailure(new Problem('redirect-url-unknown'), undefined)
+  if (site.disabled) throw new CallbackFailure(new Problem('site-disabled'), undefined)
   if (!site.providers.includes(login.provider))
-    throw new CallbackRefusal(
+    throw new CallbackFailure(
       new Problem('provider-not-allowed', { values: { provider: login.provider } }),
       new URL(login.redirectUrl).origin,
     )

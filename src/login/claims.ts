@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
-import { finishWithin, rememberExpired } from '../config.ts'
-import { again } from '../sessions/again.ts'
-import { loginId } from './login-entry.ts'
+import { finishWithin, rememberExpired } from '../config/config.ts'
+import { loginId } from '../login-history/entry.ts'
+import { retry } from '../sessions/retry.ts'
 import type { Claim, LoginStore } from './login-store.ts'
 import { StoreUnavailable } from './login-store.ts'
 
@@ -56,7 +56,7 @@ export function createClaims(
     const attempts = Number.POSITIVE_INFINITY
     const allowed = (error: unknown) => error instanceof StoreUnavailable
     try {
-      await again(release, { allowed, attempts, signal }).catch((error: unknown) => {
+      await retry(release, { allowed, attempts, signal }).catch((error: unknown) => {
         if (closing.signal.aborted) return release()
         throw error
       })

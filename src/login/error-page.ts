@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { escapeHtml, sendPage } from '../http/page.ts'
-import type { Problem } from '../http/problem.ts'
-import type { ProblemSettings } from '../http/problem-reply.ts'
-import { languageOf, pageTexts, problemHeaders } from '../http/problem-reply.ts'
-import type { ProblemName } from '../http/problems.ts'
+import { escapeHtml, sendHtmlPage } from '../problems/html-page.ts'
+import type { Problem } from '../problems/problem.ts'
+import type { ProblemSettings } from '../problems/reply.ts'
+import { languageOf, pageTexts, problemHeaders } from '../problems/reply.ts'
+import type { ProblemName } from '../problems/table.ts'
 
 const words = {
   en: {
@@ -69,7 +69,7 @@ export function sendErrorPage(
     siteOrigin === undefined
       ? ''
       : `<p><a href="${escapeHtml(siteOrigin)}">${back} ${escapeHtml(new URL(siteOrigin).host)}</a></p>`
-  return sendPage(problemHeaders(reply, problem), {
+  return sendHtmlPage(problemHeaders(reply, problem), {
     language,
     title: told[headings[problem.type] ?? 'failed'],
     body: `<p>${escapeHtml(userMessage)}</p>${link}<p><small>${help} <code>${escapeHtml(request.id)}</code><br>${escapeHtml(`${title}. ${detail}`)}</small></p>`,

@@ -1,7 +1,8 @@
-import type { Deadlines } from '../config.ts'
-import type { Credentials } from '../http/basic-auth.ts'
-import { Problem } from '../http/problem.ts'
+import type { Deadlines } from '../config/config.ts'
+import type { Credentials } from '../http/client-credentials.ts'
 import type { Counted, RateLimits } from '../http/rate-limit.ts'
+import type { LoginProgress } from '../login-history/progress.ts'
+import { Problem } from '../problems/problem.ts'
 import type { AuthorizationGrant } from '../providers/provider.ts'
 import { ProviderFailure } from '../providers/provider.ts'
 import type { ProviderRegistry, RegisteredProvider } from '../providers/registry.ts'
@@ -13,9 +14,8 @@ import type { Claims, TakenLogin } from './claims.ts'
 import type { Answer, Login } from './login.ts'
 import type { Claim, LoginStore } from './login-store.ts'
 import { admit, checkVerifier, sameDigest } from './prove-caller.ts'
-import { refusalOf } from './provider-refusal.ts'
+import { refusalOf } from './provider-problem.ts'
 import { digest, isState, loginHash } from './state.ts'
-import type { Trail } from './trail.ts'
 
 /** What the site's backend posts. */
 export interface FinishRequest {
@@ -61,9 +61,9 @@ export async function finish(
   request: FinishRequest,
   services: FinishServices,
   signal: AbortSignal,
-  trail: Trail,
+  progress: LoginProgress,
 ): Promise<TokenPair> {
-  const checked = await check(request, services, trail).catch(async (error: unknown) => {
+  const checked = await check(request, services, progress).catch(async (error: unknown) => {
     await countFailure(error, request.address, services.limits)
     throw error
   })
@@ -72,10 +72,10 @@ export async function finish(
   const taken = await services.claims.take(request.state)
   if (taken === undefined) throw new Problem('unknown-login')
   if (!taken.won) return await repeat(request.state, checked.proved, taken, services)
-  trail.mark('claimed')
+  progress.mark('claimed')
 
   try {
-    const tokens = await trade(request.state, checked, services, signal, trail)
+    const tokens = await trade(request.state, checked, services, signal, progress)
     if (tokens !== undefined) return tokens
   } catch (error) {
     if (error instanceof ProviderFailure)
@@ -101,8 +101,12 @@ interface Checked {
 type CodeAnswer = Extract<Answer, { readonly kind: 'code' }>
 
 /** Everything that can be wrong with what the caller brings, before anything is used up. */
-async function check(request: FinishRequest, services: FinishServices, trail: Trail): Promise<Checked> {
-  const { login, answer } = await findLogin(request, services, trail)
+async function check(
+  request: FinishRequest,
+  services: FinishServices,
+  progress: LoginProgress,
+): Promise<Checked> {
+  const { login, answer } = await findLogin(request, services, progress)
   const provider = services.providers.get(login.provider)
   const site = await services.sites.byId(login.siteId)
   if (site === undefined) throw new Problem('site-disabled')
@@ -119,12 +123,12 @@ async function check(request: FinishRequest, services: FinishServices, trail: Tr
 async function findLogin(
   { state }: FinishRequest,
   { logins }: FinishServices,
-  trail: Trail,
+  progress: LoginProgress,
 ): Promise<{ login: Login; answer: Answer }> {
   const found = isState(state) ? await logins.find(state) : undefined
   if (found === undefined) throw new Problem('unknown-login')
   const { login, answer, claimed } = found
-  trail.follows(state, login)
+  progress.follows(state, login)
   const by = answer?.kind === 'code' ? answer.finishBy : login.answerBy
   // A repeat is told what became of the first finish, however late that one was.
   if (!claimed && Date.now() > by) throw new Problem('login-expired')
@@ -177,18 +181,18 @@ async function trade(
   { login, answer, code, provider: { adapter, guard } }: Checked,
   services: FinishServices,
   signal: AbortSignal,
-  trail: Trail,
+  progress: LoginProgress,
 ): Promise<TokenPair | undefined> {
   const grant: AuthorizationGrant = {
     code,
     kept: answer.kept,
     redirectUri: services.callbackUrl(login.provider),
     nonce: login.nonce,
-    onExchanged: () => trail.mark('exchanged'),
+    onExchanged: () => progress.mark('exchanged'),
     ...(login.codeVerifier !== undefined && { codeVerifier: login.codeVerifier }),
   }
   const profile = await guard.execute(() => adapter.identify(grant, signal))
-  trail.mark('profile')
+  progress.mark('profile')
   const session = await services.openSession(
     { profile, provider: login.provider, siteId: login.siteId, loginHash: loginHash(state) },
     signal,
@@ -196,7 +200,7 @@ async function trade(
   if (session.kind === 'site-gone') throw new Problem('site-disabled')
   if (session.kind === 'disabled') throw new Problem('user-disabled')
   if (session.kind === 'exists') return undefined
-  trail.mark('session')
+  progress.mark('session')
   return services.issueTokens(session)
 }
 

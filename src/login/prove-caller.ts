@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
-import { unauthorized } from '../http/basic-auth.ts'
-import { Problem } from '../http/problem.ts'
+import { unauthorized } from '../http/client-credentials.ts'
+import { Problem } from '../problems/problem.ts'
 import type { Site } from '../sites/site.ts'
 import type { Login } from './login.ts'
 import { digest } from './state.ts'

@@ -1,21 +1,21 @@
 import { isIP } from 'node:net'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { Deadlines } from '../config.ts'
-import { readCredentials } from '../http/basic-auth.ts'
+import type { Deadlines } from '../config/config.ts'
+import { readCredentials } from '../http/client-credentials.ts'
 import { withDeadline } from '../http/deadline.ts'
 import type { Metrics } from '../http/metrics.ts'
-import { bodyFailures, failures, formTypes, ref } from '../http/openapi.ts'
-import { Problem } from '../http/problem.ts'
+import { bodyProblems, formTypes, problemResponses, ref } from '../http/openapi.ts'
 import type { RunningWork } from '../http/running-work.ts'
+import type { TrackRequest } from '../login-history/track-request.ts'
+import { problemTypeOf } from '../login-history/track-request.ts'
+import { Problem } from '../problems/problem.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
 import { callbackParameters } from './callback-parameters.ts'
 import type { CallbackRouteOptions } from './callback-route.ts'
 import { unknownCallbackRoute } from './callback-route.ts'
 import type { FinishRequest, FinishServices } from './finish.ts'
 import { finish } from './finish.ts'
-import type { FollowRequest } from './follow-request.ts'
-import { problemTypeOf } from './follow-request.ts'
 import { loginSchemas } from './schemas.ts'
 import type { StartRequest, StartServices } from './start.ts'
 import { start, unknownProvider } from './start.ts'
@@ -24,7 +24,7 @@ import { start, unknownProvider } from './start.ts'
 export interface LoginRouteOptions {
   readonly services: StartServices & FinishServices & { readonly deadlines: Pick<Deadlines, 'start'> }
   readonly callback: CallbackRouteOptions
-  readonly follow: FollowRequest
+  readonly track: TrackRequest
   /** A finish goes on when its caller is gone. */
   readonly running: RunningWork
   /** Every provider that this version knows, configured or not. */
@@ -62,8 +62,8 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
             description: 'The login is started',
             content: { 'application/json': { schema: ref(StartedLogin) } },
           },
-          ...failures(
-            ...bodyFailures,
+          ...problemResponses(
+            ...bodyProblems,
             'misnamed-parameter',
             'unknown-provider',
             'redirect-url-unknown',
@@ -105,9 +105,9 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         ...(userIp !== undefined && { userIp }),
         ...(prompt === 'select_account' && { prompt }),
       }
-      const started = await options.follow(
+      const started = await options.track(
         { request: 'start', provider, requestId: request.id },
-        (trail) => withDeadline(services.deadlines.start, () => start(asked, services, trail)),
+        (progress) => withDeadline(services.deadlines.start, () => start(asked, services, progress)),
         request,
       )
       options.metrics.loginsStarted.inc({ provider })
@@ -128,7 +128,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       response: {
         204: { description: 'Nothing: the browser only looked ahead (prefetch)', type: 'null' },
         303: { description: 'On to the site', type: 'null' },
-        ...failures(
+        ...problemResponses(
           'missing-parameter',
           'invalid-parameter',
           'repeated-parameter',
@@ -160,8 +160,8 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         body: ref(FinishLogin),
         response: {
           200: { description: 'The tokens', content: { 'application/json': { schema: ref(TokenPair) } } },
-          ...failures(
-            ...bodyFailures,
+          ...problemResponses(
+            ...bodyProblems,
             'unknown-provider',
             'unknown-login',
             'login-expired',
@@ -205,12 +205,12 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         ...(given.codeVerifier !== undefined && { codeVerifier: given.codeVerifier }),
         ...(credentials && { credentials }),
       }
-      const tokens = options.follow(
+      const tokens = options.track(
         { request: 'finish', provider, requestId: request.id },
-        (trail) =>
+        (progress) =>
           withDeadline(
             services.deadlines.finish,
-            (signal) => options.running.track(finish(asked, services, signal, trail)),
+            (signal) => options.running.track(finish(asked, services, signal, progress)),
             'login-incomplete',
           ),
         request,

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { rememberExpired } from '../config.ts'
-import type { Credentials } from '../http/basic-auth.ts'
+import { rememberExpired } from '../config/config.ts'
+import type { Credentials } from '../http/client-credentials.ts'
 import { network } from '../http/client-ip.ts'
-import { Problem } from '../http/problem.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
+import type { LoginProgress } from '../login-history/progress.ts'
+import { Problem } from '../problems/problem.ts'
 import type { ProviderRegistry } from '../providers/registry.ts'
 import { authenticate, countedOf } from '../sites/authenticate.ts'
 import { hostOf, redirectUrlDifference } from '../sites/redirect-url.ts'
@@ -12,7 +13,6 @@ import type { Login } from './login.ts'
 import type { LoginStore } from './login-store.ts'
 import { admit } from './prove-caller.ts'
 import { digest, newState } from './state.ts'
-import type { Trail } from './trail.ts'
 
 /** What a site's backend asks for. */
 export interface StartRequest {
@@ -54,16 +54,16 @@ export interface StartedLogin {
 export async function start(
   request: StartRequest,
   services: StartServices,
-  trail: Trail,
+  progress: LoginProgress,
 ): Promise<StartedLogin> {
   const { limits, sites } = services
   const pace = limits.unknownSiteStruck(request.address) ? 'together' : 'at-once'
   const site = await sites.byRedirectUrl(request.redirectUrl, pace)
-  trail.concerns(site)
+  progress.concerns(site)
   const provider = services.providers.get(request.provider)
   if (provider === undefined) throw unknownProvider(services.providers)
   const caller = await authenticate(request.credentials, request.address, services)
-  trail.concerns(caller)
+  progress.concerns(caller)
   if (site === undefined) {
     // Before the refusal is made, which asks the database once more.
     await limits.unknownSite(request.address)
@@ -74,7 +74,7 @@ export async function start(
   // From anybody else an address of a visitor is ignored: it could be invented.
   const visitor = counted.by === 'site' ? request.userIp : undefined
   await limits.admit('start', site, { ...counted, ...(visitor !== undefined && { visitor }) })
-  const admission = provider.guard.admitsStart()
+  const admission = provider.guard.allowsStart()
   if (!admission.admitted)
     throw new Problem('provider-unavailable', {
       values: { provider: request.provider },
@@ -94,12 +94,12 @@ export async function start(
     ...(request.codeChallenge !== undefined && { codeChallenge: request.codeChallenge }),
     ...(caller === undefined && { startedFrom: network(request.address) }),
     startedAt: now,
-    requestId: trail.requestId,
+    requestId: progress.requestId,
     answerBy: now + services.loginTtl * 1000,
   }
   await services.logins.start(state, login, services.loginTtl + rememberExpired / 1000)
-  trail.follows(state, login)
-  trail.mark('started')
+  progress.follows(state, login)
+  progress.mark('started')
   const authorizeUrl = await adapter.authorizeUrl({
     state,
     redirectUri: services.callbackUrl(adapter.name),
@@ -108,7 +108,7 @@ export async function start(
     ...(request.loginHint !== undefined && { loginHint: request.loginHint }),
     ...(request.prompt !== undefined && { prompt: request.prompt }),
   })
-  trail.mark('sent_to_provider')
+  progress.mark('sent_to_provider')
   return { state, authorizeUrl: authorizeUrl.href }
 }
 

@@ -36,7 +36,7 @@ export interface Guard {
   /** Whether the provider is believed to work; asking changes nothing. */
   readonly works: boolean
   /** Asked by every start. With the circuit open and its pause over, one start a pause is let through. */
-  admitsStart(): Admission
+  allowsStart(): Admission
   /**
    * Runs what talks to the provider.
    * @throws {ProviderFailure} its own, with `codeUnspent`, where `work` was not run; else what `work` threw
@@ -50,7 +50,7 @@ export interface Guard {
 export const defaultConcurrency = 100
 
 /** Pauses with trials that nobody finished, after which starts are let through again. */
-const patience = 6
+const maxTrialPauses = 6
 
 /** Seconds: for how long to keep off after a 429 without Retry-After. */
 const defaultBackOff = 5
@@ -95,12 +95,12 @@ export function createGuard({
     get works() {
       return circuit.state === CircuitState.Closed && Date.now() >= backOffUntil
     },
-    admitsStart() {
+    allowsStart() {
       const now = Date.now()
       if (now < backOffUntil) return { admitted: false, retryAfter: secondsUntil(backOffUntil) }
       if (circuit.state === CircuitState.Closed) return { admitted: true }
       // Whoever takes the trial may never finish it, and a stranger could take each one: after a minute nobody waits.
-      if (now >= openUntil + patience * pause) return { admitted: true }
+      if (now >= openUntil + maxTrialPauses * pause) return { admitted: true }
       const until = Math.max(openUntil, trialUntil)
       if (now < until) return { admitted: false, retryAfter: secondsUntil(until) }
       trialUntil = now + pause

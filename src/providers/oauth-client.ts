@@ -1,10 +1,10 @@
+import type { ErrorKinds } from './error-response.ts'
+import { describeErrorResponse, errorResponseKind, isErrorResponse, retryAfterOf } from './error-response.ts'
 import type { Endpoint, HttpAnswer, HttpClient } from './http-client.ts'
 import type { JsonObject } from './json.ts'
 import { parseJsonObject } from './json.ts'
 import type { AuthorizationGrant, AuthorizationRequest } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
-import type { Refusals } from './refusal.ts'
-import { describeRefusal, isRefusal, refusalKind, retryAfterOf } from './refusal.ts'
 import type { ProviderSettings } from './settings.ts'
 
 /** A successful answer of the token endpoint. It never leaves its adapter. */
@@ -43,7 +43,7 @@ export interface OAuthClientOptions {
   readonly settings: ProviderSettings
   readonly http: HttpClient
   /** The provider's own words at the token endpoint, beyond those of RFC 6749. */
-  readonly refusals?: Refusals
+  readonly refusals?: ErrorKinds
 }
 
 /** An OAuth client for one provider. */
@@ -84,8 +84,8 @@ export function createOAuthClient({
     const { headers = {} } = request
     const answer = await http.send({ endpoint, method: 'GET', url, headers, fresh }, signal)
     const json = read(endpoint, answer)
-    if (isRefusal(json) || answer.status >= 400) {
-      const words = describeRefusal(json, [request.accessToken, settings.clientSecret])
+    if (isErrorResponse(json) || answer.status >= 400) {
+      const words = describeErrorResponse(json, [request.accessToken, settings.clientSecret])
       throw new ProviderFailure('invalid_response', failed(endpoint, answer.status, words))
     }
     return json
@@ -127,10 +127,15 @@ export function createOAuthClient({
       const url = new URL(settings.tokenUrl)
       const answer = await http.send({ endpoint: 'token', method: 'POST', url, headers, body }, signal)
       const json = read('token', answer)
-      if (isRefusal(json) || answer.status >= 400) {
+      if (isErrorResponse(json) || answer.status >= 400) {
         const basic = headers.authorization?.replace('Basic ', '')
-        const words = describeRefusal(json, [grant.code, grant.codeVerifier, settings.clientSecret, basic])
-        const kind = refusalKind(json, answer.status, refusals)
+        const words = describeErrorResponse(json, [
+          grant.code,
+          grant.codeVerifier,
+          settings.clientSecret,
+          basic,
+        ])
+        const kind = errorResponseKind(json, answer.status, refusals)
         throw new ProviderFailure(kind, failed('token', answer.status, words))
       }
       const problem = tokenProblem(json)

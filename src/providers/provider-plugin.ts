@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync, RouteOptions } from 'fastify'
-import { deadlines } from '../config.ts'
+import { deadlines } from '../config/config.ts'
+import type { ErrorKinds } from './error-response.ts'
 import type { GuardOptions, GuardState } from './guard.ts'
 import { createGuard, defaultConcurrency } from './guard.ts'
 import type { HttpClientOptions, HttpTimeouts } from './http-client.ts'
@@ -8,7 +9,6 @@ import type { OAuthClient } from './oauth-client.ts'
 import { createOAuthClient } from './oauth-client.ts'
 import type { ProviderAdapter } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
-import type { Refusals } from './refusal.ts'
 import type { ProviderRegistry } from './registry.ts'
 import type { OwnVariable, ProviderDeclaration, ProviderSettings } from './settings.ts'
 
@@ -23,7 +23,7 @@ export interface ProviderDifferences<Own extends string> extends ProviderDeclara
   /** RFC 9207: `iss` at the callback, if it comes, must equal it. */
   readonly issuer?: (settings: ProviderSettings<Own>) => string
   /** What its token endpoint says in its own words. */
-  readonly refusals?: Refusals
+  readonly refusals?: ErrorKinds
   /** Its two steps, on the common client. Called once, at registration. */
   readonly adapter: (
     client: OAuthClient,

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { failuresWithoutStore, ref } from '../http/openapi.ts'
+import { problemResponsesWithoutStore, ref } from '../http/openapi.ts'
 import type { ProviderRegistry } from './registry.ts'
 
 const ProviderList = Type.Object(
@@ -38,7 +38,7 @@ export const providerRoutes: FastifyPluginAsyncTypebox<{ providers: ProviderRegi
             description: 'The providers',
             content: { 'application/json': { schema: ref(ProviderList) } },
           },
-          ...failuresWithoutStore(),
+          ...problemResponsesWithoutStore(),
         },
       },
     },

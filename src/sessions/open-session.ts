@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../storage/postgres.ts'
 import { isForeignKeyViolation, isTransient } from '../storage/postgres.ts'
-import { again } from './again.ts'
+import { retry } from './retry.ts'
 import type { OpenedSession, OpenSession, SessionOfLogin } from './session.ts'
 
 /** What the service adds to a login; times in seconds. */
@@ -35,7 +35,7 @@ export async function openSession(
   signal?: AbortSignal,
 ): Promise<OpenedSession> {
   const ids = { userId: uuidv7(), sessionId: uuidv7() }
-  return await again(
+  return await retry(
     async (attempt) => {
       const opened = await write(database, options, ids).catch((error: unknown) => {
         // The statement read a site that was removed before it wrote the session, and all of it was undone.

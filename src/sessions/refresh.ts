@@ -1,116 +1,117 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Config } from '../config/config.ts'
+import type { About } from '../http/answered-line.ts'
+import type { Credentials } from '../http/client-credentials.ts'
+import { unauthorized } from '../http/client-credentials.ts'
+import type { Metrics } from '../http/metrics.ts'
+import type { RateLimits } from '../http/rate-limit.ts'
+import type { SigningKeys } from '../keys/signing-keys.ts'
+import { Problem } from '../problems/problem.ts'
+import { authenticate, countedOf, limitedSite } from '../sites/authenticate.ts'
+import type { Sites } from '../sites/site.ts'
 import type { Database } from '../storage/postgres.ts'
-import { isNotCarriedOut, isTransient } from '../storage/postgres.ts'
-import { again } from './again.ts'
+import { InvalidToken } from '../tokens/invalid-token.ts'
+import type { RefreshClaims } from '../tokens/refresh-token.ts'
+import { verifyRefreshToken } from '../tokens/refresh-token.ts'
+import type { TokenPair } from '../tokens/token-pair.ts'
+import { issueTokenPair } from '../tokens/token-pair.ts'
+import type { RefreshOutcome, RefusalReason } from './rotate-session.ts'
+import { rotateSession } from './rotate-session.ts'
 import type { Session } from './session.ts'
 
-/** A verified refresh token and what the service adds; times in seconds. */
-export interface RefreshRequest {
-  readonly sessionId: string
-  /** The token's. */
-  readonly generation: number
-  /** The site that proved itself by its secret, or null. */
-  readonly proved: string | null
-  /** The refresh key that signs now. */
-  readonly refreshKid: string
-  /** REFRESH_TOKEN_TTL. */
-  readonly ttl: number
-  /** REFRESH_GRACE. */
-  readonly grace: number
+/** What renewing stands on. */
+export interface RenewServices {
+  readonly database: Database
+  readonly keys: SigningKeys
+  readonly sites: Sites
+  readonly limits: RateLimits
+  readonly config: Pick<Config, 'refreshTokenTtl' | 'refreshGrace' | 'deadlines'>
+  readonly metrics: Pick<Metrics, 'refreshes'>
+}
+
+/** What a site's backend posts, and whence. */
+export interface RenewRequest {
+  readonly refreshToken: string
+  readonly credentials?: Credentials
+  readonly address: string
 }
 
 /**
- * `rotated`: a new generation. `repeated`: the one that the immediate parent got before, within the grace (told
- * apart from `rotated` to a millisecond, for metrics). `reused`: a superseded token came back, and the session was
- * ended by this very request. `ahead`: the token is newer than its session, which proves that the database lost
- * commits (restored from a backup, or a standby took over that lagged), not that anybody stole it. The session is
- * ended all the same, as an end of it may be among the commits that were lost. `refused`: nothing was changed.
+ * Trades a refresh token for a new pair (RFC 6749 §6): by its signature first, which costs us little, then by
+ * one statement on its session.
+ * @throws {Problem} wrong-credentials, refresh-token-invalid, refresh-token-reused,
+ *   session-ended, user-disabled, site-disabled, secret-required, rate-limited
  */
-export type RefreshOutcome =
-  | { readonly kind: 'rotated' | 'repeated'; readonly session: Session }
-  | { readonly kind: 'reused' | 'ahead'; readonly sessionId: string; readonly siteId: string }
-  | { readonly kind: 'refused'; readonly reason: RefusalReason }
-
-/** Only `secret-required` is for a 401: the caller is to send the site's secret. */
-export type RefusalReason =
-  | 'secret-required'
-  | 'other-site'
-  | 'site-disabled'
-  | 'user-disabled'
-  | 'ended'
-  | 'unknown'
-
-/**
- * Rotates, repeats or ends, in one statement under the row's lock: 50 parallel refreshes of one token leave one
- * living generation, and all of them get it.
- *
- * After an unknown COMMIT it repeats itself only where there is a grace: without one, its own repetition would
- * be a reuse and end the session.
- * @throws database errors as they are
- */
-export async function refreshSession(
-  database: Database,
-  request: RefreshRequest,
-  signal?: AbortSignal,
-): Promise<RefreshOutcome> {
-  const [row] = await again(() => rotate(database, request), {
-    // A deadlock's victim, or a write that a standby refused, was not carried out; a lost connection leaves it open.
-    allowed: (error) => isTransient(error) && (request.grace > 0 || isNotCarriedOut(error)),
-    attempts: 3,
-    ...(signal && { signal }),
-  })
-  if (row === undefined) return { kind: 'refused', reason: await reasonOf(database, request) }
-  const { reused, fresh, ...session } = row
-  if (!reused) return { kind: fresh ? 'rotated' : 'repeated', session }
-  const kind = request.generation > row.generation ? 'ahead' : 'reused'
-  return { kind, sessionId: row.sessionId, siteId: row.siteId }
+export async function refresh(
+  request: RenewRequest,
+  services: RenewServices,
+  about: Pick<About, 'site'> & { readonly log: FastifyBaseLogger },
+  signal: AbortSignal,
+): Promise<TokenPair> {
+  const token = readToken(request.refreshToken, services)
+  about.site = token.client_id
+  const caller = await authenticate(request.credentials, request.address, services)
+  // Another site's token must not count against that site.
+  if (caller !== undefined && caller.id !== token.client_id) throw new Problem('refresh-token-invalid')
+  const site = caller ?? limitedSite(token.client_id, services.sites)
+  await services.limits.admit('refresh', site, countedOf(caller, request.address))
+  const outcome = await rotateSession(
+    services.database,
+    {
+      sessionId: token.sid,
+      generation: token.gen,
+      proved: caller?.id ?? null,
+      refreshKid: services.keys.active('refresh').kid,
+      ttl: services.config.refreshTokenTtl,
+      grace: services.config.refreshGrace,
+    },
+    signal,
+  )
+  services.metrics.refreshes.inc({ outcome: outcome.kind })
+  if ('session' in outcome) return issueTokenPair(services.keys, outcome.session)
+  throw refusalOf(outcome, about.log)
 }
 
-type Rotated = Session & { readonly reused: boolean; readonly fresh: boolean }
-
-/**
- * design: the token's generation is compared under the row lock. The grace is asked for by itself too: a
- * statement that began before the one it waited for would otherwise see `rotated_at` ahead of its own now().
- */
-async function rotate(
-  { prisma }: Database,
-  { sessionId, generation, proved, refreshKid, ttl, grace }: RefreshRequest,
-): Promise<Rotated[]> {
-  return await prisma.$queryRaw<Rotated[]>`
-    UPDATE sessions AS s SET
-      generation = CASE WHEN s.generation = ${generation}::int THEN s.generation + 1 ELSE s.generation END,
-      rotated_at = CASE WHEN s.generation = ${generation}::int THEN now() ELSE s.rotated_at END,
-      refresh_kid = CASE WHEN s.generation = ${generation}::int THEN ${refreshKid}::text ELSE s.refresh_kid END,
-      expires_at = CASE WHEN s.generation = ${generation}::int
-        THEN least(now() + ${ttl}::int * interval '1 second', s.ends_at) ELSE s.expires_at END,
-      revoked_at = CASE WHEN s.generation = ${generation}::int
-        OR (s.generation = ${generation}::int + 1 AND ${grace}::int > 0
-          AND s.rotated_at > now() - ${grace}::int * interval '1 second') THEN NULL ELSE now() END
-    FROM users AS u, sites AS c
-    WHERE s.id = ${sessionId}::uuid AND s.revoked_at IS NULL AND s.expires_at > now()
-      AND u.id = s.user_id AND u.disabled_at IS NULL AND c.id = s.site_id AND c.disabled_at IS NULL
-      AND (s.site_id = ${proved}::text OR (${proved}::text IS NULL AND NOT c.require_secret))
-    RETURNING s.id AS "sessionId", s.user_id AS "userId", s.site_id AS "siteId", s.generation,
-      s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid", s.revoked_at IS NOT NULL AS reused,
-      s.rotated_at = now()::timestamptz(3) AS fresh`
+function readToken(token: string, { keys, metrics }: RenewServices): RefreshClaims {
+  try {
+    return verifyRefreshToken(keys, token)
+  } catch (error) {
+    if (!(error instanceof InvalidToken)) throw error
+    metrics.refreshes.inc({ outcome: 'invalid' })
+    throw new Problem('refresh-token-invalid', { cause: error })
+  }
 }
 
-interface Standing {
-  readonly siteId: string
-  readonly requireSecret: boolean
-  readonly siteDisabled: boolean
-  readonly userDisabled: boolean
+const refusals: Readonly<Record<RefusalReason, () => Problem>> = {
+  'secret-required': () => unauthorized('secret-required'),
+  'other-site': () => new Problem('refresh-token-invalid'),
+  'site-disabled': () => new Problem('site-disabled'),
+  // RFC 6749 §5.2 has no access_denied: for an OAuth client this token is over.
+  'user-disabled': () => new Problem('user-disabled', { error: 'invalid_grant' }),
+  ended: () => new Problem('session-ended'),
+  unknown: () => new Problem('session-ended'),
 }
 
-/** Cold: only after the statement changed nothing. */
-async function reasonOf({ prisma }: Database, { sessionId, proved }: RefreshRequest): Promise<RefusalReason> {
-  const [standing] = await prisma.$queryRaw<Standing[]>`
-    SELECT s.site_id AS "siteId", c.require_secret AS "requireSecret",
-      c.disabled_at IS NOT NULL AS "siteDisabled", u.disabled_at IS NOT NULL AS "userDisabled"
-    FROM sessions AS s JOIN users AS u ON u.id = s.user_id JOIN sites AS c ON c.id = s.site_id
-    WHERE s.id = ${sessionId}::uuid`
-  if (standing === undefined) return 'unknown'
-  if (proved === null && standing.requireSecret) return 'secret-required'
-  if (proved !== null && proved !== standing.siteId) return 'other-site'
-  if (standing.siteDisabled) return 'site-disabled'
-  return standing.userDisabled ? 'user-disabled' : 'ended'
+/** How a token that ended its session is answered, and what the log says of it. */
+const endings = {
+  reused: { problem: 'refresh-token-reused', cause: 'it was superseded before: somebody else may hold it' },
+  // The site did nothing wrong, and nobody is suspected: it learns what each later request will tell it too.
+  ahead: {
+    problem: 'session-ended',
+    cause:
+      'it is newer than the session: the database was restored from a backup, or a standby that lagged took over',
+  },
+} as const
+
+function refusalOf(
+  outcome: Exclude<RefreshOutcome, { readonly session: Session }>,
+  log: FastifyBaseLogger,
+): Problem {
+  if (outcome.kind === 'refused') return refusals[outcome.reason]()
+  const { problem, cause } = endings[outcome.kind]
+  log.warn(
+    { sessionId: outcome.sessionId, siteId: outcome.siteId, cause },
+    'a refresh token ended its session',
+  )
+  return new Problem(problem)
 }

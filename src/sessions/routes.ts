@@ -1,17 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { readCredentials, unauthorized } from '../http/basic-auth.ts'
 import { invalidToken } from '../http/bearer.ts'
+import { readCredentials, unauthorized } from '../http/client-credentials.ts'
 import { withDeadline } from '../http/deadline.ts'
-import { bodyFailures, failures, formTypes, ref } from '../http/openapi.ts'
-import { Problem } from '../http/problem.ts'
+import { bodyProblems, formTypes, problemResponses, ref } from '../http/openapi.ts'
+import { Problem } from '../problems/problem.ts'
 import { authenticate, countedOf, limitedSite } from '../sites/authenticate.ts'
-import { introspect } from '../tokens/introspect.ts'
-import { revokeToken } from '../tokens/revoke.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
-import { readAsker, readPosted } from './asker.ts'
-import { endAllSessions, endSession, listSessions } from './end.ts'
-import type { RenewServices } from './renew.ts'
-import { renew } from './renew.ts'
+import { readBearerSession, readPosted } from './bearer-session.ts'
+import { introspect } from './introspect.ts'
+import { endAllSessions, endSession, listSessions } from './own-sessions.ts'
+import type { RenewServices } from './refresh.ts'
+import { refresh } from './refresh.ts'
+import { revokeToken } from './revoke.ts'
 import {
   Introspection,
   IntrospectToken,
@@ -43,8 +43,8 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
         body: ref(RefreshTokens),
         response: {
           200: { description: 'A new pair', content: { 'application/json': { schema: ref(TokenPair) } } },
-          ...failures(
-            ...bodyFailures,
+          ...problemResponses(
+            ...bodyProblems,
             'refresh-token-invalid',
             'refresh-token-reused',
             'session-ended',
@@ -63,7 +63,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
       const { refresh_token: refreshToken } = request.body
       const credentials = readCredentials(request.headers.authorization, request.body)
       return await withDeadline(config.deadlines.refresh, (signal) =>
-        renew(
+        refresh(
           {
             refreshToken,
             address: request.ip,
@@ -89,7 +89,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
         body: ref(RevokeToken),
         response: {
           200: { description: 'The token is good for nothing (any more)', type: 'null' },
-          ...failures(...bodyFailures, 'secret-required', 'wrong-credentials'),
+          ...problemResponses(...bodyProblems, 'secret-required', 'wrong-credentials'),
         },
       },
     },
@@ -123,7 +123,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
         body: ref(IntrospectToken),
         response: {
           200: { description: 'What it is', content: { 'application/json': { schema: ref(Introspection) } } },
-          ...failures(...bodyFailures, 'secret-required', 'wrong-credentials'),
+          ...problemResponses(...bodyProblems, 'secret-required', 'wrong-credentials'),
         },
       },
     },
@@ -149,12 +149,12 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
         security: user,
         response: {
           200: { description: 'Newest first', content: { 'application/json': { schema: ref(SessionList) } } },
-          ...failures(...userFailures),
+          ...problemResponses(...userFailures),
         },
       },
     },
     async (request) => {
-      const asker = await readAsker(request.headers.authorization, request.ip, services)
+      const asker = await readBearerSession(request.headers.authorization, request.ip, services)
       const sessions = await listSessions(database, asker)
       if (sessions === undefined) throw invalidToken()
       return {
@@ -178,11 +178,14 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
         tags: ['Sessions'],
         summary: 'Log the user out of this site everywhere',
         security: user,
-        response: { 204: { description: 'All are ended', type: 'null' }, ...failures(...userFailures) },
+        response: {
+          204: { description: 'All are ended', type: 'null' },
+          ...problemResponses(...userFailures),
+        },
       },
     },
     async (request, reply) => {
-      const asker = await readAsker(request.headers.authorization, request.ip, services)
+      const asker = await readBearerSession(request.headers.authorization, request.ip, services)
       const ended = await endAllSessions(database, asker)
       if (ended === undefined) throw invalidToken()
       return reply.code(204).send(null)
@@ -200,12 +203,12 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (ap
         params: SessionPath,
         response: {
           204: { description: 'It is ended', type: 'null' },
-          ...failures(...userFailures, 'session-not-found'),
+          ...problemResponses(...userFailures, 'session-not-found'),
         },
       },
     },
     async (request, reply) => {
-      const asker = await readAsker(request.headers.authorization, request.ip, services)
+      const asker = await readBearerSession(request.headers.authorization, request.ip, services)
       const outcome = await endSession(database, asker, request.params.id)
       if (outcome === 'asker-ended') throw invalidToken()
       if (outcome === 'not-found') throw new Problem('session-not-found')

@@ -40,7 +40,7 @@ export type OpenedSession =
   | { readonly kind: 'site-gone' }
 
 /** Who asks by an access token: its claims `sid`, `sub`, `client_id`. */
-export interface Asker {
+export interface BearerSession {
   readonly sessionId: string
   readonly userId: string
   readonly siteId: string

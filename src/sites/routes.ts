@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Config } from '../config.ts'
-import { finishWithin } from '../config.ts'
-import { failures, ref } from '../http/openapi.ts'
+import type { Config } from '../config/config.ts'
+import { finishWithin } from '../config/config.ts'
+import { problemResponses, ref } from '../http/openapi.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import { limits as perMinute } from '../http/rate-limit.ts'
-import type { SigningKeys } from '../tokens/signing-keys.ts'
+import type { SigningKeys } from '../keys/signing-keys.ts'
 import { askingSite } from './authenticate.ts'
 import { OwnSite } from './schemas.ts'
 import type { Site, Sites } from './site.ts'
@@ -40,7 +40,7 @@ export const siteRoutes: FastifyPluginAsyncTypebox<SiteRouteOptions> = async (ap
         security: [{ site: [] }],
         response: {
           200: { description: 'Your site', content: { 'application/json': { schema: ref(OwnSite) } } },
-          ...failures('secret-required', 'wrong-credentials', 'rate-limited'),
+          ...problemResponses('secret-required', 'wrong-credentials', 'rate-limited'),
         },
       },
     },

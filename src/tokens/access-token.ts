@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
+import type { SigningKeys } from '../keys/signing-keys.ts'
 import { InvalidToken } from './invalid-token.ts'
-import type { SigningKeys } from './signing-keys.ts'
 import { timeClaims, Uuid, verifyToken } from './verify-token.ts'
 
 export { InvalidToken } from './invalid-token.ts'
@@ -24,7 +24,7 @@ const AccessClaims = Type.Object({
 /** The claims of a verified access token. */
 export type AccessClaims = Static<typeof AccessClaims>
 
-/** ACCESS_TOKEN_TTL is an hour at most, src/variables.ts. */
+/** ACCESS_TOKEN_TTL is an hour at most, src/config/variables.ts. */
 const access = { kind: 'access', claims: Compile(AccessClaims), longestLife: 3600 } as const
 
 /** Whom a token speaks of. */

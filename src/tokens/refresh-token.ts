@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { SigningKeys } from './signing-keys.ts'
+import type { SigningKeys } from '../keys/signing-keys.ts'
 import { timeClaims, Uuid, verifyToken } from './verify-token.ts'
 
 /** The claims of a refresh token: it names a session and a generation, and nothing else of it is stored. */
@@ -21,7 +21,7 @@ const RefreshClaims = Type.Object({
 /** The claims of a verified refresh token. */
 export type RefreshClaims = Static<typeof RefreshClaims>
 
-/** SESSION_MAX_AGE and REFRESH_TOKEN_TTL are two years at most, src/variables.ts; a second for rounding. */
+/** SESSION_MAX_AGE and REFRESH_TOKEN_TTL are two years at most, src/config/variables.ts; a second for rounding. */
 const refresh = { kind: 'refresh', claims: Compile(RefreshClaims), longestLife: 63_072_001 } as const
 
 /** A generation of a session to sign for. */

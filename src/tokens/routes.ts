@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { failuresWithoutStore, ref } from '../http/openapi.ts'
-import type { SigningKeys } from './signing-keys.ts'
+import { problemResponsesWithoutStore, ref } from '../http/openapi.ts'
+import type { SigningKeys } from '../keys/signing-keys.ts'
 
 const authMethods = ['client_secret_basic', 'client_secret_post']
 
@@ -99,7 +99,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ keys: SigningKeys; publicU
         security: [],
         response: {
           200: { description: 'The keys', content: { 'application/json': { schema: ref(JwkSet) } } },
-          ...failuresWithoutStore(),
+          ...problemResponsesWithoutStore(),
         },
       },
     },
@@ -127,7 +127,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ keys: SigningKeys; publicU
               description: 'The metadata',
               content: { 'application/json': { schema: ref(ServerMetadata) } },
             },
-            ...failuresWithoutStore(),
+            ...problemResponsesWithoutStore(),
           },
         },
       },

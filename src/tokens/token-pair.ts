@@ -1,10 +1,10 @@
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
+import type { SigningKeys } from '../keys/signing-keys.ts'
 import type { AccessSubject } from './access-token.ts'
 import { issueAccessToken } from './access-token.ts'
 import type { RefreshSubject } from './refresh-token.ts'
 import { issueRefreshToken } from './refresh-token.ts'
-import type { SigningKeys } from './signing-keys.ts'
 
 /** What a finish and a refresh answer (RFC 6749 §5.1). */
 export const TokenPair = Type.Object(

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
+import type { KeyKind } from '../keys/key-material.ts'
+import type { SigningKeys } from '../keys/signing-keys.ts'
 import { InvalidToken } from './invalid-token.ts'
-import type { KeyKind } from './key-material.ts'
-import type { SigningKeys } from './signing-keys.ts'
 
 /** Bytes of a token that is looked at at all; ours have less than one kilobyte. */
 const longest = 8 * 1024

@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { invalidToken } from '../http/bearer.ts'
-import { failures, ref } from '../http/openapi.ts'
+import { problemResponses, ref } from '../http/openapi.ts'
 import { longestEmail, longestText } from '../providers/profile.ts'
-import type { AskerServices } from '../sessions/asker.ts'
-import { readAsker } from '../sessions/asker.ts'
+import type { BearerServices } from '../sessions/bearer-session.ts'
+import { readBearerSession } from '../sessions/bearer-session.ts'
 import type { Database } from '../storage/postgres.ts'
 import { profileOf } from './user.ts'
 
@@ -54,7 +54,7 @@ const Profile = Type.Object(
 )
 
 /** The person behind an access token. */
-export const userRoutes: FastifyPluginAsyncTypebox<AskerServices & { database: Database }> = async (
+export const userRoutes: FastifyPluginAsyncTypebox<BearerServices & { database: Database }> = async (
   app,
   { database, ...services },
 ) => {
@@ -69,12 +69,12 @@ export const userRoutes: FastifyPluginAsyncTypebox<AskerServices & { database: D
         security: [{ accessToken: [] }],
         response: {
           200: { description: 'The profile', content: { 'application/json': { schema: ref(Profile) } } },
-          ...failures('token-missing', 'token-invalid', 'rate-limited'),
+          ...problemResponses('token-missing', 'token-invalid', 'rate-limited'),
         },
       },
     },
     async (request) => {
-      const asker = await readAsker(request.headers.authorization, request.ip, services)
+      const asker = await readBearerSession(request.headers.authorization, request.ip, services)
       const profile = await profileOf(database, asker)
       if (profile === undefined) throw invalidToken()
       return {

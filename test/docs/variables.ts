@@ -1,6 +1,6 @@
+import { Variables } from '../../src/config/variables.ts'
 import type { ProviderDeclaration, ProviderSettings } from '../../src/providers/settings.ts'
 import { readProviders } from '../../src/providers/settings.ts'
-import { Variables } from '../../src/variables.ts'
 
 /** A variable as documents must show it. */
 export interface DocumentedVariable {
@@ -17,7 +17,7 @@ export function environmentVariables(providers: readonly ProviderDeclaration[]):
   return [...commonVariables(), ...providers.flatMap((provider) => providerVariables(provider))]
 }
 
-/** Those of `src/variables.ts`. */
+/** Those of `src/config/variables.ts`. */
 export function commonVariables(): DocumentedVariable[] {
   return Object.entries(Variables.properties).map(([name, schema]: [string, object]) => ({
     name,

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { problems } from '../../src/http/problems.ts'
+import { problems } from '../../src/problems/table.ts'
 import { get } from '../support/login-flow.ts'
 import { lintDocument, readDocument } from '../support/openapi.ts'
 import { startTestService } from '../support/service.ts'

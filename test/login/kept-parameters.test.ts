@@ -3,14 +3,14 @@ import Fastify from 'fastify'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import t from 'tap'
-import { deadlines } from '../../src/config.ts'
+import { deadlines } from '../../src/config/config.ts'
 import { forms } from '../../src/http/forms.ts'
 import { noRateLimits } from '../../src/http/rate-limit.ts'
 import { callbackRoute } from '../../src/login/callback-route.ts'
-import { followRequests } from '../../src/login/follow-request.ts'
-import { createMemoryLoginHistory } from '../../src/login/memory-login-history.ts'
 import { createMemoryLoginStore } from '../../src/login/memory-login-store.ts'
 import { newState } from '../../src/login/state.ts'
+import { createMemoryLoginHistory } from '../../src/login-history/memory-store.ts'
+import { trackRequests } from '../../src/login-history/track-request.ts'
 import type { ProviderAdapter } from '../../src/providers/provider.ts'
 import type { Site } from '../../src/sites/site.ts'
 
@@ -52,7 +52,7 @@ async function stage(t: Test) {
   app.route(
     callbackRoute(adapter, {
       services: { logins, sites, limits: noRateLimits },
-      follow: followRequests({ history: createMemoryLoginHistory(), translate, onStep: () => {} }),
+      track: trackRequests({ history: createMemoryLoginHistory(), translate, onStep: () => {} }),
       publicUrl: 'https://login.example',
       translate,
       deadlines,

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { mail } from '../../plugins/mail.ts'
-import { startMailDouble } from '../../sandbox/mail.ts'
+import { startMailDouble } from '../../sandbox/doubles/mail.ts'
 import { runProviderConformance } from '../providers/provider-conformance.ts'
 import { consented, failureOf, identify, redirectUri, serve } from '../providers/provider-setup.ts'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { yandex } from '../../plugins/yandex.ts'
-import { startYandexDouble } from '../../sandbox/yandex.ts'
+import { startYandexDouble } from '../../sandbox/doubles/yandex.ts'
 import { runProviderConformance } from '../providers/provider-conformance.ts'
 import { consented, failureOf, identify, redirectUri, serve } from '../providers/provider-setup.ts'
 

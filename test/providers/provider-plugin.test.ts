@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import t from 'tap'
 import { yandex } from '../../plugins/yandex.ts'
-import { startYandexDouble } from '../../sandbox/yandex.ts'
+import { startYandexDouble } from '../../sandbox/doubles/yandex.ts'
 import { normalizeProfile } from '../../src/providers/profile.ts'
 import { providerPlugin } from '../../src/providers/provider-plugin.ts'
 import { createProviderRegistry } from '../../src/providers/registry.ts'

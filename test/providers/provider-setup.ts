@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import Fastify from 'fastify'
 import type { Test } from 'tap'
-import type { ConsentOptions, ProviderDouble, RecordedRequest } from '../../sandbox/double.ts'
+import type { ConsentOptions, ProviderDouble, RecordedRequest } from '../../sandbox/doubles/double.ts'
 import type { Guard, GuardState } from '../../src/providers/guard.ts'
 import type { HttpObservation } from '../../src/providers/http-client.ts'
 import type { AuthorizationGrant, ProviderAdapter } from '../../src/providers/provider.ts'

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { deadlines } from '../../src/config.ts'
+import { deadlines } from '../../src/config/config.ts'
 import { openSession } from '../../src/sessions/open-session.ts'
-import { refreshSession } from '../../src/sessions/refresh.ts'
+import { rotateSession } from '../../src/sessions/rotate-session.ts'
 import type { Database } from '../../src/storage/postgres.ts'
 import { isDatabaseUnavailable, openDatabase } from '../../src/storage/postgres.ts'
 import { testDatabase } from '../support/database.ts'
@@ -62,8 +62,8 @@ t.test('the caller’s own repetition after a lost answer finds the session aliv
     ttl: 60,
     grace: 10,
   }
-  await t.rejects(refreshSession(cuttable, request, signal))
-  t.match(await refreshSession(cuttable, request), { kind: 'repeated', session: { generation: 1 } })
+  await t.rejects(rotateSession(cuttable, request, signal))
+  t.match(await rotateSession(cuttable, request), { kind: 'repeated', session: { generation: 1 } })
 })
 
 t.test('cut between COMMIT and answer of a login: the session is recognised as opened', async (t) => {

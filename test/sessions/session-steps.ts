@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
-import { endSession, listSessions } from '../../src/sessions/end.ts'
 import { openSession } from '../../src/sessions/open-session.ts'
-import { refreshSession } from '../../src/sessions/refresh.ts'
+import { endSession, listSessions } from '../../src/sessions/own-sessions.ts'
+import { rotateSession } from '../../src/sessions/rotate-session.ts'
 import { sweepSessions } from '../../src/sessions/sweep.ts'
 import type { Database } from '../../src/storage/postgres.ts'
 import { profileOf } from '../../src/users/user.ts'
@@ -85,7 +85,7 @@ const refreshes: fc.Arbitrary<Command> = fc
       async (model, database) => {
         const session = pick(model, index)
         const generation = Math.max(0, session.generation - behind)
-        const outcome = await refreshSession(database, {
+        const outcome = await rotateSession(database, {
           sessionId: session.id,
           generation,
           proved: proved === null ? null : site(proved),

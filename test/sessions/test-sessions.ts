@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type OpenSessionOptions, openSession } from '../../src/sessions/open-session.ts'
-import type { RefreshOutcome, RefreshRequest } from '../../src/sessions/refresh.ts'
-import { refreshSession } from '../../src/sessions/refresh.ts'
+import type { RefreshOutcome, RefreshRequest } from '../../src/sessions/rotate-session.ts'
+import { rotateSession } from '../../src/sessions/rotate-session.ts'
 import type { SessionOfLogin } from '../../src/sessions/session.ts'
 import type { Database } from '../../src/storage/postgres.ts'
 
@@ -46,7 +46,7 @@ export async function refresh(
   changes: Partial<RefreshRequest> = {},
 ): Promise<RefreshOutcome> {
   const request = { sessionId, generation, proved: null, refreshKid: 'kid-1', ttl: 3_600, grace: 10 }
-  return await refreshSession(database, { ...request, ...changes })
+  return await rotateSession(database, { ...request, ...changes })
 }
 
 /** Lets this many seconds pass for a session: all of its times move back. */

@@ -142,13 +142,13 @@ t.test('serves our schema to many connections, and keeps the data', async (t) =>
   })
 })
 
-/** Sends bytes and waits until the server has closed the connection, or `patience` ms. */
-async function sendJunk(folder: string, bytes: Buffer, patience = 300): Promise<void> {
+/** Sends bytes and waits until the server has closed the connection, or `maxTrialPauses` ms. */
+async function sendJunk(folder: string, bytes: Buffer, maxTrialPauses = 300): Promise<void> {
   const socket = connect(join(folder, '.s.PGSQL.5432'))
   socket.on('error', () => {})
   socket.resume()
   socket.write(bytes)
-  const timer = setTimeout(() => socket.destroy(), patience)
+  const timer = setTimeout(() => socket.destroy(), maxTrialPauses)
   await once(socket, 'close')
   clearTimeout(timer)
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { parseRedisUrl } from '../../src/storage/redis-address.ts'
 
 /** What the message of each refused address says; none repeats what may be a part of a password. */

@@ -1,8 +1,8 @@
-import type { Deadlines } from '../../src/config.ts'
+import type { Deadlines } from '../../src/config/config.ts'
 
 /**
  * For services whose test is not about deadlines: a machine that is busy with other work must fail no test. A test
- * that is about them, or about a dependency that is away, takes the service's own (src/config.ts).
+ * that is about them, or about a dependency that is away, takes the service's own (src/config/config.ts).
  */
 export const patient: Deadlines = {
   start: 15_000,

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { ProblemName } from '../../src/http/problems.ts'
+import type { ProblemName } from '../../src/problems/table.ts'
 import type { Answer } from './login-flow.ts'
 
 /** What a refusal must be; the OAuth `error` is written out, so that a test does not read it from the table. */

@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto'
 import { createHmac, createPrivateKey, generateKeyPairSync, sign } from 'node:crypto'
+import type { KeyMaterial } from '../../src/keys/key-material.ts'
+import { openKey } from '../../src/keys/key-material.ts'
+import { createKeySeal } from '../../src/keys/key-seal.ts'
+import { readKeys } from '../../src/keys/store.ts'
 import type { Database } from '../../src/storage/postgres.ts'
-import type { KeyMaterial } from '../../src/tokens/key-material.ts'
-import { openKey } from '../../src/tokens/key-material.ts'
-import { createKeySeal } from '../../src/tokens/key-seal.ts'
-import { readKeys } from '../../src/tokens/key-store.ts'
 
 /** How a living token is taken apart and built anew: members replaced, `null` removes one. */
 export interface Recipe {

@@ -4,19 +4,19 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Cluster, Redis } from 'ioredis'
 import { pino } from 'pino'
 import type t from 'tap'
-import type { ProviderDouble } from '../../sandbox/double.ts'
-import { startGoogleDouble } from '../../sandbox/google.ts'
-import { startMailDouble } from '../../sandbox/mail.ts'
-import { startYandexDouble } from '../../sandbox/yandex.ts'
+import type { ProviderDouble } from '../../sandbox/doubles/double.ts'
+import { startGoogleDouble } from '../../sandbox/doubles/google.ts'
+import { startMailDouble } from '../../sandbox/doubles/mail.ts'
+import { startYandexDouble } from '../../sandbox/doubles/yandex.ts'
 import { createApp, providers } from '../../src/app.ts'
-import type { Config, Deadlines, Environment } from '../../src/config.ts'
-import { readConfig } from '../../src/config.ts'
+import type { Config, Deadlines, Environment } from '../../src/config/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
+import type { SigningKeys } from '../../src/keys/signing-keys.ts'
+import { createSigningKeys } from '../../src/keys/signing-keys.ts'
 import { errorForLog } from '../../src/log.ts'
 import { addSite } from '../../src/sites/manage.ts'
 import { connectRedis } from '../../src/storage/redis.ts'
-import type { SigningKeys } from '../../src/tokens/signing-keys.ts'
-import { createSigningKeys } from '../../src/tokens/signing-keys.ts'
 import { tryRedis } from '../../src/try-redis.ts'
 import type { TestDatabase } from './database.ts'
 import { testDatabase } from './database.ts'
@@ -64,7 +64,7 @@ export interface TestServiceOptions {
   readonly reachable?: boolean
   /** The clock under its signing keys. */
   readonly now?: () => number
-  /** `deadlines` of src/config.ts where the test is about them; without them, patient ones. */
+  /** `deadlines` of src/config/config.ts where the test is about them; without them, patient ones. */
   readonly deadlines?: Deadlines
   /** Milliseconds that it remembers a site, in place of the service's own. */
   readonly siteKept?: number

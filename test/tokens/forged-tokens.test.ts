@@ -7,11 +7,11 @@ import {
   sign,
 } from 'node:crypto'
 import t from 'tap'
+import { createKeySeal } from '../../src/keys/key-seal.ts'
 import { issueAccessToken, verifyAccessToken } from '../../src/tokens/access-token.ts'
-import { createKeySeal } from '../../src/tokens/key-seal.ts'
 import { issueRefreshToken, verifyRefreshToken } from '../../src/tokens/refresh-token.ts'
+import { settings, testKeys } from '../keys/test-keys.ts'
 import { testDatabase } from '../support/database.ts'
-import { settings, testKeys } from './test-keys.ts'
 
 const database = await testDatabase(t)
 const keys = await testKeys(t, { database })

@@ -2,8 +2,8 @@ import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from '
 import t from 'tap'
 import { verifyRefreshToken } from '../../src/tokens/refresh-token.ts'
 import { issueTokenPair } from '../../src/tokens/token-pair.ts'
+import { settings, testKeys } from '../keys/test-keys.ts'
 import { testDatabase } from '../support/database.ts'
-import { settings, testKeys } from './test-keys.ts'
 
 const session = {
   sessionId: '0199c0de-0000-7000-8000-000000000002',

@@ -1,0 +1,22 @@
+import type { LoginEntry } from './entry.ts'
+import { recentLogins } from './query.ts'
+import type { LoginHistory } from './store.ts'
+import { rememberedFor, streamOf, streams } from './store.ts'
+
+/** The history in this process's memory, for development: gone with the process and shared with no other. */
+export function createMemoryLoginHistory(): LoginHistory {
+  const sites = new Map<string, Record<keyof typeof streams, LoginEntry[]>>()
+  return {
+    record(siteId, entry) {
+      const site = sites.get(siteId) ?? { starts: [], logins: [] }
+      sites.set(siteId, site)
+      const name = streamOf(entry)
+      if (site[name].push(entry) > streams[name]) site[name].shift()
+    },
+    async recent(siteId, filter) {
+      const { starts, logins } = sites.get(siteId) ?? { starts: [], logins: [] }
+      const since = Math.max(Date.now() - rememberedFor, filter.since ?? 0)
+      return recentLogins([...starts, ...logins], { ...filter, since })
+    },
+  }
+}

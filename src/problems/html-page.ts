@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto'
+import type { FastifyReply } from 'fastify'
+import { closedPolicy } from '../http/headers.ts'
+import type { Language } from './texts.ts'
+
+const style = `
+:root { color-scheme: light dark }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 12vh auto; padding: 0 1.25rem }
+h1 { font-size: 1.5rem; line-height: 1.25 }
+a { color: inherit; font-weight: 600 }
+small, code, pre { opacity: .75; overflow-wrap: anywhere; white-space: pre-wrap }
+`
+
+const policy = `${closedPolicy}; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'`
+
+/** HTML-escapes text for an element or a quoted attribute. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+}
+
+/**
+ * Sends a small page that loads nothing. No `Cross-Origin-Opener-Policy`: it would cut off a login that runs in
+ * a popup from the window that opened it.
+ * @param body HTML, already escaped
+ */
+export function sendHtmlPage(
+  reply: FastifyReply,
+  page: { language: Language; title: string; body: string },
+): FastifyReply {
+  const title = escapeHtml(page.title)
+  return reply
+    .headers({ 'content-security-policy': policy, 'referrer-policy': 'no-referrer' })
+    .type('text/html; charset=utf-8')
+    .send(
+      `<!doctype html><html lang="${page.language}"><meta charset="utf-8">` +
+        `<meta name="viewport" content="width=device-width,initial-scale=1"><title>${title}</title>` +
+        `<style>${style}</style><main><h1>${title}</h1>${page.body}</main></html>`,
+    )
+}

@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto'
+import type t from 'tap'
+import type { SigningKeys, SigningKeysOptions } from '../../src/keys/signing-keys.ts'
+import { createSigningKeys } from '../../src/keys/signing-keys.ts'
+
+/** What the keys of tests stand on, unless a test says otherwise. */
+export const settings = {
+  secretKeys: [randomBytes(32)],
+  tokenAlg: 'EdDSA',
+  publicUrl: 'https://login.test',
+  accessTokenTtl: 900,
+  refreshTokenTtl: 2_592_000,
+  sessionMaxAge: 15_552_000,
+} as const
+
+/** The keys of one replica; closed when `test` ends. */
+export async function testKeys(
+  test: Pick<typeof t, 'teardown'>,
+  options: Pick<SigningKeysOptions, 'database'> & Partial<SigningKeysOptions>,
+): Promise<SigningKeys> {
+  const keys = await createSigningKeys({ ...settings, log: { error() {}, info() {} }, ...options })
+  test.teardown(() => keys.close())
+  return keys
+}
+
+/** A clock that stands still until a test moves it. */
+export function testClock(): { readonly now: () => number; advance(seconds: number): void } {
+  let milliseconds = 0
+  return {
+    now: () => milliseconds,
+    advance(seconds) {
+      milliseconds += seconds * 1000
+    },
+  }
+}
