@@ -25,6 +25,7 @@ import {
 } from './storage/postgres.ts'
 import { connectRedis } from './storage/redis.ts'
 import { loginsTried, tryRedis } from './try-redis.ts'
+import { sweepDeletions } from './users/deletions.ts'
 
 /** A service that is up. */
 export interface Service {
@@ -116,7 +117,7 @@ async function open(config: Config, { log, output }: ProcessLog, opened: Opened[
     ...(redis && { tryRedis: loginsTried(redis, config.redis.prefix) }),
   })
   const manager = await createManagement(config, { ...resources, ...managed, health })
-  const sweep = startSweep(database, log)
+  const sweep = startSweep(database, log, { sweepDeletions: () => sweepDeletions(database) })
   opened.push({ name: 'sweep', close: () => sweep.close() })
   // Closed in reverse: the public port first, then health and metrics, then what runs behind them.
   opened.push({ name: 'management port', close: () => manager.close() })

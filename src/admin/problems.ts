@@ -1,5 +1,5 @@
+import type { Translate } from '../http/error-handler.ts'
 import { problemResponses } from '../http/openapi.ts'
-import type { Translate } from '../problems/error-handler.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
 import type { SiteErrorKind } from '../sites/site-error.ts'

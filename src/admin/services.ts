@@ -1,4 +1,4 @@
-import type { Deadlines } from '../config/config.ts'
+import type { Deadlines } from '../deadlines.ts'
 import type { LoginHistory } from '../login-history/store.ts'
 import type { ProviderRegistry } from '../providers/registry.ts'
 import type { SiteRules } from '../sites/check-site.ts'

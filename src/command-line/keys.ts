@@ -1,6 +1,7 @@
 import { dataDirectory, secretKeysOf } from '../config/development.ts'
 import type { KeyCommandOptions } from '../keys/manage-keys.ts'
 import { listKeys, resealKeys, revokeKey, rotateKey } from '../keys/manage-keys.ts'
+import { endSessionsOfKey } from '../sessions/end-sessions-of-key.ts'
 import type { Command, CommandContext } from './command.ts'
 import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'
 import { withDatabase } from './with-database.ts'
@@ -18,7 +19,12 @@ const commands = {
   },
   async revoke(args, context) {
     const [kid] = takeWords(args, ['KID'])
-    const revoked = await withKeys(context, (options) => revokeKey(kid, options))
+    const revoked = await withKeys(context, (options) =>
+      revokeKey(kid, {
+        ...options,
+        endSessions: (refreshKid) => endSessionsOfKey(options.database.pool, refreshKid),
+      }),
+    )
     if (revoked.kind === 'refresh')
       context.note(`Ended ${revoked.sessions_ended} sessions: their refresh tokens were signed by this key.`)
     return revoked

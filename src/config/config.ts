@@ -1,18 +1,20 @@
+import { readAdminTokens } from './admin-tokens.ts'
+import type { Deadlines } from '../deadlines.ts'
+import { deadlines, siteKept } from '../deadlines.ts'
+import type { TrustedProxies } from '../http/client-ip.ts'
+import { readTrustedProxies } from '../http/client-ip.ts'
+import { readSecretKeys } from '../keys/secret-keys.ts'
+import type { ProxySettings } from '../providers/proxy.ts'
+import { readProxySettings, unreadProxies } from '../providers/proxy.ts'
 import type { ProviderDeclaration, ProviderSettings } from '../providers/settings.ts'
 import { isLoopback, readProviders } from '../providers/settings.ts'
+import type { DatabaseSettings } from '../storage/database-url.ts'
+import { readDatabaseSettings } from '../storage/database-url.ts'
+import type { RedisSettings } from '../storage/redis-address.ts'
+import { readRedisSettings } from '../storage/redis-address.ts'
 import type { Environment } from './environment.ts'
 import { convert, trimmed } from './environment.ts'
-import type { DatabaseSettings, ProxySettings, RedisSettings, TrustedProxies } from './values.ts'
-import {
-  adminTokens,
-  database,
-  proxy,
-  publicUrl,
-  redis,
-  secretKeys,
-  trustProxy,
-  unreadProxies,
-} from './values.ts'
+import type { Variables } from './variables.ts'
 
 /** What the process runs on: read once, passed on, never looked up again. Times are seconds. */
 export interface Config {
@@ -48,51 +50,6 @@ export interface Config {
   /** Loosened settings and mended values, for the log. */
   readonly warnings: readonly string[]
 }
-
-/**
- * Milliseconds. Each inner deadline is the lesser of its own and what is left of its request's. No variable sets them:
- * they are what the service promises to its callers. Only tests that are about something else have longer ones.
- */
-export interface Deadlines {
-  /** The requests of a login, and the refresh of its tokens. */
-  readonly start: number
-  readonly callback: number
-  readonly finish: number
-  readonly refresh: number
-  /** The first usable connection, when the process starts. */
-  readonly redisReady: number
-  /** A new connection; also the silence of one that owes an answer. */
-  readonly redisConnect: number
-  readonly redisCommand: number
-  /** A connection out of the pool, be it a new one. */
-  readonly databaseAcquire: number
-  readonly databaseStatement: number
-  readonly providerConnect: number
-  /** A whole answer, its body included. */
-  readonly providerAnswer: number
-}
-
-/** The service's own deadlines. */
-export const deadlines: Deadlines = {
-  start: 2_000,
-  callback: 1_000,
-  finish: 10_000,
-  refresh: 2_000,
-  redisReady: 5_000,
-  redisConnect: 2_000,
-  redisCommand: 500,
-  databaseAcquire: 1_000,
-  databaseStatement: 2_000,
-  providerConnect: 2_000,
-  providerAnswer: 5_000,
-}
-
-/** Milliseconds: how long a site is remembered. */
-export const siteKept = 1_900
-
-/** Milliseconds: how long a finish may follow the first code, and how long afterwards it is still told apart. */
-export const finishWithin = 600_000
-export const rememberExpired = 3_600_000
 
 /** The configuration cannot be used; `problems` has one sentence for each thing that is wrong or missing. */
 export class ConfigError extends Error {
@@ -149,11 +106,11 @@ export function readConfig(
     managementPort: variables.MANAGEMENT_PORT,
     sandboxPort: variables.SANDBOX_PORT,
     publicUrl: publicUrl(variables, loopback, problems),
-    database: database(variables, problems),
-    redis: redis(variables, problems),
-    secretKeys: secretKeys(variables.SECRET_KEYS, problems),
-    adminTokens: adminTokens(variables.ADMIN_TOKENS, problems),
-    trustProxy: trustProxy(variables.TRUST_PROXY, problems),
+    database: readDatabaseSettings(variables, problems),
+    redis: readRedisSettings(variables, problems),
+    secretKeys: readSecretKeys(variables.SECRET_KEYS, problems),
+    adminTokens: readAdminTokens(variables.ADMIN_TOKENS, problems),
+    trustProxy: readTrustedProxies(variables.TRUST_PROXY, problems),
     logLevel: variables.LOG_LEVEL,
     loginTtl: variables.LOGIN_TTL,
     accessTokenTtl: variables.ACCESS_TOKEN_TTL,
@@ -163,7 +120,7 @@ export function readConfig(
     drainDelay: variables.DRAIN_DELAY,
     tokenAlg: variables.TOKEN_ALG,
     rateLimit: variables.RATE_LIMIT === 'on',
-    proxy: proxy(variables, problems),
+    proxy: readProxySettings(variables, problems),
     providers,
     deadlines,
     siteKept,
@@ -179,4 +136,16 @@ export function readConfig(
       warnings.push(`${name.toUpperCase()}_PKCE=off: a leaked code of ${name} could be used.`)
   if (problems.length > 0) throw new ConfigError(problems)
   return config
+}
+
+/** The origin of every address that we give out. */
+function publicUrl(variables: Variables, loopback: boolean, problems: string[]): string {
+  const value = variables.PUBLIC_URL
+  if (value === undefined) return `http://127.0.0.1:${variables.PORT}`
+  const url = URL.parse(value)
+  if (url === null || url.origin !== value.replace(/\/$/, '') || !/^https?:$/.test(url.protocol))
+    problems.push('PUBLIC_URL must be an origin such as https://login.example, without a path.')
+  else if (url.protocol !== 'https:' && !(loopback && isLoopback(url.hostname)))
+    problems.push('PUBLIC_URL must be https (plain http only to loopback, in development).')
+  return url?.origin ?? value
 }

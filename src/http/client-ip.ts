@@ -1,6 +1,5 @@
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
-import type { TrustedProxies } from '../config/values.ts'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
@@ -100,4 +99,31 @@ function within(address: Address, { first, bits }: Range): boolean {
 /** A zone (RFC 4007 §11) is the name of an interface of ours: it says nothing about the client. */
 function withoutZone(address: string): string {
   return address.split('%', 1).join('')
+}
+
+/** Whose X-Forwarded-For counts: nobody's, so many hops, or these addresses and ranges. */
+export type TrustedProxies = false | number | readonly string[]
+
+/**
+ * A number of hops or address ranges: never everybody.
+ * What is wrong goes to `problems`, a sentence each, without the value.
+ */
+export function readTrustedProxies(value: string | undefined, problems: string[]): TrustedProxies {
+  if (value === undefined) return false
+  if (/^[1-9]\d?$/.test(value)) return Number(value)
+  const ranges = value.split(',').map((range) => range.trim())
+  const valid = (range: string) => {
+    const [address = '', bits, ...rest] = range.split('/')
+    const family = isIP(address)
+    return (
+      family > 0 &&
+      rest.length === 0 &&
+      (bits === undefined || (/^[1-9]\d*$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
+    )
+  }
+  if (!ranges.every(valid))
+    problems.push(
+      'TRUST_PROXY must be a number of hops (1 to 99) or addresses and CIDR ranges; never "true".',
+    )
+  return ranges
 }

@@ -3,9 +3,6 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Problem } from '../problems/problem.ts'
 
-/** A page that may load, frame, send and run nothing. */
-export const closedPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
 /** Bytes of request line and headers in all, however divided: browsers send all cookies of a domain in one field. */
 const longestHeaders = 32_768
 

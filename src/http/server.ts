@@ -4,14 +4,14 @@ import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import fastify, { LogController } from 'fastify'
-import type { Config } from '../config/config.ts'
-import type { Translate } from '../problems/error-handler.ts'
-import { handleErrors, handleUnknownRoutes } from '../problems/error-handler.ts'
 import type { ProblemSettings } from '../problems/reply.ts'
 import { logAnswers } from './answered-line.ts'
 import { bodies } from './bodies.ts'
+import type { TrustedProxies } from './client-ip.ts'
 import { clientIpReader } from './client-ip.ts'
 import { endConnections } from './connections.ts'
+import type { Translate } from './error-handler.ts'
+import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
 import { bodyLimit } from './forms.ts'
 import { headers, readableHeaders } from './headers.ts'
 import { answerClientError, answerExpectation } from './raw-errors.ts'
@@ -31,11 +31,20 @@ export interface ServerResources {
   readonly lastRequests?: number
 }
 
+/** What a server is told by the configuration. */
+export interface ServerSettings {
+  readonly publicUrl: string
+  readonly trustProxy: TrustedProxies
+}
+
 /**
  * What the public and the management server have in common: limits, time-outs, request ids, log lines without
  * a query, and one answer to every failure.
  */
-export async function createServer(config: Config, { log, translate, problems, ...stop }: ServerResources) {
+export async function createServer(
+  config: ServerSettings,
+  { log, translate, problems, ...stop }: ServerResources,
+) {
   const { publicUrl } = config
   const settings = { publicUrl, ...problems }
   const clientIp = clientIpReader(config.trustProxy)

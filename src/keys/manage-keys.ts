@@ -1,4 +1,3 @@
-import { endSessionsOfKey } from '../sessions/end-sessions-of-key.ts'
 import type { Database } from '../storage/postgres.ts'
 import type { KeyKind, TokenAlg } from './key-material.ts'
 import { generateKey, resealKey } from './key-material.ts'
@@ -99,7 +98,10 @@ export async function rotateKey(
  */
 export async function revokeKey(
   kid: string,
-  options: KeyCommandOptions,
+  options: KeyCommandOptions & {
+    /** Ends the living sessions that this refresh key signed for, and gives their number. */
+    readonly endSessions: (kid: string) => Promise<number>
+  },
 ): Promise<{
   readonly kid: string
   readonly kind: KeyKind
@@ -122,7 +124,7 @@ export async function revokeKey(
     if (waiting === undefined) await insertKey(client, fresh, 0)
     return { kind: kindOf(key), successor: fresh.kid }
   })
-  const sessions_ended = kind === 'refresh' ? await endSessionsOfKey(options.database.pool, kid) : 0
+  const sessions_ended = kind === 'refresh' ? await options.endSessions(kid) : 0
   return { kid, kind, successor, sessions_ended }
 }
 

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
-import { loginHash } from '../login/state.ts'
 
 /** What a login goes through, in this order. */
 export const steps = [
@@ -20,7 +18,7 @@ export type Step = (typeof steps)[number]
  * shown to the site. Times are milliseconds since the epoch.
  */
 export const LoginEntry = Type.Object({
-  /** As loginId gives it; absent where a start was refused, which makes no login. */
+  /** Its id; absent where a start was refused, which makes no login. */
   login: Type.Optional(Type.String()),
   provider: Type.String(),
   request: Type.Union([Type.Literal('start'), Type.Literal('callback'), Type.Literal('finish')]),
@@ -35,8 +33,3 @@ export const LoginEntry = Type.Object({
   start: Type.Optional(Type.Object({ at: Type.Number(), requestId: Type.Optional(Type.String()) })),
 })
 export type LoginEntry = Static<typeof LoginEntry>
-
-/** Names a login to people: a digest of the digest under which it is stored, good for nothing else. */
-export function loginId(state: string): string {
-  return createHash('sha256').update(loginHash(state)).digest('hex').slice(0, 20)
-}

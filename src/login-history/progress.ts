@@ -1,10 +1,20 @@
-import type { Login } from '../login/login.ts'
 import type { ProblemName } from '../problems/table.ts'
 import type { LoginEntry, Step } from './entry.ts'
-import { loginId } from './entry.ts'
 
 /** What is known of a request before anything is looked up. */
 export type ProgressBeginning = Pick<LoginEntry, 'request' | 'provider' | 'requestId'>
+
+/** A login as its history names it. */
+export interface TrackedLogin {
+  /** Good for nothing but to name it. */
+  readonly id: string
+  readonly siteId: string
+  readonly provider: string
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  /** Of the start; absent in logins that an older version started. */
+  readonly requestId?: string
+}
 
 /** How far one request of a login has got. It holds nothing that a site may not see. */
 export class LoginProgress {
@@ -29,10 +39,10 @@ export class LoginProgress {
   }
 
   /** Which login this request is about. */
-  follows(state: string, { siteId, provider, startedAt: at, requestId }: Login): void {
+  isAbout({ id, siteId, provider, startedAt: at, requestId }: TrackedLogin): void {
     this.siteId = siteId
     this.login = {
-      login: loginId(state),
+      login: id,
       provider,
       start: { at, ...(requestId !== undefined && { requestId }) },
     }

@@ -1,5 +1,4 @@
 import type { About } from '../http/answered-line.ts'
-import { CallbackFailure } from '../login/callback.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
 import type { Step } from './entry.ts'
@@ -28,8 +27,7 @@ export interface TrackOptions {
 
 /** The type of the problem that a failed request is answered with: a bug is `internal-error`, as in its answer. */
 export function problemTypeOf(error: unknown, translate: TrackOptions['translate']): ProblemName {
-  const told = error instanceof CallbackFailure ? error.problem : error
-  return (told instanceof Problem ? told : translate(told))?.type ?? 'internal-error'
+  return (error instanceof Problem ? error : translate(error))?.type ?? 'internal-error'
 }
 
 /** @see LoginProgress */

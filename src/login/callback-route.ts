@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import type { Deadlines } from '../config/config.ts'
+import type { Deadlines } from '../deadlines.ts'
 import { withDeadline } from '../http/deadline.ts'
-import { closedPolicy } from '../http/headers.ts'
+import type { Translate } from '../http/error-handler.ts'
+import { asProblem, logProblem } from '../http/error-handler.ts'
 import { formTypes } from '../http/openapi.ts'
 import type { TrackRequest } from '../login-history/track-request.ts'
-import type { Translate } from '../problems/error-handler.ts'
-import { asProblem, logProblem } from '../problems/error-handler.ts'
+import { closedPolicy } from '../problems/html-page.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProblemSettings } from '../problems/reply.ts'
 import { sendProblem } from '../problems/reply.ts'
@@ -93,7 +93,7 @@ function isPrefetch({ headers }: FastifyRequest): boolean {
 /** A person gets a page, a program problem+json; neither is ever redirected. */
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, options: CallbackRouteOptions) {
   const refusal = error instanceof CallbackFailure ? error : undefined
-  const problem = refusal?.problem ?? asProblem(error, request, options.translate)
+  const problem = refusal ?? asProblem(error, request, options.translate)
   logProblem(request, problem, error)
   return wantsPage(request)
     ? sendErrorPage(request, reply, problem, options, refusal?.siteOrigin)

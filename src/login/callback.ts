@@ -1,4 +1,4 @@
-import { finishWithin, rememberExpired } from '../config/config.ts'
+import { finishWithin, rememberExpired } from '../deadlines.ts'
 import { network } from '../http/client-ip.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
@@ -8,7 +8,7 @@ import type { ProviderAdapter } from '../providers/provider.ts'
 import type { Sites } from '../sites/site.ts'
 import type { Answer, CallbackError, Login } from './login.ts'
 import type { LoginStore } from './login-store.ts'
-import { digest, isState } from './state.ts'
+import { digest, isState, loginId } from './state.ts'
 
 /** What the provider's redirect brought (RFC 6749 §4.1.2): a code, an error, or the reason why it is neither. */
 export interface CallbackRequest {
@@ -40,16 +40,13 @@ export interface CallbackAnswer {
   readonly missing?: string
 }
 
-/** A refusal at the callback, and the site to which its page may lead back. */
-export class CallbackFailure extends Error {
-  override readonly name = 'CallbackFailure'
-  readonly problem: Problem
+/** A failure at the callback that the browser is shown, and the site to which its page may lead back. */
+export class CallbackFailure extends Problem {
   /** Undefined where no login is known, or the site may not be named any more. */
   readonly siteOrigin: string | undefined
 
-  constructor(problem: Problem, siteOrigin: string | undefined) {
-    super(problem.type, { cause: problem })
-    this.problem = problem
+  constructor({ type, options }: Problem, siteOrigin: string | undefined) {
+    super(type, options)
     this.siteOrigin = siteOrigin
   }
 }
@@ -85,7 +82,7 @@ export async function callback(
   const found = isState(request.state) ? await services.logins.find(request.state) : undefined
   if (found === undefined) throw new CallbackFailure(new Problem('unknown-login'), undefined)
   const { login } = found
-  progress.follows(request.state, login)
+  progress.isAbout({ ...login, id: loginId(request.state) })
   const refused = (problem: Problem) => new CallbackFailure(problem, new URL(login.redirectUrl).origin)
   if (login.provider !== adapter.name) throw refused(new Problem('provider-mismatch'))
   if (request.iss !== undefined && adapter.issuer !== undefined && request.iss !== adapter.issuer)

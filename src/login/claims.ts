@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
-import { finishWithin, rememberExpired } from '../config/config.ts'
-import { loginId } from '../login-history/entry.ts'
+import { finishWithin, rememberExpired } from '../deadlines.ts'
 import { retry } from '../sessions/retry.ts'
+import { StoreUnavailable } from '../storage/store-unavailable.ts'
 import type { Claim, LoginStore } from './login-store.ts'
-import { StoreUnavailable } from './login-store.ts'
+import { loginId } from './state.ts'
 
 /** The outcome of Claims.take(): only the winner has a claim to give back. */
 export type TakenLogin =

@@ -1,4 +1,4 @@
-import type { Deadlines } from '../config/config.ts'
+import type { Deadlines } from '../deadlines.ts'
 import type { Credentials } from '../http/client-credentials.ts'
 import type { Counted, RateLimits } from '../http/rate-limit.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
@@ -15,7 +15,7 @@ import type { Answer, Login } from './login.ts'
 import type { Claim, LoginStore } from './login-store.ts'
 import { admit, checkVerifier, sameDigest } from './prove-caller.ts'
 import { refusalOf } from './provider-problem.ts'
-import { digest, isState, loginHash } from './state.ts'
+import { digest, isState, loginHash, loginId } from './state.ts'
 
 /** What the site's backend posts. */
 export interface FinishRequest {
@@ -128,7 +128,7 @@ async function findLogin(
   const found = isState(state) ? await logins.find(state) : undefined
   if (found === undefined) throw new Problem('unknown-login')
   const { login, answer, claimed } = found
-  progress.follows(state, login)
+  progress.isAbout({ ...login, id: loginId(state) })
   const by = answer?.kind === 'code' ? answer.finishBy : login.answerBy
   // A repeat is told what became of the first finish, however late that one was.
   if (!claimed && Date.now() > by) throw new Problem('login-expired')

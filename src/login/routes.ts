@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { Deadlines } from '../config/config.ts'
+import type { Deadlines } from '../deadlines.ts'
 import { readCredentials } from '../http/client-credentials.ts'
 import { withDeadline } from '../http/deadline.ts'
 import type { Metrics } from '../http/metrics.ts'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { rememberExpired } from '../config/config.ts'
+import { rememberExpired } from '../deadlines.ts'
 import type { Credentials } from '../http/client-credentials.ts'
 import { network } from '../http/client-ip.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
@@ -12,7 +12,7 @@ import type { Site, Sites } from '../sites/site.ts'
 import type { Login } from './login.ts'
 import type { LoginStore } from './login-store.ts'
 import { admit } from './prove-caller.ts'
-import { digest, newState } from './state.ts'
+import { digest, loginId, newState } from './state.ts'
 
 /** What a site's backend asks for. */
 export interface StartRequest {
@@ -98,7 +98,7 @@ export async function start(
     answerBy: now + services.loginTtl * 1000,
   }
   await services.logins.start(state, login, services.loginTtl + rememberExpired / 1000)
-  progress.follows(state, login)
+  progress.isAbout({ ...login, id: loginId(state) })
   progress.mark('started')
   const authorizeUrl = await adapter.authorizeUrl({
     state,

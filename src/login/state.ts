@@ -15,6 +15,11 @@ export function loginHash(state: string): Buffer {
   return createHash('sha256').update(state).digest()
 }
 
+/** Names a login to people: a digest of the digest under which it is stored, good for nothing else. */
+export function loginId(state: string): string {
+  return createHash('sha256').update(loginHash(state)).digest('hex').slice(0, 20)
+}
+
 /** SHA-256 in base64url: of a code, to compare it; of a verifier, its S256 challenge (RFC 7636 §4.2). */
 export function digest(value: string): string {
   return createHash('sha256').update(value).digest('base64url')

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { FastifyReply } from 'fastify'
-import { closedPolicy } from '../http/headers.ts'
 import type { Language } from './texts.ts'
+
+/** A page that may load, frame, send and run nothing. */
+export const closedPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const style = `
 :root { color-scheme: light dark }

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyPluginAsync, RouteOptions } from 'fastify'
-import { deadlines } from '../config/config.ts'
+import { deadlines } from '../deadlines.ts'
 import type { ErrorKinds } from './error-response.ts'
 import type { GuardOptions, GuardState } from './guard.ts'
 import { createGuard, defaultConcurrency } from './guard.ts'

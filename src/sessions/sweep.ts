@@ -1,6 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Database } from '../storage/postgres.ts'
-import { sweepDeletions } from '../users/deletions.ts'
 
 /** How the sweep works; seconds and rows. */
 export interface SweepOptions {
@@ -65,19 +64,23 @@ interface SweptPage {
 
 /**
  * Sweeps every hour, the first time within an hour at random, so that replicas take turns. Holds no process open.
- * @param every milliseconds
+ * @param options `sweepDeletions` removes old lines of the deletions' journal and gives their number; `every` is in
+ *   milliseconds
  * @returns `close()`: no new page after it, and it waits for the one that runs
  */
 export function startSweep(
   database: Pick<Database, 'prisma'>,
   log: Pick<FastifyBaseLogger, 'info' | 'error'>,
-  every = hour,
+  {
+    sweepDeletions,
+    every = hour,
+  }: { readonly sweepDeletions: () => Promise<number>; readonly every?: number },
 ): { close(): Promise<void> } {
   const stop = new AbortController()
   let running: Promise<void> = Promise.resolve()
   let timer = setTimeout(run, Math.random() * every).unref()
   function run() {
-    running = sweepAndSay(database, log, stop.signal)
+    running = sweepAndSay(database, log, sweepDeletions, stop.signal)
     timer = setTimeout(run, every).unref()
   }
   return {
@@ -92,12 +95,13 @@ export function startSweep(
 async function sweepAndSay(
   database: Pick<Database, 'prisma'>,
   log: Pick<FastifyBaseLogger, 'info' | 'error'>,
+  sweepDeletions: () => Promise<number>,
   signal: AbortSignal,
 ): Promise<void> {
   try {
     const deleted = await sweepSessions(database, { signal })
     if (deleted === undefined) return
-    const lines = await sweepDeletions(database)
+    const lines = await sweepDeletions()
     log.info({ deleted, lines }, "Ended sessions and old lines of the deletions' journal were swept.")
   } catch (error) {
     log.error({ err: error }, 'The sweep of ended sessions failed; the next will try again.')

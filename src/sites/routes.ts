@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Config } from '../config/config.ts'
-import { finishWithin } from '../config/config.ts'
+import { finishWithin } from '../deadlines.ts'
 import { problemResponses, ref } from '../http/openapi.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import { limits as perMinute } from '../http/rate-limit.ts'

@@ -1,5 +1,5 @@
 import { Prisma } from '../../prisma/client/client.ts'
-import { siteKept } from '../config/config.ts'
+import { siteKept } from '../deadlines.ts'
 import type { Database } from '../storage/postgres.ts'
 import { shortCache } from './short-cache.ts'
 import { together } from './together.ts'

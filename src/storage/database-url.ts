@@ -141,3 +141,42 @@ export function connectionOf(url: string): { connectionString: string; schema?: 
   if (parsed.searchParams.has('sslmode')) parsed.searchParams.set('uselibpqcompat', 'true')
   return { connectionString: parsed.href, ...(schema !== null && { schema }) }
 }
+
+/** How PostgreSQL is reached. */
+export interface DatabaseSettings {
+  /** Absent in development: the embedded database. */
+  readonly url?: string
+  /** For migrations and session locks. */
+  readonly directUrl?: string
+  readonly poolMax: number
+  readonly pooler?: 'transaction'
+}
+
+/**
+ * PostgreSQL's addresses; only the one that leads through a pooler is held against it.
+ * What is wrong goes to `problems`, a sentence each, without the value.
+ */
+export function readDatabaseSettings(
+  variables: {
+    readonly DATABASE_URL?: string
+    readonly DATABASE_DIRECT_URL?: string
+    readonly DATABASE_POOL_MAX: number
+    readonly DATABASE_POOLER?: 'transaction'
+  },
+  problems: string[],
+): DatabaseSettings {
+  for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL'] as const) {
+    const value = variables[name]
+    const pooler = name === 'DATABASE_URL' ? variables.DATABASE_POOLER : undefined
+    const flaw = value === undefined ? undefined : checkDatabaseUrl(value, pooler)
+    if (flaw !== undefined) problems.push(`${name} ${flaw}`)
+  }
+  const url = variables.DATABASE_URL
+  const directUrl = variables.DATABASE_DIRECT_URL ?? url
+  return {
+    ...(url !== undefined && { url }),
+    ...(directUrl !== undefined && { directUrl }),
+    poolMax: variables.DATABASE_POOL_MAX,
+    ...(variables.DATABASE_POOLER !== undefined && { pooler: variables.DATABASE_POOLER }),
+  }
+}

@@ -172,3 +172,27 @@ function database(text: string): number {
     ? Number(text)
     : refuse('has something after the host that is no database number.')
 }
+
+/** How Redis is reached; no address in development: logins live in memory then. */
+export interface RedisSettings {
+  readonly url?: string
+  readonly prefix: string
+}
+
+/**
+ * Single, cluster or by sentinels.
+ * What is wrong goes to `problems`, a sentence each, without the value.
+ */
+export function readRedisSettings(
+  variables: { readonly REDIS_URL?: string; readonly REDIS_PREFIX: string },
+  problems: string[],
+): RedisSettings {
+  const url = variables.REDIS_URL
+  try {
+    if (url !== undefined) parseRedisUrl(url)
+  } catch (error) {
+    if (!(error instanceof RedisUrlError)) throw error
+    problems.push(`REDIS_URL ${error.message}`)
+  }
+  return { prefix: variables.REDIS_PREFIX, ...(url !== undefined && { url }) }
+}

@@ -1,6 +1,6 @@
 import type { RedisOptions } from 'ioredis'
 import { Cluster, Redis } from 'ioredis'
-import type { Deadlines } from '../config/config.ts'
+import type { Deadlines } from '../deadlines.ts'
 import type { RedisAddress } from './redis-address.ts'
 
 /** A client that keeps itself connected, and what it met last while it tried to. */

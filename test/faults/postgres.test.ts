@@ -1,7 +1,7 @@
 import { Client } from 'pg'
 import type { Test } from 'tap'
 import t from 'tap'
-import { deadlines } from '../../src/config/config.ts'
+import { deadlines } from '../../src/deadlines.ts'
 import { migrate } from '../../src/storage/migrate.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'

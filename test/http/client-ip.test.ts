@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import fc from 'fast-check'
 import t from 'tap'
-import type { TrustedProxies } from '../../src/config/values.ts'
+import type { TrustedProxies } from '../../src/http/client-ip.ts'
 import { clientIpReader, network } from '../../src/http/client-ip.ts'
 import { createManagement } from '../../src/management.ts'
 import { post } from '../support/login-flow.ts'

@@ -6,7 +6,7 @@ import { verifyRefreshToken } from '../../src/tokens/refresh-token.ts'
 import { issueTokenPair } from '../../src/tokens/token-pair.ts'
 import { addSite, opened, refresh } from '../sessions/test-sessions.ts'
 import { testDatabase } from '../support/database.ts'
-import { settings, testClock, testKeys } from './test-keys.ts'
+import { revoking, settings, testClock, testKeys } from './test-keys.ts'
 
 const subject = {
   userId: '0199c0de-0000-7000-8000-000000000001',
@@ -47,7 +47,7 @@ t.test('revoking the active access key: refused after a reload, a new one signs 
   const keys = await testKeys(t, { database })
   const { kid } = keys.active('access')
   const token = issueAccessToken(keys, subject)
-  const answer = await revokeKey(kid, { ...settings, database })
+  const answer = await revokeKey(kid, revoking({ ...settings, database }))
   t.match(answer, { kid, kind: 'access', sessions_ended: 0 })
   await keys.reload()
   t.throws(() => verifyAccessToken(keys, token), { name: 'InvalidToken', flaw: 'unknown-key' })
@@ -71,11 +71,11 @@ t.test(
     const keys = await testKeys(t, { database })
     const active = keys.active('access').kid
     const unwanted = await rotateKey('access', options)
-    t.match(await revokeKey(unwanted.kid, options), { successor: null })
+    t.match(await revokeKey(unwanted.kid, revoking(options)), { successor: null })
     await keys.reload()
     t.equal(keys.active('access').kid, active)
     const waiting = await rotateKey('access', options)
-    t.match(await revokeKey(active, options), { successor: waiting.kid })
+    t.match(await revokeKey(active, revoking(options)), { successor: waiting.kid })
     await keys.reload()
     t.equal(keys.active('access').kid, waiting.kid)
   },
@@ -91,8 +91,8 @@ t.test('revoking a refresh key ends the sessions that it signed for, and those a
   const moved = await opened(database, { refreshKid: old })
   await refresh(database, moved, 0, { refreshKid: 'another' })
   const token = issueTokenPair(keys, session).refresh_token
-  t.match(await revokeKey(old, options), { kind: 'refresh', sessions_ended: 1 })
-  t.match(await revokeKey(old, options), { successor: null, sessions_ended: 0 }, 'may be repeated')
+  t.match(await revokeKey(old, revoking(options)), { kind: 'refresh', sessions_ended: 1 })
+  t.match(await revokeKey(old, revoking(options)), { successor: null, sessions_ended: 0 }, 'may be repeated')
   t.same(await refresh(database, session, 0), { kind: 'refused', reason: 'ended' })
   t.match(await refresh(database, moved, 1), { kind: 'rotated' })
   await keys.reload()
@@ -101,7 +101,7 @@ t.test('revoking a refresh key ends the sessions that it signed for, and those a
 
 t.test('an unknown kid', async (t) => {
   const options = { ...settings, database: await testDatabase(t) }
-  await t.rejects(revokeKey('nothing', options), {
+  await t.rejects(revokeKey('nothing', revoking(options)), {
     name: 'KeyCommandError',
     message: /There is no key nothing/,
   })
@@ -113,7 +113,7 @@ t.test('reseal lets the old SECRET_KEYS entry go', async (t) => {
   const keys = await testKeys(t, { database, secretKeys: [old] })
   const token = issueAccessToken(keys, subject)
   const { kid } = await rotateKey('access', { ...settings, database, secretKeys: [old] })
-  await revokeKey(kid, { ...settings, database, secretKeys: [old] })
+  await revokeKey(kid, revoking({ ...settings, database, secretKeys: [old] }))
   t.equal((await resealKeys({ ...settings, database, secretKeys: [fresh, old] })).resealed.length, 2)
   const later = await testKeys(t, { database, secretKeys: [fresh] })
   t.equal(verifyAccessToken(later, token).sub, subject.userId)

@@ -7,7 +7,7 @@ import { createSigningKeys, UnusableKey } from '../../src/keys/signing-keys.ts'
 import { issueAccessToken, verifyAccessToken } from '../../src/tokens/access-token.ts'
 import { testDatabase } from '../support/database.ts'
 import { eventually } from '../support/process.ts'
-import { settings, testClock, testKeys } from './test-keys.ts'
+import { revoking, settings, testClock, testKeys } from './test-keys.ts'
 
 const subject = {
   userId: '0199c0de-0000-7000-8000-000000000001',
@@ -152,7 +152,7 @@ t.test('polls take over what others rotate and revoke, also after the table was 
   const options = { ...settings, database }
   const { kid } = await rotateKey('access', options)
   await eventually(() => assert(keys.find('access', kid)))
-  await revokeKey(kid, options)
+  await revokeKey(kid, revoking(options))
   await eventually(() => assert.equal(keys.find('access', kid), undefined))
 })
 

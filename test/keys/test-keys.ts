@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type t from 'tap'
+import type { KeyCommandOptions } from '../../src/keys/manage-keys.ts'
 import type { SigningKeys, SigningKeysOptions } from '../../src/keys/signing-keys.ts'
 import { createSigningKeys } from '../../src/keys/signing-keys.ts'
+import { endSessionsOfKey } from '../../src/sessions/end-sessions-of-key.ts'
 
 /** What the keys of tests stand on, unless a test says otherwise. */
 export const settings = {
@@ -32,4 +34,9 @@ export function testClock(): { readonly now: () => number; advance(seconds: numb
       milliseconds += seconds * 1000
     },
   }
+}
+
+/** What revokeKey() takes, as the command hands it over. */
+export function revoking<T extends KeyCommandOptions>(options: T) {
+  return { ...options, endSessions: (kid: string) => endSessionsOfKey(options.database.pool, kid) }
 }

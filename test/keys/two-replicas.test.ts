@@ -15,7 +15,7 @@ import {
   startDoubles,
   startTestService,
 } from '../support/service.ts'
-import { testClock } from './test-keys.ts'
+import { revoking, testClock } from './test-keys.ts'
 
 type Test = Pick<typeof t, 'teardown' | 'intercept'>
 
@@ -109,7 +109,7 @@ t.test('a revoked key of either kind is refused by every replica within 60 s', o
   const strange = await logInAt(two)
   const [access, renewing] = [one.keys.active('access').kid, one.keys.active('refresh').kid]
 
-  const { successor } = await revokeKey(access, commands(one))
+  const { successor } = await revokeKey(access, revoking(commands(one)))
   const revokedAt = performance.now()
   for (const replica of both)
     await eventually(async () => {
@@ -125,7 +125,7 @@ t.test('a revoked key of either kind is refused by every replica within 60 s', o
     await t.rejects(jwtVerify(before.accessToken, cachedKeys(replica)), errors.JWKSNoMatchingKey)
   }
 
-  const ended = await revokeKey(renewing, commands(one))
+  const ended = await revokeKey(renewing, revoking(commands(one)))
   t.equal(ended.sessions_ended, 2)
   for (const token of [next.refreshToken, strange.refreshToken])
     for (const replica of both) {

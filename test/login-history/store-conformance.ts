@@ -1,7 +1,6 @@
 import type { Test } from 'tap'
-import { newState } from '../../src/login/state.ts'
+import { loginId, newState } from '../../src/login/state.ts'
 import type { LoginEntry } from '../../src/login-history/entry.ts'
-import { loginId } from '../../src/login-history/entry.ts'
 import type { LoginHistory } from '../../src/login-history/store.ts'
 
 const everything = { limit: 200 }

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import t from 'tap'
-import { deadlines } from '../../src/config/config.ts'
+import { deadlines } from '../../src/deadlines.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import t from 'tap'
-import { deadlines } from '../../src/config/config.ts'
+import { deadlines } from '../../src/deadlines.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import { testDatabase } from '../support/database.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import t from 'tap'
-import { deadlines } from '../../src/config/config.ts'
+import { deadlines } from '../../src/deadlines.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import { patient } from '../support/deadlines.ts'
 import type { Answer, Encoding } from '../support/login-flow.ts'

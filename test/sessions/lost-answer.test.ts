@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { deadlines } from '../../src/config/config.ts'
+import { deadlines } from '../../src/deadlines.ts'
 import { openSession } from '../../src/sessions/open-session.ts'
 import { rotateSession } from '../../src/sessions/rotate-session.ts'
 import type { Database } from '../../src/storage/postgres.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import t from 'tap'
 import { startSweep, sweepSessions } from '../../src/sessions/sweep.ts'
+import { sweepDeletions } from '../../src/users/deletions.ts'
 import { testDatabase } from '../support/database.ts'
 import { eventually } from '../support/process.ts'
 import { addSite, age, opened, refresh } from './test-sessions.ts'
@@ -63,7 +64,7 @@ t.test('it comes again and again, also after a failure, until it is closed', asy
     error: () => void said.push('failed'),
   }
   await database.pool.query('ALTER TABLE sessions RENAME TO away')
-  const sweep = startSweep(database, log, 20)
+  const sweep = startSweep(database, log, { sweepDeletions: () => sweepDeletions(database), every: 20 })
   await eventually(() => assert(said.includes('failed')))
   await database.pool.query('ALTER TABLE away RENAME TO sessions')
   await eventually(() => assert(said.includes('{"deleted":0,"lines":0}')))

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { siteKept } from '../../src/config/config.ts'
+import { siteKept } from '../../src/deadlines.ts'
 import { addSite, removeSite, updateSite } from '../../src/sites/manage.ts'
 import { shortCache } from '../../src/sites/short-cache.ts'
 import { createSites } from '../../src/sites/site.ts'

@@ -1,4 +1,4 @@
-import type { Deadlines } from '../../src/config/config.ts'
+import type { Deadlines } from '../../src/deadlines.ts'
 
 /**
  * For services whose test is not about deadlines: a machine that is busy with other work must fail no test. A test

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import t from 'tap'
-import { deadlines } from '../../../src/config/config.ts'
+import { deadlines } from '../../../src/deadlines.ts'
 import { openDatabase } from '../../../src/storage/postgres.ts'
 import { testDatabase } from '../../support/database.ts'
 import type { Answer } from '../../support/login-flow.ts'

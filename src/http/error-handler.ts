@@ -1,11 +1,11 @@
 import '@fastify/swagger'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
-import { accepted } from '../http/bodies.ts'
-import { invalidParameter, missingParameter } from '../http/invalid-parameter.ts'
-import { Problem } from './problem.ts'
-import type { ProblemSettings } from './reply.ts'
-import { sendProblem } from './reply.ts'
-import type { ProblemName } from './table.ts'
+import { Problem } from '../problems/problem.ts'
+import type { ProblemSettings } from '../problems/reply.ts'
+import { sendProblem } from '../problems/reply.ts'
+import type { ProblemName } from '../problems/table.ts'
+import { accepted } from './bodies.ts'
+import { invalidParameter, missingParameter } from './invalid-parameter.ts'
 
 /** Failures of what the service stands on, told apart by the app: http/ knows no storage. */
 export type Translate = (error: unknown) => Problem | undefined
