@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { Config } from '../config/config.ts'
+import type { Deadlines } from '../deadlines.ts'
 import type { About } from '../http/answered-line.ts'
 import type { Credentials } from '../http/client-credentials.ts'
 import { unauthorized } from '../http/client-credentials.ts'
@@ -19,18 +19,23 @@ import type { RefreshOutcome, RefusalReason } from './rotate-session.ts'
 import { rotateSession } from './rotate-session.ts'
 import type { Session } from './session.ts'
 
-/** What renewing stands on. */
-export interface RenewServices {
+/** What a refresh needs. */
+export interface RefreshServices {
   readonly database: Database
   readonly keys: SigningKeys
   readonly sites: Sites
   readonly limits: RateLimits
-  readonly config: Pick<Config, 'refreshTokenTtl' | 'refreshGrace' | 'deadlines'>
+  /** Times in seconds. */
+  readonly config: {
+    readonly refreshTokenTtl: number
+    readonly refreshGrace: number
+    readonly deadlines: Pick<Deadlines, 'refresh'>
+  }
   readonly metrics: Pick<Metrics, 'refreshes'>
 }
 
 /** What a site's backend posts, and whence. */
-export interface RenewRequest {
+export interface RefreshRequest {
   readonly refreshToken: string
   readonly credentials?: Credentials
   readonly address: string
@@ -43,8 +48,8 @@ export interface RenewRequest {
  *   session-ended, user-disabled, site-disabled, secret-required, rate-limited
  */
 export async function refresh(
-  request: RenewRequest,
-  services: RenewServices,
+  request: RefreshRequest,
+  services: RefreshServices,
   about: Pick<About, 'site'> & { readonly log: FastifyBaseLogger },
   signal: AbortSignal,
 ): Promise<TokenPair> {
@@ -72,7 +77,7 @@ export async function refresh(
   throw refusalOf(outcome, about.log)
 }
 
-function readToken(token: string, { keys, metrics }: RenewServices): RefreshClaims {
+function readToken(token: string, { keys, metrics }: RefreshServices): RefreshClaims {
   try {
     return verifyRefreshToken(keys, token)
   } catch (error) {

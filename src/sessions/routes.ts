@@ -9,7 +9,7 @@ import { TokenPair } from '../tokens/token-pair.ts'
 import { readBearerSession, readPosted } from './bearer-session.ts'
 import { introspect } from './introspect.ts'
 import { endAllSessions, endSession, listSessions } from './own-sessions.ts'
-import type { RenewServices } from './refresh.ts'
+import type { RefreshServices } from './refresh.ts'
 import { refresh } from './refresh.ts'
 import { revokeToken } from './revoke.ts'
 import {
@@ -26,7 +26,7 @@ const user = [{ accessToken: [] }]
 const userFailures = ['token-missing', 'token-invalid', 'rate-limited'] as const
 
 /** The life of a session after its login: refresh, introspection, revocation, and what its owner may do. */
-export const sessionRoutes: FastifyPluginAsyncTypebox<RenewServices> = async (app, services) => {
+export const sessionRoutes: FastifyPluginAsyncTypebox<RefreshServices> = async (app, services) => {
   const { database, config } = services
   for (const schema of [RefreshTokens, RevokeToken, IntrospectToken, Introspection, SessionList])
     app.addSchema(schema)

@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Config } from '../config/config.ts'
 import { finishWithin } from '../deadlines.ts'
 import { problemResponses, ref } from '../http/openapi.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
@@ -14,7 +13,15 @@ export interface SiteRouteOptions {
   readonly sites: Sites
   readonly limits: RateLimits
   readonly keys: Pick<SigningKeys, 'summary'>
-  readonly config: Config
+  /** Seconds, but for `rateLimit`: whether there are limits at all. */
+  readonly config: {
+    readonly loginTtl: number
+    readonly accessTokenTtl: number
+    readonly refreshTokenTtl: number
+    readonly refreshGrace: number
+    readonly sessionMaxAge: number
+    readonly rateLimit: boolean
+  }
 }
 
 /** What the service knows of the site that asks. */
