@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { stripTypeScriptTypes } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { ICruiseResult } from 'dependency-cruiser'
 import { cruise } from 'dependency-cruiser'
 import t from 'tap'
@@ -58,6 +58,65 @@ t.test('the rules do find what they forbid', async (t) => {
   t.ok(imports('src/providers/http-client.ts').some((path) => path.startsWith('node_modules/undici/')))
   t.ok(imports('src/storage/postgres.ts').includes('prisma/client/client.ts'))
   t.ok(imports('plugins/yandex.ts').some((path) => path.startsWith('src/providers/')))
+})
+
+/** The room that a file of src/ is in: its folder, or the file itself where it lies in none. */
+const roomOf = (file: string) => (file.split('/').length === 2 ? file : dirname(file))
+
+/** Which rooms each room imports from, types included. */
+function roomGraph(imports: readonly (readonly [from: string, to: string])[]): Map<string, Set<string>> {
+  const graph = new Map<string, Set<string>>()
+  for (const [from, to] of imports)
+    if (roomOf(from) !== roomOf(to))
+      graph.set(roomOf(from), (graph.get(roomOf(from)) ?? new Set()).add(roomOf(to)))
+  return graph
+}
+
+/** Every room that can be reached from one, over any number of others. */
+function reachable(graph: ReadonlyMap<string, ReadonlySet<string>>, from: string): Set<string> {
+  const found = new Set<string>()
+  const waiting = [...(graph.get(from) ?? [])]
+  for (let room = waiting.pop(); room !== undefined; room = waiting.pop())
+    if (!found.has(room)) {
+      found.add(room)
+      waiting.push(...(graph.get(room) ?? []))
+    }
+  return found
+}
+
+const circles = (graph: ReadonlyMap<string, ReadonlySet<string>>) =>
+  [...graph.keys()].filter((room) => reachable(graph, room).has(room))
+
+t.test('no room of src can be reached from itself', async (t) => {
+  const { modules } = await dependencies()
+  const imports = modules
+    .filter(({ source }) => source.startsWith('src/'))
+    .flatMap(({ source, dependencies: targets }) =>
+      targets
+        .filter(({ resolved }) => resolved.startsWith('src/'))
+        .map(({ resolved }) => [source, resolved] as const),
+    )
+  const graph = roomGraph(imports)
+  t.ok(graph.size > 15)
+  t.strictSame(circles(graph), [])
+  // Over a third room as well, which no look at direct imports would see.
+  const circle = [
+    ['src/a/one.ts', 'src/b/two.ts'],
+    ['src/b/two.ts', 'src/c/three.ts'],
+    ['src/c/four.ts', 'src/a/five.ts'],
+  ] as const
+  t.strictSame(circles(roomGraph(circle)), ['src/a', 'src/b', 'src/c'])
+})
+
+const sessionsInSql =
+  /\b(from|join|update|into|using)\s+sessions\b|\.session\.(find|count|create|update|upsert|delete)/i
+
+t.test('only sessions/ names the table of sessions, and users/ where people are deleted', async (t) => {
+  t.match('UPDATE sessions AS s', sessionsInSql)
+  t.match('transaction.session.deleteMany({})', sessionsInSql)
+  for (const file of [...(await sources('src')), ...(await sources('plugins'))])
+    if (!file.startsWith('src/sessions/') && file !== 'src/users/personal-data.ts')
+      t.notMatch(await codeOf(file), sessionsInSql, file)
 })
 
 t.test('src names no provider', async (t) => {

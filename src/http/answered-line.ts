@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { ProblemName } from '../problems/table.ts'
+import '../problems/reply.ts'
 
 /** What a request turned out to be about, beyond its route: for the line that is logged of it. */
 export interface About {
@@ -7,8 +7,6 @@ export interface About {
   site: string | undefined
   /** One of our providers' names; never what a caller wrote. */
   provider: string | undefined
-  /** How it was refused. */
-  problem: ProblemName | undefined
 }
 
 declare module 'fastify' {

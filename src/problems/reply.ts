@@ -1,12 +1,19 @@
 import '@fastify/accepts'
-import '../http/answered-line.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from './problem.ts'
 import type { ProblemBody } from './schema.ts'
 import { problemType } from './schema.ts'
+import type { ProblemName } from './table.ts'
 import { problems } from './table.ts'
 import type { Language, ProblemText } from './texts.ts'
 import { problemText } from './texts.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** How it was refused; for the line that is logged of it. */
+    problem: ProblemName | undefined
+  }
+}
 
 /** Russian or English by Accept-Language; English where nothing is said. */
 export function languageOf(request: FastifyRequest): Language {
