@@ -71,7 +71,7 @@ const texts = {
 const providers = [
   { name: 'yandex', ru: 'Яндекс', en: 'Yandex' },
   { name: 'google', ru: 'Google', en: 'Google' },
-  { name: 'mail', ru: 'Mail', en: 'Mail' },
+  { name: 'mail', ru: 'Mail.ru', en: 'Mail.ru' },
 ] as const
 
 /** A visitor whom nobody knows: a button a provider. */
