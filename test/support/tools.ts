@@ -170,7 +170,10 @@ export async function generatorJar(version: 'current' | '4.3.1'): Promise<string
 }
 
 /**
- * What a client needs to outlive an update of the service: members and values that its document did not know
- * yet. openapi-generator's clients for Go and Java refuse them otherwise.
+ * What openapi-generator's clients need to outlive an update of the service, which may send members (Go and Java
+ * refuse them otherwise) and values (Java) that their document did not know yet.
  */
-export const tolerant = 'disallowAdditionalPropertiesIfNotPresent=false,enumUnknownDefaultCase=true'
+export const tolerant = {
+  members: 'disallowAdditionalPropertiesIfNotPresent=false',
+  values: 'enumUnknownDefaultCase=true',
+}
