@@ -65,6 +65,8 @@ function installPackages() {
   if (process.env.npm_execpath) run(process.execPath, [process.env.npm_execpath].concat(args))
   else run('npm', args)
   fs.writeFileSync(stamp, digest)
+  // Plugins that were built for the packages of before would be taken for built.
+  fs.rmSync(path.join(__dirname, '.tap'), { recursive: true, force: true })
 }
 
 function read(file) {

@@ -6,7 +6,7 @@ import { providerPlugin } from '../src/providers/provider-plugin.ts'
 /** Mail: refusals come with a 200 and in words of its own, there is no `token_type`, the token goes in the query. */
 export const mail = providerPlugin({
   name: 'mail',
-  title: { ru: 'Mail', en: 'Mail' },
+  title: { ru: 'Mail.ru', en: 'Mail.ru' },
   jurisdiction: 'ru',
   defaults: {
     authorizeUrl: 'https://oauth.mail.ru/login',

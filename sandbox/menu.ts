@@ -9,7 +9,7 @@ const texts = {
   en: {
     title: 'Sandbox of Auth-movies',
     about:
-      'Doubles of Yandex, Google and Mail, so that every login can be tried without keys and without the internet. Choose how each shall behave, then log in on the demo site. After five failures in a row the service leaves a provider alone for ten seconds, and then tries it with one login at a time.',
+      'Doubles of Yandex, Google and Mail.ru, so that every login can be tried without keys and without the internet. Choose how each shall behave, then log in on the demo site. After five failures in a row the service leaves a provider alone for ten seconds, and then tries it with one login at a time.',
     set: 'Apply',
     done: 'Applied.',
     demo: 'Open the demo site',
@@ -24,17 +24,17 @@ const texts = {
   ru: {
     title: 'Песочница Auth-movies',
     about:
-      'Двойники Яндекса, Google и Mail: любой вход можно попробовать без ключей и без интернета. Выберите, как каждый должен себя вести, и войдите на демонстрационном сайте. После пяти сбоев подряд сервис на десять секунд оставляет провайдера в покое, а затем пробует его по одному входу.',
+      'Заглушки Яндекса, Google и Mail.ru: любой вход можно попробовать без ключей и без интернета. Выберите, как каждый должен себя вести, и войдите на демонстрационном сайте. После пяти сбоев подряд сервис на десять секунд прекращает запросы к провайдеру, а затем пробует его по одному входу.',
     set: 'Применить',
     done: 'Применено.',
     demo: 'Открыть демонстрационный сайт',
-    circuits: 'Что о них думает сервис',
+    circuits: 'Состояние провайдеров с точки зрения сервиса',
     state: {
-      closed: 'запрашивается при каждом входе',
-      open: 'оставлен в покое после сбоев (circuit breaker разомкнул цепь): выбранный выше сбой сейчас не наступит',
+      closed: 'работает: запросы идут при каждом входе',
+      open: 'запросы прекращены после сбоев (circuit breaker разомкнут): выбранный выше сбой сейчас не проявится',
       'half-open': 'будет опробован одним входом',
     },
-    close: 'Снова обращаться сразу',
+    close: 'Возобновить запросы сейчас',
   },
 } as const
 

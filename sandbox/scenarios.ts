@@ -19,7 +19,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'works', title: { ru: 'Всё работает', en: 'Everything works' }, apply: () => {} },
   {
     name: 'refused',
-    title: { ru: 'Человек всегда отказывает', en: 'The person always refuses' },
+    title: { ru: 'Пользователь всегда отказывается', en: 'The person always refuses' },
     apply: change({ refuseWith: 'access_denied' }),
   },
   {
@@ -39,7 +39,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'expired-code',
-    title: { ru: 'Код уже истёк', en: 'The code has expired already' },
+    title: { ru: 'Срок кода уже истёк', en: 'The code has expired already' },
     apply: change({ codeLifetime: 0 }),
   },
   {

@@ -29,7 +29,7 @@ export function startMailDouble(options: DoubleOptions): Promise<ProviderDouble<
 /** What distinguishes OAuth Mail (id.vk.com/about/business/go/docs/ru/vkid/latest/oauth/oauth-mail/index). */
 export const mail = (): Rules<MailSwitches> => ({
   name: 'mail',
-  title: { ru: 'Mail', en: 'Mail' },
+  title: { ru: 'Mail.ru', en: 'Mail.ru' },
   vouchesForEmail: false,
   client: { id: '0a1b2c3d4e5f60718293a4b5c6d7e8f9', secret: '9f8e7d6c5b4a39281706f5e4d3c2b1a0' },
   paths: { authorize: '/login', token: '/token', userinfo: '/userinfo' },

@@ -7,6 +7,8 @@ export interface Guide {
   readonly requests: ReadonlyMap<string, string>
   /** The samples in JavaScript, in their order. */
   readonly samples: readonly string[]
+  /** The samples in other languages, by the word at the top of their block: `python`, `go`. */
+  readonly checks: ReadonlyMap<string, string>
 }
 
 /** Reads `docs/LANGUAGE/NAME.md` and takes its code out. */
@@ -22,5 +24,10 @@ export async function readGuide(language: 'en' | 'ru', name: string): Promise<Gu
     text,
     requests: new Map(requests),
     samples: blocks.flatMap(([, kind, , code = '']) => (kind === 'js' ? [code] : [])),
+    checks: new Map(
+      blocks.flatMap(([, kind = '', , code = '']): [string, string][] =>
+        ['sh', 'js', 'json'].includes(kind) ? [] : [[kind, code]],
+      ),
+    ),
   }
 }

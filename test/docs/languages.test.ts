@@ -9,7 +9,9 @@ const pages = (await filesUnder('docs/en')).map((path) => path.slice('docs/en/'.
 const runnable = (markdown: string) => codeBlocks(markdown).filter(({ text }) => !/[▶◀]/.test(text))
 /** Comments, and what the service itself answers in the language of the caller, are told in the page's own. */
 const comparable = (code: string) =>
-  code.replaceAll(/\/\/.*$/gm, '//').replaceAll(/^(\s*"(?:title|detail|user_message)": )".*"/gm, '$1""')
+  code
+    .replaceAll(/(?:\/\/|^# ).*$/gm, '//')
+    .replaceAll(/^(\s*"(?:title|detail|user_message)": )".*"/gm, '$1""')
 
 const headings = (markdown: string) =>
   Array.from(markdown.matchAll(/^(#+) /gm), ([, level = '']) => level.length)

@@ -58,7 +58,7 @@ t.test('a refusal without a state: the person reads what happened, the log names
     ['error', 'invalid_scope'],
     ['state', ''],
   ])
-  isPage(t, failed, 400, 'The login did not succeed', /The login through Mail did not succeed/)
+  isPage(t, failed, 400, 'The login did not succeed', /The login through Mail\.ru did not succeed/)
   t.ok(heard('mail', 'invalid_scope'))
   const program = await callBack('yandex', [['error', 'access_denied']], {})
   t.match(program.json, {
