@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { holdsEverybody } from './http/client-ip.ts'
 import { isLoopback } from './providers/settings.ts'
 import { checkDatabaseUrl } from './storage/database-url.ts'
 import { parseRedisUrl, RedisUrlError } from './storage/redis-address.ts'
@@ -111,7 +112,9 @@ export function trustProxy(value: string | undefined, problems: string[]): Trust
     return (
       family > 0 &&
       rest.length === 0 &&
-      (bits === undefined || (/^[1-9]\d*$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
+      (bits === undefined || (/^[1-9]\d*$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))) &&
+      // A range of all IPv4-mapped addresses is everybody.
+      !holdsEverybody(range)
     )
   }
   if (!ranges.every(valid))

@@ -31,6 +31,9 @@ export interface ServerResources {
   readonly lastRequests?: number
 }
 
+const ignoredForwardedFor =
+  'X-Forwarded-For came from an address that TRUST_PROXY does not name, and is ignored: behind a proxy all people share its address, and with it the limits of one.'
+
 /**
  * What the public and the management server have in common: limits, time-outs, request ids, log lines without
  * a query, and one answer to every failure.
@@ -38,7 +41,10 @@ export interface ServerResources {
 export async function createServer(config: Config, { log, translate, problems, ...stop }: ServerResources) {
   const { publicUrl } = config
   const settings = { publicUrl, ...problems }
-  const clientIp = clientIpReader(config.trustProxy)
+  const clientIp = clientIpReader(config.trustProxy, () => {
+    // The management port trusts nobody, whatever stands before it.
+    if (problems !== undefined) log.warn(ignoredForwardedFor)
+  })
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),

@@ -183,6 +183,7 @@ const junk: Readonly<Record<string, Buffer>> = {
   'a negative length': Buffer.concat([started, message('Q', Buffer.alloc(64), -100)]),
   'a length of nothing': Buffer.concat([started, message('Q', Buffer.alloc(64), 0)]),
   'a message that never ends': Buffer.concat([started, message('Q', Buffer.alloc(64), 1_000_000)]),
+  'COPY FROM STDIN': Buffer.concat([started, message('Q', Buffer.from('COPY sites FROM STDIN\0'))]),
   'a query of junk': Buffer.concat([started, message('Q', Buffer.alloc(64, 0xff))]),
   'a bind of junk': Buffer.concat([
     started,
