@@ -64,9 +64,9 @@ function installPackages() {
   ]
   if (process.env.npm_execpath) run(process.execPath, [process.env.npm_execpath].concat(args))
   else run('npm', args)
+  // What was built into them is gone, although it looks younger than its configuration: buildTap builds it again.
+  fs.rmSync(path.join(__dirname, '.tap', 'plugins'), { recursive: true, force: true })
   fs.writeFileSync(stamp, digest)
-  // Plugins that were built for the packages of before would be taken for built.
-  fs.rmSync(path.join(__dirname, '.tap'), { recursive: true, force: true })
 }
 
 function read(file) {

@@ -20,7 +20,7 @@ const operatorErrors = [
 ]
 
 /** Milliseconds that running requests may take to end after the port is closed: a finish takes 10 s at most. */
-const maxTrialPauses = 15_000
+const endWithin = 15_000
 
 /**
  * Runs a service until SIGTERM or SIGINT, then stops it gracefully; a second signal, or a stop that takes too
@@ -28,20 +28,30 @@ const maxTrialPauses = 15_000
  * @param start starts it; what it throws is told in one sentence where it is the operator's business
  * @param inFlight milliseconds that running requests may take to end
  */
-export async function runUntilStopped(start: () => Promise<Service>, inFlight = maxTrialPauses) {
+export async function runUntilStopped(start: () => Promise<Service>, inFlight = endWithin) {
+  interruptOnce()
+  // A start that is asked to stop is finished first: only then is it known what has to be closed.
+  let stopAsked = false
+  const remember = () => {
+    stopAsked = true
+  }
+  process.once('SIGTERM', remember)
   try {
     const service = await start()
     const options = {
       delay: service.config.drainDelay * 1000 + inFlight,
-      logger: false,
+      skip: interrupts,
+      logger: false as const,
       onSecondSignal: (signal?: string) => service.log.error({ signal }, 'ended at once by a second signal'),
       onTimeout: (ms: number) => service.log.error({ ms }, 'the stop took too long: something still ran'),
-    } as const
+    }
     closeWithGrace(options, ({ err }) => {
       // Nothing throws past its handler; if something does, the process ends, and says over what.
       if (err !== undefined) service.log.fatal({ err }, 'the process fails')
       return service.close()
     })
+    process.removeListener('SIGTERM', remember)
+    if (stopAsked) process.kill(process.pid, 'SIGTERM')
   } catch (error) {
     const told = error instanceof Error && operatorErrors.some((type) => error instanceof type)
     console.error(told ? error.message : error)
@@ -49,6 +59,24 @@ export async function runUntilStopped(start: () => Promise<Service>, inFlight = 
     // What a failed start may have left open must not keep a process that does nothing.
     setTimeout(() => process.exit(1), 1_000).unref()
   }
+}
+
+const interrupts: 'SIGINT'[] = ['SIGINT']
+
+/** Milliseconds within which a second SIGINT is the same key stroke. */
+const sameInterrupt = 500
+
+/**
+ * Makes SIGINT a SIGTERM. The terminal sends Ctrl-C to every process of the group, and npm passes its own on to the
+ * service once more: that is not a second wish to stop.
+ */
+function interruptOnce(): void {
+  let before = Number.NEGATIVE_INFINITY
+  process.on('SIGINT', () => {
+    const now = performance.now()
+    if (now - before > sameInterrupt) process.kill(process.pid, 'SIGTERM')
+    before = now
+  })
 }
 
 if (import.meta.main) await runUntilStopped(() => startService(process.env))

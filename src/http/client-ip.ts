@@ -14,16 +14,23 @@ const longestEntry = 100
  * added the next entry is trusted. An entry that is no IP address ends the walk: the address that added it counts
  * then, so that nobody gets a limit of their own by inventing names.
  * @param proxies whose X-Forwarded-For counts
+ * @param onIgnored told once that somebody sent the header whose word about it does not count
  * @returns takes the address of the connection and the header; gives an IP address without port, quotes or zone,
  *   an IPv4-mapped one as IPv4; the empty string only where the connection is gone already
  */
 export function clientIpReader(
   proxies: TrustedProxies,
+  onIgnored: () => void = () => {},
 ): (peer: string | undefined, forwardedFor: string | readonly string[] | undefined) => string {
   const trusts = trustOf(proxies)
+  let told = false
   return (peer, forwardedFor = '') => {
     let address = readEntry(peer ?? '')
     if (address === undefined) return ''
+    if (forwardedFor !== '' && !told && !trusts(address, 0)) {
+      told = true
+      onIgnored()
+    }
     const entries = (typeof forwardedFor === 'string' ? forwardedFor : forwardedFor.join(',')).split(',')
     for (let hop = 0; hop < entries.length && trusts(address, hop); hop++) {
       const next = readEntry(entries[entries.length - 1 - hop] ?? '')
@@ -118,7 +125,9 @@ export function readTrustedProxies(value: string | undefined, problems: string[]
     return (
       family > 0 &&
       rest.length === 0 &&
-      (bits === undefined || (/^[1-9]\d*$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
+      (bits === undefined || (/^[1-9]\d*$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))) &&
+      // A range of all IPv4-mapped addresses is everybody.
+      readRange(range).bits > 0
     )
   }
   if (!ranges.every(valid))

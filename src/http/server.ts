@@ -31,6 +31,9 @@ export interface ServerResources {
   readonly lastRequests?: number
 }
 
+const ignoredForwardedFor =
+  'X-Forwarded-For came from an address that TRUST_PROXY does not name, and is ignored: behind a proxy all people share its address, and with it the limits of one.'
+
 /** What a server is told by the configuration. */
 export interface ServerSettings {
   readonly publicUrl: string
@@ -47,7 +50,10 @@ export async function createServer(
 ) {
   const { publicUrl } = config
   const settings = { publicUrl, ...problems }
-  const clientIp = clientIpReader(config.trustProxy)
+  const clientIp = clientIpReader(config.trustProxy, () => {
+    // The management port trusts nobody, whatever stands before it.
+    if (problems !== undefined) log.warn(ignoredForwardedFor)
+  })
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),

@@ -74,7 +74,7 @@ export class LoginProgress {
   }
 
   /** Milliseconds since the epoch; never goes back within a request. */
-  private now(): number {
+  now(): number {
     return this.at + Math.round(performance.now() - this.clock)
   }
 }

@@ -41,14 +41,14 @@ export interface FinishServices {
   readonly openSession: (session: OpenSession, signal: AbortSignal) => Promise<OpenedSession>
   readonly sessionOfLogin: (loginHash: Buffer) => Promise<SessionOfLogin | undefined>
   readonly issueTokens: (session: SessionOfLogin) => TokenPair
-  readonly deadlines: Pick<Deadlines, 'finish'>
+  readonly deadlines: Pick<Deadlines, 'finish' | 'databaseAcquire' | 'databaseStatement'>
 }
 
 /** Milliseconds: for so long a proved caller may ask for a lost answer. */
 const repeatWithin = 60_000
 
-/** Milliseconds: what the last step of a finish may run over its deadline. A younger claim counts as being at work. */
-const runsOver = 1_000
+/** Milliseconds: the client of PostgreSQL gives a statement up so long after the server should have. */
+const statementSlack = 500
 
 /**
  * Trades a login for the tokens of one session. No failed check uses the login up: it is claimed only when
@@ -237,9 +237,17 @@ async function repeat(
     throw new Problem('login-completed')
   }
   const age = claim.now.getTime() - claim.at.getTime()
-  if (!claim.failed && age < services.deadlines.finish + runsOver)
+  if (!claim.failed && age < longestFinish(services.deadlines))
     throw new Problem('login-in-progress', { retryAfter: 1 })
   throw new Problem('login-lost')
+}
+
+/**
+ * Milliseconds from a claim to the last moment at which its finish can open a session: the last attempt to write one may
+ * begin at the deadline, and then has the time of a connection and a statement.
+ */
+function longestFinish({ finish, databaseAcquire, databaseStatement }: FinishServices['deadlines']): number {
+  return finish + databaseAcquire + databaseStatement + statementSlack
 }
 
 function repeatable(session: SessionOfLogin): boolean {

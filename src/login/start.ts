@@ -84,7 +84,7 @@ export async function start(
   const { adapter } = provider
   const state = newState()
   const codeVerifier = randomBytes(32).toString('base64url')
-  const now = Date.now()
+  const now = progress.now()
   const login: Login = {
     provider: adapter.name,
     siteId: site.id,

@@ -1,5 +1,6 @@
 import type { Prisma } from '../../prisma/client/client.ts'
 import type { Database } from '../storage/postgres.ts'
+import { transactionOptions } from '../storage/postgres.ts'
 import type { SiteFields } from './check-site.ts'
 import { SiteError } from './site-error.ts'
 
@@ -14,13 +15,10 @@ export function changeSites<Result>(
   database: Database,
   work: (transaction: Prisma.TransactionClient) => Promise<Result>,
 ): Promise<Result> {
-  return database.prisma.$transaction(
-    async (transaction) => {
-      await transaction.$executeRaw`SELECT pg_advisory_xact_lock(${lockKey}::int8)`
-      return work(transaction)
-    },
-    { maxWait: 5_000, timeout: 60_000 },
-  )
+  return database.prisma.$transaction(async (transaction) => {
+    await transaction.$executeRaw`SELECT pg_advisory_xact_lock(${lockKey}::int8)`
+    return work(transaction)
+  }, transactionOptions)
 }
 
 /**

@@ -5,9 +5,10 @@ import { Transform } from 'node:stream'
 const protocol3 = 196_608
 const cancelRequest = 80_877_102
 const sslRequest = 80_877_103
-// Bind, Close, CopyData, CopyDone, CopyFail, Describe, Execute, Flush, FunctionCall, Parse, Query, Sync, Terminate. No
-// password: none is ever asked for, and PGlite turns for ever over one.
-const types = new Set('BCdcfDEHFPQSX')
+// Bind, Close, Describe, Execute, Flush, FunctionCall, Parse, Query, Sync, Terminate. No password: none is ever asked for,
+// and PGlite turns for ever over one. No CopyData either: pglite-socket loses its place after COPY FROM STDIN, for good.
+const types = new Set('BCDEHFPQSX')
+const copyIn = /\bcopy\b[^;]*\bfrom\s+stdin\b/i
 
 /** Bytes. PostgreSQL itself refuses a longer start-up packet; a statement of ours is never near the other. */
 const longestStartUp = 10_000
@@ -44,6 +45,12 @@ export class ClientFrames extends Transform {
       const rest = this.#held.subarray(from)
       const length = this.#started ? messageLength(rest) : startUpLength(rest)
       if (length === undefined || rest.length < length) return from
+      if (
+        this.#started &&
+        'QP'.includes(String.fromCharCode(rest[0] ?? 0)) &&
+        copyIn.test(rest.toString('latin1', 5, length))
+      )
+        throw new ForeignBytes('COPY FROM STDIN is not for the embedded database.')
       if (!this.#started && rest.readInt32BE(4) === protocol3) {
         if (!isParameters(rest.subarray(8, length))) throw new ForeignBytes('These are no parameters.')
         this.#started = true

@@ -25,6 +25,14 @@ export interface Database {
   close(): Promise<void>
 }
 
+/**
+ * For `prisma.$transaction(work, …)`; milliseconds. Prisma's own limit of a whole transaction (5 s where none is given)
+ * is as good as none, because it ends the transaction and not the work: of a nested write under way the remaining
+ * statements would be carried out after the ROLLBACK, each by itself. PostgreSQL limits each statement, each lock and
+ * each pause between two statements.
+ */
+export const transactionOptions = { maxWait: 5_000, timeout: 2_147_483_647 } as const
+
 /** How the database is reached. */
 export interface DatabaseOptions {
   /** Accepted by checkDatabaseUrl. */

@@ -108,8 +108,9 @@ function sentinels(rest: string, tls: boolean): RedisAddress {
   for (const pair of query === '' ? [] : query.split('&')) {
     const [key = '', value = ''] = pair.split(/=(.*)/s)
     if (key !== 'sentinelUsername' && key !== 'sentinelPassword')
+      // What follows a raw "&" of a password looks like a parameter: only one that has a value is named.
       return refuse(
-        `has the parameter "${key}", which nothing reads: only sentinelUsername and sentinelPassword are known.`,
+        `has ${pair.includes('=') ? `the parameter "${key}"` : 'a parameter'}, which nothing reads: only sentinelUsername and sentinelPassword are known, and an "&" in a value is written %26.`,
       )
     if (sentinelAccess[key] !== undefined) refuse(`has the parameter ${key} twice.`)
     sentinelAccess[key] = decoded(value, key)

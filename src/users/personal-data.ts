@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Deletion, Prisma } from '../../prisma/client/client.ts'
 import type { Database } from '../storage/postgres.ts'
+import { transactionOptions } from '../storage/postgres.ts'
 import { isUuid } from '../storage/uuid.ts'
 import type { DeletionReason } from './deletions.ts'
 
@@ -48,5 +49,5 @@ export async function deletePersonalData(
     return transaction.deletion.create({
       data: { id: uuidv7(), userId, reason, reference: reference ?? null, sessions },
     })
-  })
+  }, transactionOptions)
 }

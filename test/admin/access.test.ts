@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import t from 'tap'
 import { wrongTokens } from '../../src/admin/authorize.ts'
+import { deadlines } from '../../src/deadlines.ts'
 import type { Answer } from '../support/login-flow.ts'
 import { answered, basic, get, logIn } from '../support/login-flow.ts'
 import { adminToken, startTestManagement } from '../support/management.ts'
@@ -140,7 +141,7 @@ t.test('what is not JSON, too long or not understood is refused, and nothing is 
 })
 
 t.test('health and metrics stay open; a database that does not answer is 503', async (t) => {
-  const { admin, url, service } = await startTestManagement(t)
+  const { admin, url, service } = await startTestManagement(t, { deadlines })
   t.equal((await answered(await fetch(`${url}/health/live`))).status, 200)
   t.equal((await answered(await fetch(`${url}/metrics`))).status, 200)
   t.equal((await get(service, '/api/v1/admin/sites/')).status, 404, 'the public port knows nothing of it')

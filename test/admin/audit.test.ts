@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
+import { deadlines } from '../../src/deadlines.ts'
 import { testDatabase } from '../support/database.ts'
 import { answered } from '../support/login-flow.ts'
 import { adminToken, startTestManagement } from '../support/management.ts'
@@ -8,7 +9,7 @@ import { end, eventually } from '../support/process.ts'
 import { registerSite } from '../support/service.ts'
 
 t.test('a change that failed on the way may have happened: its line says so', async (t) => {
-  const { admin, audited, service } = await startTestManagement(t)
+  const { admin, audited, service } = await startTestManagement(t, { deadlines })
   const holder = await service.database.pool.connect()
   await holder.query('BEGIN; LOCK TABLE sites IN ACCESS EXCLUSIVE MODE')
   const answer = await admin('PATCH', `sites/${service.site.id}`, { body: { disabled: true } })

@@ -112,6 +112,7 @@ const refused: Readonly<Record<string, Environment>> = {
   'SECRET_KEYS must hold base64': { SECRET_KEYS: ' , ' },
   'SECRET_KEYS must hold base64 of': { SECRET_KEYS: 'changeme-changeme-changeme-changeme-changem' },
   'TRUST_PROXY must be': { TRUST_PROXY: '0.0.0.0/0' },
+  'TRUST_PROXY must be a number': { TRUST_PROXY: '::ffff:0:0/96' },
   ADMIN_TOKENS: { ADMIN_TOKENS: 'anna:letmein' },
   TRUST_PROXY: { TRUST_PROXY: 'true' },
   'TRUST_PROXY must': { TRUST_PROXY: '10.0.0.0/33' },

@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { deadlines } from '../../src/deadlines.ts'
 import { migrate } from '../../src/storage/migrate.ts'
-import { openDatabase } from '../../src/storage/postgres.ts'
+import { openTestDatabase } from '../support/database.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import { answeredLogin, finish, get, logIn, post, start, text } from '../support/login-flow.ts'
@@ -54,8 +54,7 @@ t.test('read-only for a while: 503, and a finish that began before goes through 
   const staged = await stage(t)
   const { service, toProfile } = staged
   const tokens = await logIn(service)
-  const admin = openDatabase({ url: service.database.url, poolMax: 1 })
-  t.teardown(() => admin.close())
+  const admin = openTestDatabase(t, { url: service.database.url, poolMax: 1 })
   /** As after a failover: every connection is a new one. */
   const readOnly = async (value: 'on' | 'off') => {
     await admin.pool.query('SET default_transaction_read_only = off')
@@ -122,8 +121,7 @@ t.test('a server of its own, which comes and goes', async (t) => {
   const server = await startPostgres({ synchronous_commit: 'on' })
   t.teardown(() => server.remove())
   await migrate(server.url)
-  const database = { ...openDatabase({ url: server.url, poolMax: 5 }), url: server.url }
-  t.teardown(() => database.close())
+  const database = { ...openTestDatabase(t, { url: server.url, poolMax: 5, deadlines }), url: server.url }
   const staged = await stage(t, { database, deadlines })
   const { service, toProfile } = staged
 

@@ -1,7 +1,6 @@
 import type { Test } from 'tap'
 import t from 'tap'
-import { openDatabase } from '../../src/storage/postgres.ts'
-import { testDatabase } from '../support/database.ts'
+import { openTestDatabase, testDatabase } from '../support/database.ts'
 import type { Answer } from '../support/login-flow.ts'
 import { answeredLogin, finish, get, logIn, post, start } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
@@ -49,8 +48,7 @@ t.test(
   async (t) => {
     const { database, service } = await stage(t, { DATABASE_POOL_MAX: '2' })
     const { accessToken, refreshToken } = await logIn(service)
-    const locker = openDatabase({ url: database.url, poolMax: 1 })
-    t.teardown(() => locker.close())
+    const locker = openTestDatabase(t, { url: database.url, poolMax: 1 })
     const lock = await locker.pool.connect()
     await lock.query('BEGIN')
     await lock.query('LOCK TABLE users, sessions IN ACCESS EXCLUSIVE MODE')

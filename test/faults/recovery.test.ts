@@ -1,6 +1,6 @@
 import t from 'tap'
 import { migrate } from '../../src/storage/migrate.ts'
-import { openDatabase } from '../../src/storage/postgres.ts'
+import { openTestDatabase } from '../support/database.ts'
 import type { Answer } from '../support/login-flow.ts'
 import { answeredLogin, finish, get, logIn, post, text } from '../support/login-flow.ts'
 import { startPostgres } from '../support/postgres-server.ts'
@@ -20,8 +20,7 @@ t.test(
     const postgres = await startPostgres({ synchronous_commit: 'on' })
     t.teardown(() => postgres.remove())
     await migrate(postgres.url)
-    const database = { ...openDatabase({ url: postgres.url, poolMax: 1 }), url: postgres.url }
-    t.teardown(() => database.close())
+    const database = { ...openTestDatabase(t, { url: postgres.url, poolMax: 1 }), url: postgres.url }
     const redis = await startRedis(t)
     const doubles = await startDoubles(t)
     await registerSite(database, redirectUrl)

@@ -4,7 +4,7 @@ import t from 'tap'
 import type { TrustedProxies } from '../../src/http/client-ip.ts'
 import { clientIpReader, network } from '../../src/http/client-ip.ts'
 import { createManagement } from '../../src/management.ts'
-import { post } from '../support/login-flow.ts'
+import { get, post } from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
 const peer = '10.0.0.9'
@@ -183,3 +183,23 @@ t.test('TRUST_PROXY does not hold on the management port', async (t) => {
   }
   t.strictSame([...statuses], [401, 429], 'no caller gets further tries by inventing addresses')
 })
+
+t.test(
+  'a header whose word does not count is warned of once, as everybody may share one address',
+  async (t) => {
+    const warnings = (service: { readonly log: readonly string[] }) =>
+      service.log.filter((line) => line.includes('TRUST_PROXY does not name'))
+    const headers = { 'x-forwarded-for': '192.0.2.1' }
+    const unaware = await startTestService(t)
+    for (let index = 0; index < 3; index++) await get(unaware, '/api/v1/oauth/providers/', headers)
+    t.equal(warnings(unaware).length, 0, 'nobody asked for the address')
+    const body = { provider: 'yandex', client_redirect_url: redirectUrl }
+    for (let index = 0; index < 3; index++)
+      await post(unaware, '/api/v1/oauth/authorize-url/', body, { headers })
+    t.equal(warnings(unaware).length, 1)
+    t.notMatch(warnings(unaware).join(), '192.0.2.1')
+    const aware = await startTestService(t, { env: { TRUST_PROXY: '1' } })
+    await post(aware, '/api/v1/oauth/authorize-url/', body, { headers })
+    t.strictSame(warnings(aware), [])
+  },
+)

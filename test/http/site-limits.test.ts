@@ -1,10 +1,8 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { updateSite } from '../../src/sites/manage.ts'
-import { openDatabase } from '../../src/storage/postgres.ts'
 import { rules } from '../sites/support.ts'
-import { testDatabase } from '../support/database.ts'
-import { patient } from '../support/deadlines.ts'
+import { openTestDatabase, testDatabase } from '../support/database.ts'
 import { basic, get, logIn, post } from '../support/login-flow.ts'
 import { testRedis, withoutRedis } from '../support/redis.ts'
 import type { TestService, TestServiceOptions } from '../support/service.ts'
@@ -185,8 +183,7 @@ t.test(
 t.test('a limit that has struck saves the database its work', { skip: withoutRedis }, async (t) => {
   const direct = await testDatabase(t)
   const proxy = await startTripProxy(t, direct.url)
-  const database = openDatabase({ url: proxy.through(direct.url), poolMax: 1, deadlines: patient })
-  t.teardown(() => database.close())
+  const database = openTestDatabase(t, { url: proxy.through(direct.url), poolMax: 1 })
   const { service } = await countedService(t, { database: { ...database, url: direct.url } })
   const unknown = (index: number, headers: Record<string, string>) =>
     starts(service, { client_redirect_url: `https://nobody-${index}.example/` }, headers)

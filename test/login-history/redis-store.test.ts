@@ -95,7 +95,9 @@ t.test(
   skip,
   async (t) => {
     const server = await startRedis(t)
-    const { history } = await connected(t, server.url, { deadlines })
+    const { history } = await connected(t, server.url, {
+      deadlines: { ...patient, redisCommand: deadlines.redisCommand },
+    })
     history.record('site_0', entry('before'))
     t.equal((await history.recent('site_0', everything)).length, 1)
 
@@ -103,7 +105,7 @@ t.test(
     for (let index = 0; index < 5_000; index++) history.record(`site_${index % 5}`, entry(`r${index}`))
     const before = performance.now()
     await t.rejects(history.recent('site_0', everything), StoreUnavailable)
-    t.ok(performance.now() - before < 1_000, 'within the command deadline')
+    t.ok(performance.now() - before < 5_000, 'within the command deadline: every other one is far longer')
     server.resume()
 
     const found = await eventually(() =>

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import t from 'tap'
 import { deadlines } from '../../src/deadlines.ts'
-import { openDatabase } from '../../src/storage/postgres.ts'
+import { openTestDatabase } from '../support/database.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import { answeredLogin, basic, finish, post, start } from '../support/login-flow.ts'
@@ -63,8 +63,7 @@ t.test(
 t.test('a database that does not take the session until the deadline', { buffered: true }, async (t) => {
   const service = await startInTurn(t)
   const [lost, other] = [await answeredLogin(service), await answeredLogin(service)]
-  const locker = openDatabase({ url: service.database.url, poolMax: 1 })
-  t.teardown(() => locker.close())
+  const locker = openTestDatabase(t, { url: service.database.url, poolMax: 1 })
   const lock = await locker.pool.connect()
   await lock.query('SET idle_in_transaction_session_timeout = 0')
   await lock.query('BEGIN')

@@ -2,8 +2,7 @@ import { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import t from 'tap'
 import { deadlines } from '../../src/deadlines.ts'
-import { openDatabase } from '../../src/storage/postgres.ts'
-import { testDatabase } from '../support/database.ts'
+import { openTestDatabase, testDatabase } from '../support/database.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
@@ -127,8 +126,7 @@ t.test(
 t.test('PostgreSQL goes away before a step, and in its middle', { buffered: true }, async (t) => {
   const direct = await testDatabase(t)
   const proxy = await startTcpProxy(t, { host: '127.0.0.1', port: Number(new URL(direct.url).port) })
-  const database = openDatabase({ url: proxy.through(direct.url), poolMax: 1 })
-  t.teardown(() => database.close())
+  const database = openTestDatabase(t, { url: proxy.through(direct.url), poolMax: 1, deadlines })
   const service = await startTestService(t, { database: { ...database, url: direct.url }, deadlines })
   const otherUrl = 'https://other.example/return'
   await registerSite(direct, otherUrl)

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import t from 'tap'
 import { deadlines } from '../../src/deadlines.ts'
-import { openDatabase } from '../../src/storage/postgres.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { patient } from '../support/deadlines.ts'
 import type { Answer, Encoding } from '../support/login-flow.ts'
 import { answeredLogin, basic, comeBack, finish, get, post, start } from '../support/login-flow.ts'
@@ -107,8 +107,7 @@ t.test(
     }
 
     // A database that fails as nobody expects, a store that is away.
-    const locker = openDatabase({ url: service.database.url, poolMax: 1, deadlines: patient })
-    t.teardown(() => locker.close())
+    const locker = openTestDatabase(t, { url: service.database.url, poolMax: 1 })
     const unsaved = await login('google')
     const broken = await startTestService(t, {
       database: { ...locker, url: service.database.url },

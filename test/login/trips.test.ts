@@ -1,8 +1,6 @@
 import type { Test } from 'tap'
 import t from 'tap'
-import { openDatabase } from '../../src/storage/postgres.ts'
-import { testDatabase } from '../support/database.ts'
-import { patient } from '../support/deadlines.ts'
+import { openTestDatabase, testDatabase } from '../support/database.ts'
 import {
   basic,
   comeBack,
@@ -25,8 +23,7 @@ async function counted(t: Test, env: Readonly<Record<string, string>>) {
   const redisTrips = await startTripProxy(t, redis.url, /\r\nxadd\r\n/i)
   const sqlTrips = await startTripProxy(t, direct.url)
   // One connection, so that none is opened while we count.
-  const database = openDatabase({ url: sqlTrips.through(direct.url), poolMax: 1, deadlines: patient })
-  t.teardown(() => database.close())
+  const database = openTestDatabase(t, { url: sqlTrips.through(direct.url), poolMax: 1 })
   const service = await startTestService(t, {
     database: { ...database, url: direct.url },
     redis: { ...redis, url: redisTrips.through(redis.url) },

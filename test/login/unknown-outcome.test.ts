@@ -4,7 +4,6 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { deadlines } from '../../src/deadlines.ts'
 import { createRedisLoginStore } from '../../src/login/redis-login-store.ts'
-import { patient } from '../support/deadlines.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
@@ -188,7 +187,7 @@ t.test(
   { skip: withoutRedis, buffered: true },
   async (t) => {
     const redis = await testRedis(t)
-    const service = await startTestService(t, { redis, deadlines: { ...patient, finish: deadlines.finish } })
+    const service = await startTestService(t, { redis, deadlines })
     const login = await answeredLogin(service)
     const client = new Redis(redis.url)
     t.teardown(() => client.disconnect())
@@ -197,10 +196,10 @@ t.test(
     const proofs = { proved: basic(service.site), unproved: {} }
     for (const [proof, headers] of Object.entries(proofs))
       expectProblem(t, await finish(service, login, headers), inProgress, proof)
-    await sleep(10_000 - (performance.now() - claimed))
+    await sleep(13_000 - (performance.now() - claimed))
     for (const [proof, headers] of Object.entries(proofs))
-      expectProblem(t, await finish(service, login, headers), inProgress, `${proof}, after 10 s`)
-    await sleep(11_100 - (performance.now() - claimed))
+      expectProblem(t, await finish(service, login, headers), inProgress, `${proof}, after 13 s`)
+    await sleep(13_600 - (performance.now() - claimed))
     const lost = { status: 400, type: 'login-lost', error: 'invalid_grant' } as const
     for (const [proof, headers] of Object.entries(proofs))
       expectProblem(t, await finish(service, login, headers), lost, proof)

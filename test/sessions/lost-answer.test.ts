@@ -4,8 +4,8 @@ import { deadlines } from '../../src/deadlines.ts'
 import { openSession } from '../../src/sessions/open-session.ts'
 import { rotateSession } from '../../src/sessions/rotate-session.ts'
 import type { Database } from '../../src/storage/postgres.ts'
-import { isDatabaseUnavailable, openDatabase } from '../../src/storage/postgres.ts'
-import { testDatabase } from '../support/database.ts'
+import { isDatabaseUnavailable } from '../../src/storage/postgres.ts'
+import { openTestDatabase, testDatabase } from '../support/database.ts'
 import { patient } from '../support/deadlines.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { addSite, login, opened, refresh } from './test-sessions.ts'
@@ -15,8 +15,11 @@ async function behindProxy(t: Pick<typeof import('tap').default, 'teardown'>, ow
   const direct = await testDatabase(t)
   const { hostname, port } = new URL(direct.url)
   const proxy = await startTcpProxy(t, { host: hostname, port: Number(port) })
-  const cuttable = openDatabase({ url: proxy.through(direct.url), poolMax: 1, deadlines: ownDeadlines })
-  t.teardown(() => cuttable.close())
+  const cuttable = openTestDatabase(t, {
+    url: proxy.through(direct.url),
+    poolMax: 1,
+    deadlines: ownDeadlines,
+  })
   await addSite(direct)
   return { direct, cuttable, proxy }
 }

@@ -10,6 +10,27 @@ import { refused, rules } from './support.ts'
 /** What a process that has cached nothing sees. */
 const siteNow = (database: TestDatabase, id: string) => createSites(database).byId(id)
 
+t.test('a change that takes long is made as a whole: no timer of Prisma ends its transaction', async (t) => {
+  const database = await testDatabase(t)
+  const { id } = await addSite(database, { name: 'Shop', redirectUrls: ['https://shop.example/a'] }, rules)
+  await database.pool.query(
+    `CREATE FUNCTION rest() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NEW; END'`,
+  )
+  await database.pool.query('CREATE TRIGGER rest AFTER UPDATE ON sites FOR EACH ROW EXECUTE FUNCTION rest()')
+  // What would take up to an hour takes a five-hundredth of it: a minute is over before the second statement.
+  const { setTimeout: original } = globalThis
+  t.intercept(globalThis, 'setTimeout', {
+    value: Object.assign(
+      (work: () => void, delay = 0, ...rest: []) =>
+        original(work, delay >= 20_000 && delay <= 3_600_000 ? delay / 500 : delay, ...rest),
+      original,
+    ),
+  })
+  const redirectUrls = ['https://shop.example/a', 'https://shop.example/b']
+  await updateSite(database, id, { name: 'Renamed', redirectUrls }, rules)
+  t.match(await listSites(database), [{ name: 'Renamed', redirectUrls }])
+})
+
 t.test('a site is added, listed, found and removed', async (t) => {
   const database = await testDatabase(t)
   const site = await addSite(

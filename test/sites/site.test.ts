@@ -4,8 +4,8 @@ import { siteKept } from '../../src/deadlines.ts'
 import { addSite, removeSite, updateSite } from '../../src/sites/manage.ts'
 import { shortCache } from '../../src/sites/short-cache.ts'
 import { createSites } from '../../src/sites/site.ts'
-import { isDatabaseUnavailable, openDatabase } from '../../src/storage/postgres.ts'
-import { testDatabase } from '../support/database.ts'
+import { isDatabaseUnavailable } from '../../src/storage/postgres.ts'
+import { openTestDatabase, testDatabase } from '../support/database.ts'
 import { freePort } from '../support/process.ts'
 import { rules } from './support.ts'
 
@@ -30,8 +30,10 @@ t.test('a change is seen within 2 s, a new site at once', async (t) => {
 })
 
 t.test('nothing that cannot be registered reaches the database', async (t) => {
-  const database = openDatabase({ url: `postgresql://nobody@127.0.0.1:${await freePort()}/none`, poolMax: 1 })
-  t.teardown(() => database.close())
+  const database = openTestDatabase(t, {
+    url: `postgresql://nobody@127.0.0.1:${await freePort()}/none`,
+    poolMax: 1,
+  })
   const sites = createSites(database)
   for (const odd of ['', 'a\0b', '\ud800', 'пример', ' ', 'a'.repeat(2001)]) {
     t.equal(await sites.byRedirectUrl(odd), undefined)

@@ -2,8 +2,8 @@ import type { Test } from 'tap'
 import t from 'tap'
 import type { Environment } from '../../src/config/config.ts'
 import { migrate } from '../../src/storage/migrate.ts'
-import { openDatabase } from '../../src/storage/postgres.ts'
 import { failed, runCli, strictEnv } from '../cli/run-cli.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { answeredLogin, finish, get, post, text } from '../support/login-flow.ts'
 import { emptyFolder, freePorts, run } from '../support/npm-start.ts'
 import { startPgBouncer, withoutPgBouncer } from '../support/pgbouncer.ts'
@@ -52,8 +52,7 @@ t.test(
     const server = await stage(t)
     const pooled = await startPgBouncer(t, server.url)
     const doubles = await startDoubles(t)
-    const database = { ...openDatabase({ url: server.url, poolMax: 2 }), url: server.url }
-    t.teardown(() => database.close())
+    const database = { ...openTestDatabase(t, { url: server.url, poolMax: 2 }), url: server.url }
     await registerSite(database, redirectUrl)
     const service = await startProcess(t, {
       databaseUrl: pooled,

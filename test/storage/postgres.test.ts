@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import t from 'tap'
+import { deadlines } from '../../src/deadlines.ts'
 import { migrate } from '../../src/storage/migrate.ts'
 import type { Database } from '../../src/storage/postgres.ts'
 import { isDatabaseUnavailable, isTransient, openDatabase, takesWrites } from '../../src/storage/postgres.ts'
-import { emptyDatabase, testDatabase } from '../support/database.ts'
+import { emptyDatabase, openTestDatabase, testDatabase } from '../support/database.ts'
 import { startPostgres } from '../support/postgres-server.ts'
 import { eventually } from '../support/process.ts'
 
@@ -39,8 +40,7 @@ t.test('times are right on a server whose zone is not UTC', async (t) => {
   const server = await startPostgres({ timezone: 'Asia/Vladivostok' })
   t.teardown(() => server.remove())
   await migrate(server.url)
-  const database = openDatabase({ url: server.url, poolMax: 2 })
-  t.teardown(() => database.close())
+  const database = openTestDatabase(t, { url: server.url, poolMax: 2 })
   const { createdAt } = await add(database, 'a')
   t.ok(Math.abs(createdAt.getTime() - Date.now()) < 60_000, createdAt.toISOString())
   const at = new Date('2026-03-29T01:30:00.123Z')
@@ -57,8 +57,7 @@ t.test('statements are named where sessions are our own, and only there', async 
   await add(database, 'a')
   const prepared = 'SELECT count(*)::int AS count FROM pg_prepared_statements'
   t.ok((await database.pool.query<{ count: number }>(prepared)).rows[0]?.count)
-  const pooled = openDatabase({ url: database.url, poolMax: 1, pooler: 'transaction' })
-  t.teardown(() => pooled.close())
+  const pooled = openTestDatabase(t, { url: database.url, poolMax: 1, pooler: 'transaction' })
   t.equal((await pooled.prisma.site.findMany()).length, 1)
   t.equal((await pooled.pool.query<{ count: number }>(prepared)).rows[0]?.count, 0)
   t.same((await pooled.pool.query('SHOW TimeZone')).rows, [{ TimeZone: 'UTC' }])
@@ -94,8 +93,7 @@ t.test('a connection whose settings are lost on the way is not used', async (t) 
 t.test('a schema of its own is used by both doors and by the migrations', async (t) => {
   const url = `${await emptyDatabase(t)}?schema=login`
   t.same(await migrate(url), await migrationsOf(url))
-  const database = openDatabase({ url, poolMax: 2 })
-  t.teardown(() => database.close())
+  const database = openTestDatabase(t, { url, poolMax: 2 })
   await add(database, 'a')
   t.equal((await database.pool.query('SELECT FROM login.sites')).rowCount, 1)
   for (const door of doors) t.ok(await door(database))
@@ -114,8 +112,7 @@ t.test('faults of the server', async (t) => {
   const server = await startPostgres()
   t.teardown(() => server.remove())
   await migrate(server.url)
-  const database = openDatabase({ url: server.url, poolMax: 3 })
-  t.teardown(() => database.close())
+  const database = openTestDatabase(t, { url: server.url, poolMax: 3, deadlines })
   await add(database, 'a')
   const recovers = async (test: Test) => {
     for (const door of doors) await eventually<unknown>(() => door(database), 5_000)

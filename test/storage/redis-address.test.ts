@@ -50,6 +50,7 @@ const refused: readonly (readonly [url: string, message: RegExp])[] = [
   ['redis+sentinel://a/ma%in', /raw "%" in its master's name/],
   ['redis+sentinel://:s3/cret@a/main', /raw "\/"/],
   ['redis+sentinel://a/main?password=s3cret', /parameter "password".*sentinelPassword/],
+  ['redis+sentinel://a/main?sentinelPassword=ab&s3cret', /a parameter, which nothing reads.*%26/],
   ['redis+sentinel://a/main?sentinelPassword=s3%cret', /raw "%" in its sentinelPassword/],
   ['redis+sentinel://a/main?sentinelPassword=s3#cret', /raw "#"/],
   ['redis+sentinel://a/main?sentinelPassword=s3cret&sentinelPassword=s3cret', /sentinelPassword twice/],

@@ -1,10 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
+import type { PoolClient } from 'pg'
 import { Client } from 'pg'
 import t from 'tap'
 import type { Deadlines } from '../../src/deadlines.ts'
 import { migrate } from '../../src/storage/migrate.ts'
-import type { Database } from '../../src/storage/postgres.ts'
+import type { Database, DatabaseOptions } from '../../src/storage/postgres.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import { patient } from './deadlines.ts'
 import { startPostgres } from './postgres-server.ts'
@@ -25,9 +26,26 @@ export async function testDatabase(
   deadlines: Deadlines = patient,
 ): Promise<TestDatabase> {
   const url = await emptyDatabase(test, await template())
-  const database = openDatabase({ url, poolMax, deadlines })
-  test.teardown(() => database.close())
-  return { ...database, url }
+  return { ...openTestDatabase(test, { url, poolMax, deadlines }), url }
+}
+
+/**
+ * Opens a database as the service does, with patient deadlines unless others are given. Closed when `test` ends, even
+ * where a failed assertion kept a test from giving a connection back: closing would wait for it for ever.
+ */
+export function openTestDatabase(test: Test, options: DatabaseOptions): Database {
+  const database = openDatabase({ deadlines: patient, ...options })
+  const held = new Set<PoolClient>()
+  database.pool.on('acquire', (client) => held.add(client))
+  database.pool.on('release', (_error, client) => held.delete(client))
+  test.teardown(async () => {
+    const timer = setTimeout(() => {
+      for (const client of held) client.release(true)
+    }, 5_000)
+    await database.close()
+    clearTimeout(timer)
+  })
+  return database
 }
 
 /** The address of a new database, a copy of `source` (PostgreSQL's own empty one by default); dropped when `test` ends. */

@@ -131,11 +131,16 @@ export async function startTestService(test: Test, options: TestServiceOptions =
     },
     { write: (line: string) => void lines.push(line) },
   )
+  // With the service's own deadlines a busy machine may be late with a connection: the start is no part of the test.
   const redis =
     options.redis &&
-    (await connectRedis({ ...options.redis, tryOut: tryRedis, onWarning: () => {}, deadlines }))
+    (await connectRedis({
+      ...options.redis,
+      tryOut: tryRedis,
+      onWarning: () => {},
+      deadlines: { ...deadlines, redisReady: patient.redisReady },
+    }))
   opened.push(() => redis?.disconnect())
-  // With the service's own deadlines a busy machine may be late with a connection: the start is no part of the test.
   await eventually(() => database.pool.query('SELECT'))
   const secretKeys = options.secretKeys ?? sharedSecretKeys
   const keys = await createSigningKeys({

@@ -1,8 +1,7 @@
 import { decodeJwt } from 'jose'
 import t from 'tap'
 import { deadlines } from '../../../src/deadlines.ts'
-import { openDatabase } from '../../../src/storage/postgres.ts'
-import { testDatabase } from '../../support/database.ts'
+import { openTestDatabase, testDatabase } from '../../support/database.ts'
 import type { Answer } from '../../support/login-flow.ts'
 import { basic, get } from '../../support/login-flow.ts'
 import { startRedis, withoutRedis } from '../../support/redis.ts'
@@ -18,8 +17,7 @@ async function behindProxy(t: Pick<typeof import('tap').default, 'teardown'>, po
   const { hostname, port } = new URL(direct.url)
   const proxy = await startTcpProxy(t, { host: hostname, port: Number(port) })
   const url = proxy.through(direct.url)
-  const database = openDatabase({ url, poolMax })
-  t.teardown(() => database.close())
+  const database = openTestDatabase(t, { url, poolMax, deadlines })
   const service = await startTestService(t, { database: { ...database, url }, deadlines })
   return { service, proxy, direct }
 }
