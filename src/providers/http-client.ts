@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { buildConnector, Dispatcher } from 'undici'
 import { Agent, EnvHttpProxyAgent, errors, Pool } from 'undici'
 import packageJson from '../../package.json' with { type: 'json' }
-import type { LookUp } from './connect.ts'
-import { createConnector, systemLookUp } from './connect.ts'
+import type { LookUp } from './happy-eyeballs.ts'
+import { createConnector, systemLookUp } from './happy-eyeballs.ts'
 import type { ProviderFailureKind } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
 

@@ -1,10 +1,14 @@
-import type { ErrorKinds } from './error-response.ts'
-import { describeErrorResponse, errorResponseKind, isErrorResponse, retryAfterOf } from './error-response.ts'
 import type { Endpoint, HttpAnswer, HttpClient } from './http-client.ts'
-import type { JsonObject } from './json.ts'
-import { parseJsonObject } from './json.ts'
 import type { AuthorizationGrant, AuthorizationRequest } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
+import type { ErrorKinds, JsonObject } from './response.ts'
+import {
+  describeErrorResponse,
+  errorResponseKind,
+  isErrorResponse,
+  parseJsonObject,
+  retryAfterOf,
+} from './response.ts'
 import type { ProviderSettings } from './settings.ts'
 
 /** A successful answer of the token endpoint. It never leaves its adapter. */

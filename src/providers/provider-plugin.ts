@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyPluginAsync, RouteOptions } from 'fastify'
 import { deadlines } from '../deadlines.ts'
-import type { ErrorKinds } from './error-response.ts'
 import type { GuardOptions, GuardState } from './guard.ts'
 import { createGuard, defaultConcurrency } from './guard.ts'
 import type { HttpClientOptions, HttpTimeouts } from './http-client.ts'
@@ -10,6 +9,7 @@ import { createOAuthClient } from './oauth-client.ts'
 import type { ProviderAdapter } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
 import type { ProviderRegistry } from './registry.ts'
+import type { ErrorKinds } from './response.ts'
 import type { OwnVariable, ProviderDeclaration, ProviderSettings } from './settings.ts'
 
 /** What one provider differs in from all others. */
