@@ -47,7 +47,7 @@ export interface OAuthClientOptions {
   readonly settings: ProviderSettings
   readonly http: HttpClient
   /** The provider's own words at the token endpoint, beyond those of RFC 6749. */
-  readonly refusals?: ErrorKinds
+  readonly tokenErrors?: ErrorKinds
 }
 
 /** An OAuth client for one provider. */
@@ -55,7 +55,7 @@ export function createOAuthClient({
   provider,
   settings,
   http,
-  refusals = {},
+  tokenErrors = {},
 }: OAuthClientOptions): OAuthClient {
   const failed = (endpoint: Endpoint, status: number, what: string) =>
     `${provider} ${endpoint}: HTTP ${status}${what === '' ? '' : `, ${what}`}`
@@ -139,7 +139,7 @@ export function createOAuthClient({
           settings.clientSecret,
           basic,
         ])
-        const kind = errorResponseKind(json, answer.status, refusals)
+        const kind = errorResponseKind(json, answer.status, tokenErrors)
         throw new ProviderFailure(kind, failed('token', answer.status, words))
       }
       const problem = tokenProblem(json)

@@ -64,7 +64,7 @@ async function setUp(
     provider: 'one',
     settings,
     http,
-    refusals: { 'no such code': 'invalid_grant' },
+    tokenErrors: { 'no such code': 'invalid_grant' },
   })
   return { client, received, exchange: () => client.exchange(grant, AbortSignal.timeout(2_000)) }
 }
