@@ -115,7 +115,7 @@ export async function createApp(config: Config, resources: Resources) {
       registry,
       callbackRoute: (adapter) => callbackRoute(adapter, callback),
       ...(config.proxy && { proxy: config.proxy }),
-      timeouts: { connect: deadlines.providerConnect, answer: deadlines.providerAnswer },
+      timeouts: { connect: deadlines.providerConnect, response: deadlines.providerResponse },
       onHttpRequest({ provider, endpoint, result, seconds }) {
         metrics.clientDuration.observe({ provider, endpoint, outcome: String(result) }, seconds)
       },

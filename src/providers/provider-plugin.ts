@@ -74,7 +74,10 @@ export function providerPlugin(differences: ProviderDifferences): ProviderPlugin
     const concurrency = options.guard?.concurrency ?? defaultConcurrency
     const http = createHttpClient({
       provider: name,
-      timeouts: options.timeouts ?? { connect: deadlines.providerConnect, answer: deadlines.providerAnswer },
+      timeouts: options.timeouts ?? {
+        connect: deadlines.providerConnect,
+        response: deadlines.providerResponse,
+      },
       connections: concurrency,
       ...(proxy !== undefined && { proxy }),
       ...(onHttpRequest !== undefined && { onHttpRequest }),

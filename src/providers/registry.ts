@@ -10,11 +10,11 @@ export interface RegisteredProvider {
   readonly guard: Guard
 }
 
-/** The providers that are configured, each registered by its own plugin. */
+/** The configured providers. Each is registered by its own plugin. */
 export interface ProviderRegistry {
-  /** @throws {Error} where the name is taken: two plugins are one too many */
+  /** @throws {Error} if a provider of this name is registered already */
   register(adapter: ProviderAdapter, guard: Guard): void
-  /** undefined for every other string, `constructor` and `__proto__` included. */
+  /** undefined for any other string, including `constructor` and `__proto__`. */
   get(name: string): RegisteredProvider | undefined
   /** In the order of registration. */
   list(): readonly RegisteredProvider[]
@@ -49,7 +49,7 @@ const ProviderList = Type.Object(
   },
 )
 
-/** The providers that this deployment offers. */
+/** The public list of the configured providers. */
 export const providerRoutes: FastifyPluginAsyncTypebox<{ providers: ProviderRegistry }> = async (
   app,
   { providers },

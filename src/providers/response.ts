@@ -1,15 +1,15 @@
 import type { ProviderFailureKind } from './provider.ts'
 
-/** A JSON object as a provider sent it: every member still has to prove its type. */
+/** A JSON object as a provider sent it. The type of every member must still be checked. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
-// RFC 8259 §8.1: JSON is UTF-8. Broken bytes are refused: replaced ones could make two subjects one.
+// RFC 8259 §8.1: JSON is UTF-8. Invalid bytes are an error: replacing them could make two subjects equal.
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * Reads a JSON object by its content, whatever its Content-Type said; a byte order mark is tolerated.
- * Whole numbers beyond 2^53 become strings of their own digits: as numbers, two people would become one.
- * @returns undefined for everything that is not an object: HTML, an empty body, an array, null
+ * Parses a JSON object without regard to its Content-Type; a byte order mark is allowed.
+ * Whole numbers beyond 2^53 become strings of their digits: rounded, the ids of two people could become equal.
+ * @returns undefined for anything but an object: HTML, an empty body, an array, null
  */
 export function parseJsonObject(bytes: Uint8Array): JsonObject | undefined {
   try {
@@ -20,25 +20,25 @@ export function parseJsonObject(bytes: Uint8Array): JsonObject | undefined {
   }
 }
 
-/** Whether a value is an object in the sense of JSON. */
+/** Whether a value is a JSON object. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The reviver's third argument holds the number as it was written (ECMAScript 2026, in Node since 22). */
+/** A reviver for JSON.parse. Its third argument holds the number as it was written (ECMAScript 2026, in Node since 22). */
 function keepDigits(_key: string, value: unknown, ...[context]: unknown[]): unknown {
   if (typeof value !== 'number' || Number.isSafeInteger(value) || !isJsonObject(context)) return value
   const { source } = context
   return typeof source === 'string' && /^-?\d+$/.test(source) ? source : value
 }
 
-/** What a provider's `error` means to us, by its exact text. */
+/** What the values of a provider's `error` mean, by their exact text. */
 export type ErrorKinds = Readonly<Record<string, ProviderFailureKind>>
 
 /**
- * RFC 6749 §5.2, §4.1.2.1; what a plugin names goes before. Everything that only a change of our own settings
- * can mend is `misconfigured`: operators are alerted by it, so nothing that a caller can provoke belongs here
- * (`invalid_request`: a junk code may be answered by it).
+ * The errors of RFC 6749 §5.2 and §4.1.2.1; a plugin's own table takes precedence. `misconfigured` is what only a change
+ * of this service's settings can resolve. Operators are alerted by it, so it must not include what a caller can provoke:
+ * that is why `invalid_request`, which some providers send for a junk code, is not in this table.
  */
 const standard: ErrorKinds = {
   invalid_grant: 'invalid_grant',
@@ -50,14 +50,21 @@ const standard: ErrorKinds = {
   temporarily_unavailable: 'unavailable',
 }
 
-/** Whether an answer is a refusal, whatever its status: some providers refuse with a 200. */
-export function isErrorResponse(answer: JsonObject): boolean {
-  return (typeof answer.error === 'string' && answer.error !== '') || isJsonObject(answer.error)
+/** Whether a response is an error response. The status does not tell: some providers send errors with a 200. */
+export function isErrorResponse(response: JsonObject): boolean {
+  return (typeof response.error === 'string' && response.error !== '') || isJsonObject(response.error)
 }
 
-/** The kind of a token endpoint's refusal; 401 says that our credentials were not taken (RFC 6749 §5.2). */
-export function errorResponseKind(answer: JsonObject, status: number, own: ErrorKinds): ProviderFailureKind {
-  const error = typeof answer.error === 'string' ? answer.error : ''
+/**
+ * The kind of failure of a token endpoint's error response. Without a known `error`, 401 means that the client
+ * authentication failed (RFC 6749 §5.2).
+ */
+export function errorResponseKind(
+  response: JsonObject,
+  status: number,
+  own: ErrorKinds,
+): ProviderFailureKind {
+  const error = typeof response.error === 'string' ? response.error : ''
   for (const table of [own, standard]) {
     const kind = Object.hasOwn(table, error) ? table[error] : undefined
     if (kind !== undefined) return kind
@@ -66,18 +73,21 @@ export function errorResponseKind(answer: JsonObject, status: number, own: Error
 }
 
 /**
- * What a provider's refusal says, for the log.
- * @param secrets what we sent (code, verifier, token, client secret), should it be echoed
+ * `error` and `error_description` of an error response, for the log.
+ * @param secrets what the request contained (code, verifier, token, client secret), in case the provider echoes it
  */
-export function describeErrorResponse(answer: JsonObject, secrets: readonly (string | undefined)[]): string {
-  const words = [answer.error, answer.error_description].filter((word) => typeof word === 'string')
+export function describeErrorResponse(
+  response: JsonObject,
+  secrets: readonly (string | undefined)[],
+): string {
+  const words = [response.error, response.error_description].filter((word) => typeof word === 'string')
   return wordsForLog(words.join(', '), secrets)
 }
 
 /**
- * A provider's own words as they may stand in a log: on one line, without characters that nobody sees or that change how
- * the line is read (control characters, U+202E, U+2028), without email addresses, and at most 200 characters.
- * @param secrets what must not stand there, as it is or percent-encoded
+ * Makes text from a provider safe for the log: one line, without characters that are invisible or change how the line is
+ * read (control characters, U+202E, U+2028), without email addresses, at most 200 characters.
+ * @param secrets removed from the text, both as they are and percent-encoded
  */
 export function wordsForLog(words: string, secrets: readonly (string | undefined)[] = []): string {
   let text = words
@@ -93,12 +103,12 @@ export function wordsForLog(words: string, secrets: readonly (string | undefined
     .toWellFormed()
 }
 
-/** An address as the person wrote it, or percent-encoded; rather a word too many than an address. */
+/** An email address, plain or percent-encoded. It is better to remove a word too many than to log an address. */
 const emails = /(?:"[^"@]{1,256}"|[^\s@<>()"',;:]{1,256})(?:@|＠|%40)[^\s@<>()"',;]+/giu
 
 /**
- * Retry-After in seconds, 1 to 60, or undefined where there is none that can be read (RFC 9110 §10.2.3: a
- * number of seconds, or a date).
+ * The header Retry-After (RFC 9110 §10.2.3: a number of seconds, or a date) as seconds from 1 to 60.
+ * @returns undefined if the header is missing or cannot be parsed
  */
 export function retryAfterOf(header: string | string[] | undefined): number | undefined {
   const value = (Array.isArray(header) ? header[0] : header)?.trim()

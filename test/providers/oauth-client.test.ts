@@ -55,7 +55,11 @@ async function setUp(
     own: {},
     ...changes,
   }
-  const http = createHttpClient({ provider: 'one', timeouts: { connect: 300, answer: 300 }, connections: 5 })
+  const http = createHttpClient({
+    provider: 'one',
+    timeouts: { connect: 300, response: 300 },
+    connections: 5,
+  })
   t.teardown(async () => {
     await http.close()
     server.close()

@@ -6,7 +6,7 @@ import { normalizeProfile } from '../../src/providers/profile.ts'
 import { providerPlugin } from '../../src/providers/provider-plugin.ts'
 import { createProviderRegistry } from '../../src/providers/registry.ts'
 import { ownValue } from '../../src/providers/settings.ts'
-import { consented, failureOf, hasty, identify, redirectUri, serve } from './provider-setup.ts'
+import { consented, failureOf, identify, redirectUri, serve, shortTimeouts } from './provider-setup.ts'
 
 await t.test('a provider whose ways are all different needs its own file only', async (t) => {
   const double = await startYandexDouble({ redirectUris: [redirectUri] })
@@ -91,7 +91,7 @@ await t.test('a provider that hangs opens its own guard; junk codes do not', asy
   const double = await startYandexDouble({ redirectUris: [redirectUri] })
   t.teardown(() => double.close())
   const served = await serve(t, yandex, double, {
-    timeouts: hasty,
+    timeouts: shortTimeouts,
     guard: { pause: 400 },
   })
   const finish = (code: string) =>
