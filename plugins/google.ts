@@ -1,11 +1,23 @@
-// Google. Protocol: https://developers.google.com/identity/openid-connect/openid-connect; addresses:
-// https://accounts.google.com/.well-known/openid-configuration. OpenID Connect: the ID token is verified in full.
+// Google. Protocol: https://developers.google.com/identity/openid-connect/openid-connect; endpoints:
+// https://accounts.google.com/.well-known/openid-configuration. The ID token is verified in full.
 import { createIdTokenVerifier } from '../src/providers/id-token.ts'
 import { normalizeProfile } from '../src/providers/profile.ts'
 import { ProviderFailure } from '../src/providers/provider.ts'
 import { providerPlugin } from '../src/providers/provider-plugin.ts'
+import { ownValue } from '../src/providers/settings.ts'
 
-/** Google: OpenID Connect with a nonce, and an email that says whether it is verified; there are no logins. */
+const issuer = {
+  suffix: 'ISSUER',
+  default: 'https://accounts.google.com',
+  meaning: 'The `iss` of ID tokens and of callbacks (RFC 9207)',
+}
+const jwksUrl = {
+  suffix: 'JWKS_URL',
+  default: 'https://www.googleapis.com/oauth2/v3/certs',
+  meaning: 'The keys that ID tokens are signed with',
+}
+
+/** Google: OpenID Connect with a nonce. It says whether an email is verified, and has no user names. */
 export const google = providerPlugin({
   name: 'google',
   title: { ru: 'Google', en: 'Google' },
@@ -17,26 +29,16 @@ export const google = providerPlugin({
     scope: 'openid email profile',
     tokenAuth: 'body',
   },
-  variables: {
-    issuer: {
-      suffix: 'ISSUER',
-      default: 'https://accounts.google.com',
-      meaning: 'The `iss` of ID tokens and of callbacks (RFC 9207)',
-    },
-    jwksUrl: {
-      suffix: 'JWKS_URL',
-      default: 'https://www.googleapis.com/oauth2/v3/certs',
-      meaning: 'The keys that ID tokens are signed with',
-    },
-  },
-  issuer: (settings) => settings.own.issuer,
-  refusals: { redirect_uri_mismatch: 'misconfigured' },
+  variables: [issuer, jwksUrl],
+  issuer: (settings) => ownValue(settings, issuer),
+  tokenErrors: { redirect_uri_mismatch: 'misconfigured' },
   adapter(client, settings) {
     const idTokens = createIdTokenVerifier({
       provider: 'google',
       client,
       clientId: settings.clientId,
-      ...settings.own,
+      issuer: ownValue(settings, issuer),
+      jwksUrl: ownValue(settings, jwksUrl),
     })
     return {
       background: { name: 'keys', work: () => idTokens.refreshKeys() },
@@ -64,7 +66,7 @@ export const google = providerPlugin({
           email: [person.email],
           emailVerified: person.email_verified,
         })
-        // OpenID Connect Core §5.3.2: otherwise the answer is somebody else's and must not be used.
+        // OpenID Connect Core §5.3.2: otherwise the response describes another person and must not be used.
         if (profile.subject !== claims.sub)
           throw new ProviderFailure('invalid_response', 'google userinfo: another subject than the ID token')
         return profile

@@ -1,9 +1,13 @@
 // Mail (Mail.ru). Protocol: https://id.vk.com/about/business/go/docs/ru/vkid/latest/oauth/oauth-mail/index.
-// Where its documentation is silent, what clients in use do: python-social-auth, Keycloak's Russian providers.
+// Where its documentation says nothing, this does what existing clients do: python-social-auth, Keycloak's Russian
+// providers.
 import { joinNames, normalizeProfile } from '../src/providers/profile.ts'
 import { providerPlugin } from '../src/providers/provider-plugin.ts'
 
-/** Mail: refusals come with a 200 and in words of its own, there is no `token_type`, the token goes in the query. */
+/**
+ * Mail: error responses have status 200 and error codes of its own, the token response has no `token_type`, and
+ * userinfo takes the access token in the query.
+ */
 export const mail = providerPlugin({
   name: 'mail',
   title: { ru: 'Mail.ru', en: 'Mail.ru' },
@@ -15,11 +19,11 @@ export const mail = providerPlugin({
     scope: 'userinfo',
     tokenAuth: 'basic',
   },
-  variables: {},
-  // "token not found" (error_code 6) is what a wrong, used or expired code is told.
-  refusals: { 'token not found': 'invalid_grant', 'invalid client': 'misconfigured' },
+  variables: [],
+  // "token not found" (error_code 6) is the error for a code that is wrong, used or expired.
+  tokenErrors: { 'token not found': 'invalid_grant', 'invalid client': 'misconfigured' },
   adapter: (client) => ({
-    // It documents neither a hint nor a choice of account.
+    // Mail documents neither a login hint nor a choice of account.
     authorizeUrl: (request) => client.authorizeUrl(request),
 
     async identify(grant, signal) {
@@ -27,8 +31,8 @@ export const mail = providerPlugin({
       // Its userinfo does not read the Authorization header (error_code 2).
       const person = await client.profile({ accessToken, query: { access_token: accessToken } }, signal)
       return normalizeProfile({
-        // `sub` where the newer scopes (`openid profile`) are asked for. Never `client_id`, which stands beside
-        // it and is the application's own.
+        // With the newer scopes (`openid profile`) the subject is in `sub`. Never take `client_id`, which is also in the
+        // response: it is the application's own.
         subject: person.id ?? person.sub,
         name: [person.name, joinNames(person.first_name, person.last_name), person.nickname],
         login: [person.nickname],

@@ -4,7 +4,7 @@ import { joinNames, normalizeProfile } from '../src/providers/profile.ts'
 import { ProviderFailure } from '../src/providers/provider.ts'
 import { providerPlugin } from '../src/providers/provider-plugin.ts'
 
-/** Yandex: the token goes in a header of its own scheme, and an account may have no email. */
+/** Yandex: the access token goes into an `Authorization` header of its own scheme, and an account may have no email. */
 export const yandex = providerPlugin({
   name: 'yandex',
   title: { ru: 'Яндекс', en: 'Yandex' },
@@ -16,13 +16,13 @@ export const yandex = providerPlugin({
     scope: 'login:info login:email',
     tokenAuth: 'basic',
   },
-  variables: {},
-  refusals: { bad_verification_code: 'invalid_grant' },
+  variables: [],
+  tokenErrors: { bad_verification_code: 'invalid_grant' },
   adapter: (client, settings) => ({
     authorizeUrl: (request) =>
       client.authorizeUrl(request, {
         login_hint: request.loginHint,
-        // Yandex has no `prompt`; this shows the account that would be used, with a link to change it.
+        // Yandex has no `prompt`. `force_confirm` shows the account that would be used, with a link to change it.
         force_confirm: request.prompt === undefined ? undefined : 'yes',
       }),
 
@@ -32,7 +32,7 @@ export const yandex = providerPlugin({
         { accessToken, headers: { authorization: `OAuth ${accessToken}` }, query: { format: 'json' } },
         signal,
       )
-      // A token that was issued to another application proves nothing to this one.
+      // An access token that was issued to another application must not log anybody in here.
       if (person.client_id !== undefined && person.client_id !== settings.clientId)
         throw new ProviderFailure(
           'invalid_response',
@@ -42,7 +42,7 @@ export const yandex = providerPlugin({
         subject: person.id,
         name: [person.real_name, joinNames(person.first_name, person.last_name), person.display_name],
         login: [person.login],
-        // Accounts made by phone or through a social network have an empty `default_email` and no `emails`.
+        // Accounts created by phone or through a social network have an empty `default_email` and no `emails`.
         email: [person.default_email, ...(Array.isArray(person.emails) ? person.emails : [])],
       })
     },

@@ -1,9 +1,112 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Guard } from '../src/providers/guard.ts'
 import type { ProviderDouble } from './doubles/double.ts'
-import type { Title } from './doubles/rules.ts'
-import { html, languageOf, sendPage } from './html.ts'
-import { play, scenarios } from './scenarios.ts'
+import type { CommonSwitches } from './doubles/provider-rules.ts'
+import type { Title } from './web.ts'
+import { html, languageOf, sendPage } from './web.ts'
+
+/** How a provider or a person behaves: an entry to choose in the menu. */
+export interface Scenario {
+  readonly name: string
+  readonly title: Title
+  apply(double: ProviderDouble): void
+}
+
+const change =
+  (switches: Partial<CommonSwitches>) =>
+  (double: ProviderDouble): void => {
+    Object.assign(double.switches, switches)
+  }
+
+/** The entries of the menu, from common to rare. The first one is how a double behaves by default. */
+export const scenarios: readonly Scenario[] = [
+  { name: 'works', title: { ru: 'Всё работает', en: 'Everything works' }, apply: () => {} },
+  {
+    name: 'refused',
+    title: { ru: 'Пользователь всегда отказывается', en: 'The person always refuses' },
+    apply: change({ refuseWith: 'access_denied' }),
+  },
+  {
+    name: 'no-email',
+    title: { ru: 'У аккаунта нет email', en: 'The account has no email' },
+    apply: change({ person: { email: null } }),
+  },
+  {
+    name: 'no-name',
+    title: { ru: 'Имя пустое', en: 'The name is empty' },
+    apply: change({ person: { name: '' } }),
+  },
+  {
+    name: 'busy',
+    title: { ru: 'Провайдер отвечает на вход «занят»', en: 'The provider declines: temporarily unavailable' },
+    apply: change({ refuseWith: 'temporarily_unavailable' }),
+  },
+  {
+    name: 'expired-code',
+    title: { ru: 'Срок кода уже истёк', en: 'The code has expired already' },
+    apply: change({ codeLifetime: 0 }),
+  },
+  {
+    name: 'secret-changed',
+    title: { ru: 'Секрет приложения сменили', en: 'The application’s secret was changed' },
+    apply: change({ forgetClient: true }),
+  },
+  {
+    name: 'token-503',
+    title: { ru: 'Обмен кода: 503', en: 'Exchange of the code: 503' },
+    apply: (double) => double.fault('token', '503-html'),
+  },
+  {
+    name: 'token-429',
+    title: { ru: 'Обмен кода: слишком много запросов', en: 'Exchange of the code: too many requests' },
+    apply: (double) => double.fault('token', '429'),
+  },
+  {
+    name: 'token-hang',
+    title: { ru: 'Обмен кода: нет ответа', en: 'Exchange of the code: no answer' },
+    apply: (double) => double.fault('token', 'hang'),
+  },
+  {
+    name: 'token-reset',
+    title: { ru: 'Обмен кода: обрыв связи', en: 'Exchange of the code: connection reset' },
+    apply: (double) => double.fault('token', 'reset'),
+  },
+  {
+    name: 'token-html',
+    title: { ru: 'Обмен кода: HTML вместо JSON', en: 'Exchange of the code: HTML in place of JSON' },
+    apply: (double) => double.fault('token', '200-html'),
+  },
+  {
+    name: 'profile-503',
+    title: { ru: 'Профиль: 503', en: 'Profile: 503' },
+    apply: (double) => double.fault('userinfo', '503-html'),
+  },
+  {
+    name: 'profile-slow',
+    title: { ru: 'Профиль: ответ по байту', en: 'Profile: an answer byte by byte' },
+    apply: (double) => double.fault('userinfo', 'slow-body'),
+  },
+  {
+    name: 'no-state',
+    title: { ru: 'Возврат без state', en: 'A callback without state' },
+    apply: change({ callback: 'no-state' }),
+  },
+  {
+    name: 'repeated-code',
+    title: { ru: 'Возврат с двумя code', en: 'A callback with two codes' },
+    apply: change({ callback: 'repeated-code' }),
+  },
+]
+
+/** Puts a double into a scenario, after it has ended the previous one. */
+export function play(double: ProviderDouble, scenario: Scenario): void {
+  change({ refuseWith: undefined, person: {}, codeLifetime: 600, forgetClient: false, callback: undefined })(
+    double,
+  )
+  double.fault('token', undefined)
+  double.fault('userinfo', undefined)
+  scenario.apply(double)
+}
 
 const texts = {
   en: {
@@ -38,15 +141,15 @@ const texts = {
   },
 } as const
 
-/** A double with the name that a person knows it by. */
+/** A double and the name that people know. */
 export interface MenuEntry {
   readonly double: ProviderDouble
   readonly title: Title
 }
 
 /**
- * The first page of the sandbox: a scenario to choose for each provider, and what the service thinks of it.
- * @param circuit of the provider of that name; undefined where no service runs beside the sandbox
+ * The first page of the sandbox: a scenario to choose for each provider, and the state of its circuit breaker.
+ * @param circuit returns the guard of a provider; undefined if no service runs with the sandbox
  */
 export function menu(
   entries: () => readonly MenuEntry[],
@@ -67,7 +170,7 @@ export function menu(
       const circuits = entries().flatMap(({ double: { name }, title }) => {
         const guard = circuit(name)
         if (guard === undefined) return []
-        // After a 429 the circuit is closed, and the provider is left alone all the same.
+        // After a 429 the circuit is closed, but no request is sent until the back-off ends.
         const state = guard.state === 'closed' && !guard.works ? 'open' : guard.state
         const button =
           state === 'closed' ? undefined : html`<button name="close" value="${name}">${t.close}</button>`

@@ -1,29 +1,31 @@
 import type { FastifyInstance } from 'fastify'
+import type { Config } from '../src/config/config.ts'
 import type { ProviderRegistry } from '../src/providers/registry.ts'
+import { isLoopback } from '../src/providers/settings.ts'
 import type { DemoSiteOptions } from './demo-site/auth-movies-client.ts'
 import { demoSite } from './demo-site/demo-site.ts'
-import type { CommonSwitches, ProviderDouble } from './doubles/double.ts'
-import { createDouble } from './doubles/double-plugin.ts'
+import type { ProviderDouble } from './doubles/double.ts'
+import { createDouble } from './doubles/double.ts'
 import type { GoogleSwitches } from './doubles/google.ts'
 import { google } from './doubles/google.ts'
 import type { MailSwitches } from './doubles/mail.ts'
 import { mail } from './doubles/mail.ts'
-import type { Rules } from './doubles/rules.ts'
+import type { CommonSwitches, ProviderRules } from './doubles/provider-rules.ts'
 import type { YandexSwitches } from './doubles/yandex.ts'
 import { yandex } from './doubles/yandex.ts'
 import type { MenuEntry } from './menu.ts'
 import { menu } from './menu.ts'
-import { newServer } from './serve.ts'
+import { newServer } from './web.ts'
 
 /** The service's providers, each with its circuit breaker. */
 export type Circuits = Pick<ProviderRegistry, 'get'>
 
-/** Where the sandbox listens, and whom it serves. */
+/** Where the sandbox listens, and the service that it works with. */
 export interface SandboxOptions {
   readonly host: string
-  /** The first to try; the next free one is taken. */
+  /** The first port to try; the next free one is used. */
   readonly port: number
-  /** The service's own `PUBLIC_URL`: its callbacks are what is registered at the doubles. */
+  /** The service's `PUBLIC_URL`: its callbacks are registered at the doubles. */
   readonly publicUrl: string
 }
 
@@ -32,28 +34,28 @@ export interface Sandbox {
   /** `http://127.0.0.1:3001`: the menu. */
   readonly url: string
   readonly demoUrl: string
-  /** To be registered with the service for the demo site. */
+  /** The redirect URL to register for the demo site. */
   readonly demoRedirectUrl: string
-  /** The variables that lead the service to the doubles. */
+  /** The variables that point the service to the doubles. */
   readonly env: Readonly<Record<string, string>>
   readonly doubles: {
     readonly yandex: ProviderDouble<YandexSwitches>
     readonly google: ProviderDouble<GoogleSwitches>
     readonly mail: ProviderDouble<MailSwitches>
   }
-  /** Tells the demo site where the service is; until then its pages say that it is starting. */
+  /** Tells the demo site where the service is. Until then its pages say that the service is starting. */
   openDemo(options: DemoSiteOptions): void
-  /** Lets the menu show what the service thinks of each provider, and change its mind. */
+  /** Lets the menu show and reset the circuit breakers of the service. */
   showCircuits(circuits: Circuits): void
   close(): Promise<void>
 }
 
-/** How many ports are tried from the first one on. */
+/** How many ports are tried, beginning with the first. */
 const portsTried = 100
 
 /**
  * Starts the sandbox.
- * @throws {Error} where the host is not one of this computer, or a hundred ports are taken
+ * @throws {Error} if the host is not an address of this computer, or if a hundred ports are taken
  */
 export async function startSandbox({ host, port, publicUrl }: SandboxOptions): Promise<Sandbox> {
   const app = await newServer()
@@ -62,7 +64,7 @@ export async function startSandbox({ host, port, publicUrl }: SandboxOptions): P
   let circuits: Circuits | undefined
 
   const callback = (name: string) => [`${publicUrl.replace(/\/$/, '')}/api/v1/oauth/callback/${name}`]
-  const mount = async <S extends CommonSwitches>(rules: Rules<S>) => {
+  const mount = async <S extends CommonSwitches>(rules: ProviderRules<S>) => {
     const double = createDouble(rules, callback(rules.name))
     await app.register(double.plugin, { prefix: `/${rules.name}` })
     return (url: string) => {
@@ -105,7 +107,7 @@ export async function startSandbox({ host, port, publicUrl }: SandboxOptions): P
   }
 }
 
-/** Listens on the first free port; the address as a browser on this computer writes it. */
+/** Listens on the first free port. @returns the URL for a browser on this computer */
 async function listen(app: FastifyInstance, host: string, first: number): Promise<string> {
   for (let port = first; ; port += 1) {
     try {
@@ -123,4 +125,24 @@ async function listen(app: FastifyInstance, host: string, first: number): Promis
 
 function isTaken(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+}
+
+/**
+ * The variables that do not allow the sandbox to start. It logs anybody in as anybody, so it must not use a database, a
+ * Redis or a host name that others use. SECRET_KEYS alone would be harmless with the embedded storage, but an operator who
+ * sets them runs a real service and does not want a sandbox.
+ * @returns their names; none if the sandbox may start
+ */
+export function blockingVariables({ host, publicUrl, database, redis, secretKeys }: Config): string[] {
+  const blocking = {
+    DATABASE_URL: database.url !== undefined,
+    DATABASE_DIRECT_URL: database.url === undefined && database.directUrl !== undefined,
+    REDIS_URL: redis.url !== undefined,
+    SECRET_KEYS: secretKeys.length > 0,
+    HOST: !isLoopback(host),
+    PUBLIC_URL: !isLoopback(new URL(publicUrl).hostname),
+  }
+  return Object.entries(blocking)
+    .filter(([, isSet]) => isSet)
+    .map(([name]) => name)
 }

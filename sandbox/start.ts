@@ -1,31 +1,30 @@
 import { providers } from '../plugins/index.ts'
-import type { Environment } from '../src/config/config.ts'
+import type { Config, Environment } from '../src/config/config.ts'
 import { ConfigError, readConfig } from '../src/config/config.ts'
 import { dataDirectory } from '../src/config/development.ts'
 import { runUntilStopped } from '../src/main.ts'
 import type { Service } from '../src/service.ts'
 import { StartError, startService } from '../src/service.ts'
-import { hindrances } from './allowed.ts'
+import type { DemoCredentials } from './demo-site/credentials.ts'
 import { demoCredentials } from './demo-site/credentials.ts'
 import type { Sandbox } from './sandbox.ts'
-import { startSandbox } from './sandbox.ts'
-import { welcome } from './welcome.ts'
+import { blockingVariables, startSandbox } from './sandbox.ts'
 
-// `npm start`: the service as main.ts runs it and, in development without a provider of one's own, the sandbox
-// with its demo site beside it. Strict mode never comes here: the image has no sandbox/.
-// Whoever presses Ctrl-C waits for nobody's request.
+// `npm start`: runs the service as main.ts does and, in development without a configured provider, the sandbox and its demo
+// site beside it. Strict mode never runs this file: the image has no sandbox/. The short time limit ends running requests
+// soon after Ctrl-C.
 await runUntilStopped(() => start(process.env), 1_500)
 
 async function start(env: Environment): Promise<Service> {
   const config = readConfig(env, providers, [])
   if (config.mode === 'strict' || config.providers.size > 0) return startService(env)
-  const variables = hindrances(config)
-  if (variables.length > 0) throw refusal(env, variables)
+  const variables = blockingVariables(config)
+  if (variables.length > 0) throw noProviderError(env, variables)
 
   const sandbox = await open(config.host, config.sandboxPort, config.publicUrl)
   let started: Service | undefined
   try {
-    // Requests would drown what a newcomer has to read; LOG_LEVEL=info shows them.
+    // Log lines of requests would hide the text below; LOG_LEVEL=info shows them.
     const service = await startService({ LOG_LEVEL: 'warn', ...env, ...sandbox.env })
     started = service
     const site = await demoCredentials(service.database, dataDirectory, sandbox.demoRedirectUrl)
@@ -35,7 +34,7 @@ async function start(env: Environment): Promise<Service> {
     return {
       ...service,
       async close() {
-        // A login that still runs needs its provider.
+        // A login that is still running needs its provider, so the service closes first.
         try {
           await service.close()
         } finally {
@@ -49,8 +48,8 @@ async function start(env: Environment): Promise<Service> {
   }
 }
 
-/** What strict mode says where no provider is configured, and why there is no sandbox in its place. */
-function refusal(env: Environment, variables: readonly string[]): unknown {
+/** The error that strict mode gives when no provider is configured, with the reason why the sandbox cannot start. */
+function noProviderError(env: Environment, variables: readonly string[]): unknown {
   const why = `There is no sandbox either, as it logs anybody in as anybody: it starts only on this computer (HOST and PUBLIC_URL are loopback) and on its own data. For the sandbox, leave out ${variables.join(', ')}.`
   try {
     return readConfig(env, providers)
@@ -67,4 +66,38 @@ async function open(host: string, port: number, publicUrl: string): Promise<Sand
       cause: error,
     })
   }
+}
+
+/**
+ * The text that `npm start` prints: the URLs, a registered site, and the guide's two requests as shell lines that can be
+ * pasted one after the other (the one between them acts as the browser).
+ */
+export function welcome(
+  { publicUrl, managementPort, managementHost: host }: Config,
+  sandbox: Sandbox,
+  site: DemoCredentials,
+): string {
+  const api = `${publicUrl}/api/v1/oauth`
+  return `
+Auth-movies is running. Log in on the demo site:
+
+    ${sandbox.demoUrl}
+
+  Service      ${publicUrl}   (API reference: ${publicUrl}/docs/)
+  Sandbox      ${sandbox.url}   (people, and a menu of faults)
+  Health       http://${host.includes(':') ? `[${host}]` : host}:${managementPort}/health/ready
+  Site         id ${site.id}
+               secret ${site.secret}
+               redirect URL ${sandbox.demoRedirectUrl}
+
+The two requests of the guide, and the browser between them; paste line by line:
+
+  SITE=${site.id}:${site.secret}; START=$(curl -s -u "$SITE" -d provider=yandex -d client_redirect_url=${sandbox.demoRedirectUrl} ${api}/authorize-url/); echo "$START"
+
+  URL=$(echo "$START" | sed 's/.*"authorize_url":"\\([^"]*\\)".*/\\1/'); CALLBACK=$(curl -s -o /dev/null -w '%{redirect_url}' "$URL&sandbox_person=anna"); RETURN=$(curl -s -o /dev/null -w '%{redirect_url}' "$CALLBACK"); echo "$RETURN"
+
+  curl -s -u "$SITE" -d "\${RETURN#*\\?}" ${api}/authorize/
+
+Ctrl-C stops everything; users and sites are kept in .data/.
+`
 }

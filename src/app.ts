@@ -24,8 +24,7 @@ import { siteLoginsRoute } from './login-history/routes.ts'
 import { trackRequests } from './login-history/track-request.ts'
 import { problemPages } from './problems/pages.ts'
 import { Problem } from './problems/problem.ts'
-import { createProviderRegistry } from './providers/registry.ts'
-import { providerRoutes } from './providers/routes.ts'
+import { createProviderRegistry, providerRoutes } from './providers/registry.ts'
 import { findSessionOfLogin, openSession } from './sessions/open-session.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { siteRoutes } from './sites/routes.ts'
@@ -116,7 +115,7 @@ export async function createApp(config: Config, resources: Resources) {
       registry,
       callbackRoute: (adapter) => callbackRoute(adapter, callback),
       ...(config.proxy && { proxy: config.proxy }),
-      timeouts: { connect: deadlines.providerConnect, answer: deadlines.providerAnswer },
+      timeouts: { connect: deadlines.providerConnect, response: deadlines.providerResponse },
       onHttpRequest({ provider, endpoint, result, seconds }) {
         metrics.clientDuration.observe({ provider, endpoint, outcome: String(result) }, seconds)
       },

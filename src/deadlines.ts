@@ -18,7 +18,7 @@ export interface Deadlines {
   readonly databaseStatement: number
   readonly providerConnect: number
   /** A whole answer, its body included. */
-  readonly providerAnswer: number
+  readonly providerResponse: number
 }
 
 /** The service's own deadlines. */
@@ -33,7 +33,7 @@ export const deadlines: Deadlines = {
   databaseAcquire: 1_000,
   databaseStatement: 2_000,
   providerConnect: 2_000,
-  providerAnswer: 5_000,
+  providerResponse: 5_000,
 }
 
 /** Milliseconds: how long a site is remembered. */

@@ -1,38 +1,38 @@
-/** What a site must know to use Auth-movies. */
+/** What a site needs to use Auth-movies. */
 export interface DemoSiteOptions {
   /** Where Auth-movies is: `http://127.0.0.1:3000`, no slash at the end. */
   readonly serviceUrl: string
   readonly siteId: string
-  /** Only where the site was registered with `--require-secret`. */
+  /** Required only if the site was registered with `--require-secret`. */
   readonly siteSecret?: string
-  /** The address that was registered, character by character. */
+  /** Exactly as registered. */
   readonly redirectUrl: string
 }
 
-/** What Auth-movies gives for a finished login, and again at each refresh. */
+/** The token response of Auth-movies after a login and after each refresh. */
 export interface Tokens {
   readonly access_token: string
   readonly refresh_token: string
 }
 
-/** What went wrong, ready to be shown: the fields of problem+json (RFC 9457), or our own words. */
+/** What went wrong, to show to the visitor: the fields of problem+json (RFC 9457), or the site's own text. */
 export interface Trouble {
   readonly status: number
   readonly title: string
   readonly detail: string
-  /** What a visitor may be shown; absent where Auth-movies did not answer. */
+  /** A text for visitors; absent if Auth-movies did not respond. */
   readonly userMessage?: string
   readonly requestId?: string
 }
 
-/** What a request to Auth-movies came to. */
+/** The result of a request to Auth-movies. */
 export type Outcome<T> =
   | { readonly ok: true; readonly answer: T }
   | { readonly ok: false; readonly trouble: Trouble }
 
 /**
- * The requests of a site's backend to Auth-movies. The first two are the whole guide.
- * @param language the browser's `Accept-Language`, so that problems are told in the visitor's language
+ * The requests of a site's backend to Auth-movies. The first two are all that a login needs.
+ * @param language the browser's `Accept-Language`, so that texts of problems are in the visitor's language
  */
 export function authMovies(
   { serviceUrl, siteId, siteSecret, redirectUrl }: DemoSiteOptions,
@@ -65,7 +65,7 @@ export function authMovies(
       const answer: unknown = await response.json().catch(() => undefined)
       return response.ok ? { ok: true, answer } : { ok: false, trouble: troubleOf(response.status, answer) }
     } catch (error) {
-      // Its message alone: what was sent may hold a token.
+      // Only the message: the request may contain a token.
       return {
         ok: false,
         trouble: { status: 502, title: 'Auth-movies does not answer', detail: reason(error) },
@@ -74,7 +74,7 @@ export function authMovies(
   }
 
   return {
-    /** Step 1 of the guide: where to send the browser, and the state to remember. */
+    /** Step 1 of the guide: returns the URL for the browser and the state to store. */
     startLogin: async (provider: string) =>
       withStrings(
         await post(
@@ -84,11 +84,11 @@ export function authMovies(
         ['state', 'authorize_url'],
       ),
 
-    /** Step 4 of the guide: everything that came back in the query, one to one. */
+    /** Step 4 of the guide: sends the query of the callback unchanged. */
     finishLogin: async (query: string): Promise<Outcome<Tokens>> =>
       withStrings(await post('/api/v1/oauth/authorize/', query), ['access_token', 'refresh_token']),
 
-    /** A new pair; the old refresh token is worth nothing afterwards. */
+    /** Returns new tokens; the old refresh token is invalid afterwards. */
     refresh: async (token: string): Promise<Outcome<Tokens>> =>
       withStrings(await post('/api/v1/oauth/refresh/', new URLSearchParams({ refresh_token: token })), [
         'access_token',
@@ -99,13 +99,13 @@ export function authMovies(
     logOut: (refreshToken: string) =>
       post('/api/v1/oauth/revoke/', new URLSearchParams({ token: refreshToken })),
 
-    /** Who is logged in. */
+    /** The profile of the person who is logged in. */
     me: (accessToken: string) =>
       request('GET', '/api/v1/me/', { headers: { authorization: `Bearer ${accessToken}` } }),
   }
 }
 
-/** An answer that has what was promised, or a trouble. */
+/** Checks that a response has these strings. */
 function withStrings<K extends string>(
   outcome: Outcome<unknown>,
   names: readonly K[],

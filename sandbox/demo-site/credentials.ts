@@ -16,9 +16,9 @@ const Saved = Type.Object({ id: Type.String(), secret: Type.String() })
 const name = 'Demo site'
 
 /**
- * The demo site, registered once and kept over restarts. Only the hash of its secret is in the database, so the
- * secret itself lies beside it (mode 0600): this is a sandbox.
- * @param redirectUrl where it listens this time; the sandbox takes the next free port
+ * Registers the demo site once and keeps its credentials over restarts. The database has only the hash of the secret, so
+ * the secret itself is in a file (mode 0600), which is acceptable in a sandbox.
+ * @param redirectUrl where the demo site listens this time: the sandbox uses the next free port
  */
 export async function demoCredentials(
   database: Database,
@@ -27,7 +27,7 @@ export async function demoCredentials(
 ): Promise<DemoCredentials> {
   const rules = { loopback: true, providers: providers.map((provider) => provider.name) }
   const path = join(directory, 'demo-site.json')
-  // Before anything is registered whose secret could then not be kept.
+  // First make sure that the file can be written, so that no site is registered whose secret would be lost.
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const known = (await listSites(database)).find((site) => site.name === name)
   if (known === undefined) {

@@ -1,15 +1,15 @@
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
-import { newServer } from '../serve.ts'
+import { newServer } from '../web.ts'
 import type { DemoSiteOptions } from './auth-movies-client.ts'
 import { authMovies } from './auth-movies-client.ts'
 import { declinedPage, foreignLoginPage, homePage, notOpenPage, profilePage, troublePage } from './pages.ts'
 import { DemoSessions, rememberState } from './session.ts'
 
 /**
- * A site that lets its visitors log in through Auth-movies: a whole client, to be read from top to bottom and
- * copied. The requests to Auth-movies stand in demo-client.ts, the browser's session in demo-session.ts.
- * @param options where Auth-movies is and what it knows of this site; undefined while it is still starting
+ * A site that lets its visitors log in through Auth-movies: a complete client to read from top to bottom and to copy. The
+ * requests to Auth-movies are in auth-movies-client.ts, the browser's session in session.ts.
+ * @param options where Auth-movies is and how this site is registered; undefined while Auth-movies is starting
  */
 export function demoSite(options: () => DemoSiteOptions | undefined): FastifyPluginAsync {
   return async (app) => {
@@ -31,15 +31,15 @@ export function demoSite(options: () => DemoSiteOptions | undefined): FastifyPlu
       const session = sessions.find(request)
       if (session?.tokens === undefined) return homePage(request, reply, home)
       let profile = await service(request).me(session.tokens.access_token)
-      // An access token lives for minutes, a session for weeks: renew it and ask once more.
+      // An access token lives for minutes, a session for weeks: refresh it and ask again.
       if (!profile.ok && profile.trouble.status === 401) {
-        const renewed = await service(request).refresh(session.tokens.refresh_token)
-        if (!renewed.ok) {
+        const refreshed = await service(request).refresh(session.tokens.refresh_token)
+        if (!refreshed.ok) {
           sessions.end(request, reply)
-          return troublePage(request, reply, home, renewed.trouble)
+          return troublePage(request, reply, home, refreshed.trouble)
         }
-        session.tokens = renewed.answer
-        profile = await service(request).me(renewed.answer.access_token)
+        session.tokens = refreshed.answer
+        profile = await service(request).me(refreshed.answer.access_token)
       }
       if (!profile.ok) return troublePage(request, reply, home, profile.trouble)
       return profilePage(request, reply, home, { profile: profile.answer, tokens: session.tokens })
@@ -52,23 +52,23 @@ export function demoSite(options: () => DemoSiteOptions | undefined): FastifyPlu
       async (request, reply) => {
         const started = await service(request).startLogin(request.body.provider)
         if (!started.ok) return troublePage(request, reply, home, started.trouble)
-        const session = sessions.find(request) ?? sessions.renew(request, reply)
+        const session = sessions.find(request) ?? sessions.restart(request, reply)
         rememberState(session, started.answer.state)
         return reply.redirect(started.answer.authorize_url, 303)
       },
     )
 
-    // Steps 3 and 4: the browser is back.
+    // Steps 3 and 4 of the guide: the browser comes back.
     app.get('/return', async (request, reply) => {
       const query = request.url.slice(request.url.indexOf('?') + 1)
       const parameters = new URLSearchParams(query)
       const state = parameters.get('state') ?? ''
       const session = sessions.find(request)
 
-      // Login CSRF: was this login begun in this very browser? Only the site can know; Auth-movies cannot.
-      // Without this check anybody could log visitors in to an account of his own by a link.
+      // Login CSRF: was this login started in this browser? Only the site can know; Auth-movies cannot.
+      // Without this check an attacker could log visitors in to the attacker's account by a link.
       if (session === undefined || !session.states.has(state)) {
-        if (session?.tokens !== undefined) return reply.redirect(home, 303) // the same return again, by "back"
+        if (session?.tokens !== undefined) return reply.redirect(home, 303) // the same callback again, by the browser's "back"
         return foreignLoginPage(request, reply, home)
       }
       if (parameters.has('error')) return declinedPage(request, reply, home, parameters)
@@ -76,16 +76,16 @@ export function demoSite(options: () => DemoSiteOptions | undefined): FastifyPlu
       const finished = await service(request).finishLogin(query)
       if (!finished.ok) return troublePage(request, reply, home, finished.trouble)
       session.states.delete(state)
-      sessions.renew(request, reply, finished.answer)
+      sessions.restart(request, reply, finished.answer)
       return reply.redirect(home, 303)
     })
 
     app.post('/refresh', async (request, reply) => {
       const session = sessions.find(request)
       if (session?.tokens === undefined) return reply.redirect(home, 303)
-      const renewed = await service(request).refresh(session.tokens.refresh_token)
-      if (!renewed.ok) return troublePage(request, reply, home, renewed.trouble)
-      session.tokens = renewed.answer
+      const refreshed = await service(request).refresh(session.tokens.refresh_token)
+      if (!refreshed.ok) return troublePage(request, reply, home, refreshed.trouble)
+      session.tokens = refreshed.answer
       return reply.redirect(home, 303)
     })
 
@@ -93,7 +93,7 @@ export function demoSite(options: () => DemoSiteOptions | undefined): FastifyPlu
       const tokens = sessions.find(request)?.tokens
       sessions.end(request, reply)
       const ended = tokens && (await service(request).logOut(tokens.refresh_token))
-      // Logged out here in any case; there, the session ends by itself at the latest.
+      // The visitor is logged out here in any case; the session at Auth-movies expires by itself if revoking failed.
       if (ended?.ok === false) return troublePage(request, reply, home, ended.trouble)
       return reply.redirect(home, 303)
     })
@@ -106,13 +106,13 @@ const loginForm = {
   properties: { provider: { type: 'string' } },
 } as const
 
-/** A demo site that runs by itself. */
+/** A demo site that runs without the rest of the sandbox. */
 export interface DemoSite {
   readonly url: string
   close(): Promise<void>
 }
 
-/** Serves the demo site alone, at the origin of its `redirectUrl` (whose path must be `/demo/return`). */
+/** Serves only the demo site, at the origin of its `redirectUrl` (whose path must be `/demo/return`). */
 export async function startDemoSite(options: DemoSiteOptions): Promise<DemoSite> {
   const { hostname, port, origin, pathname } = new URL(options.redirectUrl)
   if (pathname !== '/demo/return')

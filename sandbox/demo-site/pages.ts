@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Html } from '../html.ts'
-import { html, languageOf, sendPage } from '../html.ts'
+import type { Html } from '../web.ts'
+import { html, languageOf, sendPage } from '../web.ts'
 import type { Tokens, Trouble } from './auth-movies-client.ts'
 
 const texts = {
@@ -8,40 +8,40 @@ const texts = {
     site: 'Cinema Demo',
     badge: 'Demo site, a client of Auth-movies',
     welcome: 'Log in to see your films',
-    by: 'Log in with',
+    logInWith: 'Log in with',
     hello: 'You are logged in',
-    nameless: 'friend',
-    refresh: 'Renew the tokens',
+    noName: 'friend',
+    refresh: 'Refresh the tokens',
     logout: 'Log out',
-    claims: 'What the access token says',
+    claims: 'The claims of the access token',
     again: 'Back to the start',
-    later: 'Reload this page to try once more, or start again.',
+    later: 'Reload this page to try again, or start over.',
     request: 'Request',
-    foreign: 'This login was not begun in this browser',
+    foreign: 'This login was not started in this browser',
     foreignWhy:
-      'The state that came back is not one that this browser remembers: the login is old, was begun elsewhere, or cookies are off. Nobody was logged in.',
+      'This browser has no such state: the login is too old, was started elsewhere, or cookies are off. Nobody was logged in.',
     declined: {
       access_denied: [
-        'You did not allow it',
-        'The provider was told not to share the account. Nothing happened; you may try again.',
+        'You did not allow access',
+        'The provider does not share your account without your permission. You can try again.',
       ],
-      login_expired: ['That took too long', 'The login has run out. Start it once more.'],
-      temporarily_unavailable: ['The provider is busy', 'It asks to try again a little later.'],
+      login_expired: ['That took too long', 'The login has expired. Please start again.'],
+      temporarily_unavailable: ['The provider is busy', 'Please try again a little later.'],
       other: [
         'The provider could not log you in',
-        'Something went wrong there. Try again, or choose another provider.',
+        'Something went wrong at the provider. Try again, or choose another one.',
       ],
     },
-    starting: 'Auth-movies is starting: reload in a moment',
+    starting: 'Auth-movies is starting: reload this page in a moment',
     menu: 'The sandbox: make a provider fail',
   },
   ru: {
     site: 'Демо-кинотеатр',
     badge: 'Демонстрационный сайт, клиент Auth-movies',
     welcome: 'Войдите, чтобы увидеть свои фильмы',
-    by: 'Войти через',
+    logInWith: 'Войти через',
     hello: 'Вы вошли',
-    nameless: 'друг',
+    noName: 'друг',
     refresh: 'Обновить токены',
     logout: 'Выйти',
     claims: 'Что написано в токене доступа',
@@ -74,12 +74,13 @@ const providers = [
   { name: 'mail', ru: 'Mail.ru', en: 'Mail.ru' },
 ] as const
 
-/** A visitor whom nobody knows: a button a provider. */
+/** For a visitor who is not logged in: one button per provider. */
 export function homePage(request: FastifyRequest, reply: FastifyReply, home: string): FastifyReply {
   const lang = languageOf(request)
   const t = texts[lang]
   const buttons = providers.map(
-    (provider) => html`<button name="provider" value="${provider.name}">${t.by} ${provider[lang]}</button>`,
+    (provider) =>
+      html`<button name="provider" value="${provider.name}">${t.logInWith} ${provider[lang]}</button>`,
   )
   return show(request, reply, {
     title: t.welcome,
@@ -88,7 +89,7 @@ export function homePage(request: FastifyRequest, reply: FastifyReply, home: str
   })
 }
 
-/** A visitor who is logged in: what Auth-movies says of the person. */
+/** For a visitor who is logged in: the profile that Auth-movies returns. */
 export function profilePage(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -99,7 +100,7 @@ export function profilePage(
   const entries = typeof profile === 'object' && profile !== null ? Object.entries(profile) : []
   const name: unknown = entries.find(([key]) => key === 'name')?.[1]
   return show(request, reply, {
-    title: `${t.hello}, ${typeof name === 'string' && name !== '' ? name : t.nameless}!`,
+    title: `${t.hello}, ${typeof name === 'string' && name !== '' ? name : t.noName}!`,
     body: html`<dl class="card">${entries.map(
       ([key, value]) => html`<dt>${key}</dt><dd data-field="${key}">${plain(value)}</dd>`,
     )}</dl>
@@ -109,7 +110,7 @@ export function profilePage(
   })
 }
 
-/** The provider sent the person back without a code: in plain words, why. */
+/** For a callback with an error: says in plain words why there was no login. */
 export function declinedPage(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -126,7 +127,7 @@ export function declinedPage(
   })
 }
 
-/** A return that this browser did not set out for. */
+/** For a callback of a login that this browser did not start. */
 export function foreignLoginPage(request: FastifyRequest, reply: FastifyReply, home: string): FastifyReply {
   const t = texts[languageOf(request)]
   return show(request, reply, {
@@ -136,7 +137,7 @@ export function foreignLoginPage(request: FastifyRequest, reply: FastifyReply, h
   })
 }
 
-/** Auth-movies said no, or nothing: its own words, and the id by which its log can be searched. */
+/** For a problem that Auth-movies returned, or no response: its text, and the request id to search its log by. */
 export function troublePage(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -153,7 +154,7 @@ export function troublePage(
   })
 }
 
-/** Nobody told the demo site yet where Auth-movies is. */
+/** For requests before the demo site knows where Auth-movies is. */
 export function notOpenPage(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   return show(request, reply.header('retry-after', '2'), {
     status: 503,
@@ -186,7 +187,7 @@ function plain(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-/** For a look only: a site that decides anything by these claims must verify the signature first. */
+/** Only to show them: a site that uses these claims must verify the signature first. */
 function claimsOf(jwt: string): string {
   try {
     const claims: unknown = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString())

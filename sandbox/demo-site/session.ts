@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Tokens } from './auth-movies-client.ts'
 
-/** What the demo site remembers of one browser. */
+/** What the demo site stores for one browser. */
 export interface DemoSession {
-  /** Logins begun in this browser and not finished yet: several where it has several tabs. */
+  /** The states of logins that this browser started and has not finished: several if it has several tabs. */
   readonly states: Set<string>
   tokens?: Tokens
 }
 
 const cookieName = 'demo_session'
-const statesKept = 10
-const sessionsKept = 1_000
+const maxStates = 10
+const maxSessions = 1_000
 
 /** Browser sessions in memory, by a random id in an HttpOnly cookie. */
 export class DemoSessions {
@@ -24,34 +24,34 @@ export class DemoSessions {
   }
 
   /**
-   * A session under a new id in place of the browser's old one: at login too, so that an id which somebody
-   * planted in the browser before is worth nothing after (session fixation).
+   * Replaces the browser's session by one with a new id. Also done at login, so that an id that an attacker set in the
+   * browser before is worthless afterwards (session fixation).
    */
-  renew(request: FastifyRequest, reply: FastifyReply, tokens?: Tokens): DemoSession {
+  restart(request: FastifyRequest, reply: FastifyReply, tokens?: Tokens): DemoSession {
     const old = this.find(request)
     this.#sessions.delete(cookieOf(request) ?? '')
     const session: DemoSession = { states: old?.states ?? new Set(), ...(tokens && { tokens }) }
     const id = randomBytes(32).toString('base64url')
     this.#sessions.set(id, session)
     const oldest = this.#sessions.keys().next().value
-    if (this.#sessions.size > sessionsKept && oldest !== undefined) this.#sessions.delete(oldest)
-    // Lax: the cookie comes along when the provider sends the browser back, and never with a foreign site's POST.
+    if (this.#sessions.size > maxSessions && oldest !== undefined) this.#sessions.delete(oldest)
+    // Lax: the cookie is sent when the provider redirects the browser back, but never with a POST from another site.
     reply.header('set-cookie', `${cookieName}=${id}; Path=/; HttpOnly; SameSite=Lax`)
     return session
   }
 
-  /** Forgets this browser. */
+  /** Deletes the browser's session. */
   end(request: FastifyRequest, reply: FastifyReply): void {
     this.#sessions.delete(cookieOf(request) ?? '')
     reply.header('set-cookie', `${cookieName}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0`)
   }
 }
 
-/** Remembers a login that begins; the oldest of too many is forgotten. */
+/** Stores the state of a login that begins, and deletes the oldest one if there are too many. */
 export function rememberState({ states }: DemoSession, state: string): void {
   states.add(state)
   const oldest = states.values().next().value
-  if (states.size > statesKept && oldest !== undefined) states.delete(oldest)
+  if (states.size > maxStates && oldest !== undefined) states.delete(oldest)
 }
 
 function cookieOf({ headers }: FastifyRequest): string | undefined {

@@ -1,118 +1,242 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Fault } from './faults.ts'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { newServer } from '../web.ts'
+import type { Authorization, ConsentOptions, RedirectUris } from './consent.ts'
+import {
+  AuthorizationRefused,
+  allow,
+  authorize,
+  consentPage,
+  deny,
+  loginPage,
+  personOf,
+  refusedPage,
+} from './consent.ts'
+import type { Endpoint, Fault, RawResponse } from './faults.ts'
+import { Misbehaviour } from './faults.ts'
+import { Grants } from './grants.ts'
+import { personByKey } from './people.ts'
+import type { CommonSwitches, Context, EndpointRequest, ProviderRules } from './provider-rules.ts'
 
-/** Where a fault or a ready answer can be put. */
-export type Endpoint = 'token' | 'userinfo' | 'jwks'
-
-/** A request as it reached a double, so that a test can see where credentials, code and token were put. */
+/** A request as a double received it, so that a test can check where credentials, code and token were. */
 export interface RecordedRequest {
   readonly method: string
-  /** Without the prefix under which the double is mounted: '/token'. */
+  /** '/token', without the prefix under which the double is mounted. */
   readonly path: string
   readonly query: URLSearchParams
   readonly headers: IncomingHttpHeaders
-  /** As sent; '' where there was none. */
+  /** As sent; '' if there was none. */
   readonly body: string
 }
 
-/** A ready answer, byte for byte. */
-export interface Answer {
-  readonly status: number
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body: string
-}
-
-/** A person with an account at every provider. */
-export interface DoublePerson {
-  /** Digits, as all three providers have them; `raw` makes it a number or takes it away. */
-  readonly id: string
-  readonly login: string
-  readonly name: string
-  /** null: an account made by phone or through a social network. */
-  readonly email: string | null
-  /** Google alone says so. */
-  readonly emailVerified: boolean
-  readonly sex: 'female' | 'male' | null
-  /** YYYY-MM-DD with zeros for what is unknown, as Yandex has it. */
-  readonly birthday: string | null
-  /** Google Workspace's domain (`hd`). */
-  readonly workspace: string | null
-  /**
-   * Fields of the userinfo answer as they shall be: each replaces the provider's own of that name,
-   * `undefined` takes it away, a bigint becomes a bare number of any length.
-   */
-  readonly raw: Readonly<Record<string, unknown>>
-}
-
-/** A callback that a correct client must survive or refuse. */
-export type SpoiledCallback =
-  | 'no-state'
-  | 'changed-state'
-  | 'repeated-state'
-  | 'repeated-code'
-  | 'code-and-error'
-  | 'neither'
-
-/** What can be switched at every double; each provider adds its own. They hold until set back. */
-export interface CommonSwitches {
-  /** Seconds; 0 makes every code expired. All three documents that say anything say ten minutes. */
-  codeLifetime: number
-  /** Seconds after which userinfo refuses the token (`expires_in` says what the provider always says). */
-  accessTokenLifetime: number
-  /** The authorization endpoint answers at once with this `error`, without a page. */
-  refuseWith: string | undefined
-  callback: SpoiledCallback | undefined
-  /** The token endpoint no longer knows the client: its secret was changed at the provider. */
-  forgetClient: boolean
-  /** Replaces fields of a successful token answer, as `DoublePerson.raw` does. */
-  tokenFields: Readonly<Record<string, unknown>>
-  /** Changes whoever logs in. */
-  person: Partial<DoublePerson>
-}
-
-/** A provider's double: its endpoints over HTTP, and the levers that tests and the sandbox's menu pull. */
+/** A provider's double: its endpoints over HTTP, and what tests and the sandbox's menu control. */
 export interface ProviderDouble<Switches extends CommonSwitches = CommonSwitches> {
   /** 'yandex': the value of `provider`. */
   readonly name: string
-  /** `http://127.0.0.1:PORT`, with the prefix where the double is mounted under one. */
+  /** `http://127.0.0.1:PORT`, followed by the prefix under which the double is mounted, if any. */
   readonly origin: string
-  /** The variables that lead the service here: `YANDEX_CLIENT_ID`, `YANDEX_TOKEN_URL`… */
+  /** The variables that point the service to this double: `YANDEX_CLIENT_ID`, `YANDEX_TOKEN_URL` and so on. */
   readonly env: Readonly<Record<string, string>>
   /** The latest requests, oldest first; a test may clear it (`length = 0`). */
   readonly requests: RecordedRequest[]
   readonly switches: Switches
   /**
-   * What the consent page would do after "Allow": mints a code for an authorization URL made by the service.
-   * @param options.code becomes valid exactly as given
-   * @param options.extra parameters of the callback; they take the place of the provider's own of the same
-   *   name, and come as often as they are listed
-   * @returns the callback URL with the provider's usual extras
-   * @throws {Error} where the provider would show an error page in place of the consent page
+   * Does what the consent page does after "Allow": issues a code for an authorization URL of the service.
+   * @param options.code is issued exactly as given
+   * @param options.extra callback parameters, each as often as listed; they replace the provider's own of the same name
+   * @returns the callback URL with the provider's usual extra parameters
+   * @throws {Error} if the provider would show an error page instead of the consent page
    */
   consent(authorizeUrl: string, options?: ConsentOptions): Promise<string>
-  /** What it does after "Deny". */
+  /** Does what the consent page does after "Deny"; returns the callback URL. */
   refuse(authorizeUrl: string, error?: string): Promise<string>
-  /** The next requests (all until cleared, where `times` is absent) to this endpoint misbehave. */
+  /** Makes the next `times` requests to an endpoint fail; without `times` all of them, until `undefined` clears it. */
   fault(endpoint: Endpoint, fault: Fault | undefined, times?: number): void
-  /** Replaces an answer; goes before a fault. The grant is not looked at. */
-  answer(endpoint: Endpoint, answer: Answer | undefined, times?: number): void
-  /** Drops every connection, hanging ones too. */
+  /** Sets a fixed response likewise, which takes precedence over a fault. The request is not processed. */
+  answer(endpoint: Endpoint, response: RawResponse | undefined, times?: number): void
+  /** Drops every connection, including hanging ones. */
   close(): Promise<void>
-}
-
-/** How a person consents. */
-export interface ConsentOptions {
-  readonly person?: Partial<DoublePerson>
-  readonly code?: string
-  readonly extra?: readonly (readonly [string, string])[]
 }
 
 /** How a double is started. */
 export interface DoubleOptions {
-  /** 0, a free one, where absent. Always on 127.0.0.1. */
+  /** A free port by default. Always on 127.0.0.1. */
   readonly port?: number
   readonly redirectUris: RedirectUris
 }
 
-/** Registered at the provider: compared exactly, or judged by a function. */
-export type RedirectUris = readonly string[] | ((redirectUri: string) => boolean)
+/** Serves one double on a port of its own, on 127.0.0.1. */
+export async function serveDouble<S extends CommonSwitches>(
+  rules: ProviderRules<S>,
+  { port = 0, redirectUris }: DoubleOptions,
+): Promise<ProviderDouble<S>> {
+  const app = await newServer()
+  const double = createDouble(rules, redirectUris)
+  await app.register(double.plugin)
+  const origin = await app.listen({ host: '127.0.0.1', port })
+  return double.serveAt(origin, async () => {
+    await app.close()
+  })
+}
+
+/** A double that no server serves yet. Its plugin can be mounted under any prefix. */
+export interface UnservedDouble<Switches extends CommonSwitches> {
+  readonly plugin: FastifyPluginAsync
+  /** Completes the double with the URL where it is served and with what closes that server. */
+  serveAt(origin: string, close: () => Promise<void>): ProviderDouble<Switches>
+}
+
+/** What the endpoints and the controls of one double share. */
+interface Parts<S extends CommonSwitches> {
+  readonly rules: ProviderRules<S>
+  readonly redirectUris: RedirectUris
+  readonly context: Context<S> & { origin: string }
+  readonly misbehaviour: Misbehaviour
+  readonly requests: RecordedRequest[]
+}
+
+/** Recorded requests: enough for a test, and a bound for a sandbox that runs for days. */
+const maxRecordedRequests = 5_000
+
+/** Makes a provider's double from its rules. */
+export function createDouble<S extends CommonSwitches>(
+  rules: ProviderRules<S>,
+  redirectUris: RedirectUris,
+): UnservedDouble<S> {
+  const parts: Parts<S> = {
+    rules,
+    redirectUris,
+    context: { origin: '', client: rules.client, grants: new Grants(), switches: rules.switches() },
+    misbehaviour: new Misbehaviour(),
+    requests: [],
+  }
+  return {
+    plugin: async (app) => {
+      app.addHook('preHandler', async (request) => record(parts.requests, request, app.prefix))
+      app.setNotFoundHandler(async (_request, reply) =>
+        reply.code(404).type('text/html').send('<h1>404</h1>'),
+      )
+      await app.register(authorizationPages(parts))
+      await app.register(endpoints(parts))
+    },
+    serveAt: (origin, close) => {
+      parts.context.origin = origin
+      return controls(parts, close)
+    },
+  }
+}
+
+/** The authorization endpoint: what a browser sees. */
+function authorizationPages<S extends CommonSwitches>(parts: Parts<S>): FastifyPluginAsync {
+  const { rules, context, redirectUris } = parts
+  const { switches } = context
+
+  async function checked(request: FastifyRequest, reply: FastifyReply): Promise<Authorization | undefined> {
+    try {
+      return authorize(queryOf(request), rules, context, redirectUris)
+    } catch (error) {
+      if (!(error instanceof AuthorizationRefused)) throw error
+      await refusedPage(request, reply, rules, error)
+      return undefined
+    }
+  }
+
+  return async (app) => {
+    app.get(rules.paths.authorize, async (request, reply) => {
+      const authorization = await checked(request, reply)
+      if (authorization === undefined) return reply
+      const { error, request: query } = authorization
+      if (error !== undefined)
+        return reply.redirect(deny(authorization, error.error, error.description, rules))
+      if (switches.refuseWith !== undefined)
+        return reply.redirect(deny(authorization, switches.refuseWith, undefined, rules))
+      const person = personByKey(query.get('sandbox_person'))
+      if (person !== undefined) return reply.redirect(allow(authorization, { person }, rules, context))
+      return loginPage(request, reply, rules)
+    })
+
+    // The forms of all pages post to the authorization URL itself, so that its query stays unchanged.
+    app.post(rules.paths.authorize, async (request, reply) => {
+      const authorization = await checked(request, reply)
+      if (authorization === undefined) return reply
+      const form = new URLSearchParams(bodyOf(request))
+      switch (form.get('decision')) {
+        case 'allow':
+          return reply.redirect(allow(authorization, { person: personOf(form) }, rules, context), 303)
+        case 'deny':
+          return reply.redirect(deny(authorization, 'access_denied', undefined, rules), 303)
+        default:
+          return consentPage(request, reply, { rules, authorization, form })
+      }
+    })
+  }
+}
+
+/** The endpoints that the service calls. */
+function endpoints<S extends CommonSwitches>({ rules, context, misbehaviour }: Parts<S>): FastifyPluginAsync {
+  const handler =
+    (name: Endpoint | undefined, respond: (request: EndpointRequest) => RawResponse | Promise<RawResponse>) =>
+    async (request: FastifyRequest, reply: FastifyReply) =>
+      misbehaviour.reply(name, reply, async () =>
+        respond({ headers: request.headers, query: queryOf(request), body: bodyOf(request) }),
+      )
+  return async (app) => {
+    app.post(
+      rules.paths.token,
+      handler('token', (request) => rules.token(request, context)),
+    )
+    app.get(
+      rules.paths.userinfo,
+      handler('userinfo', (request) => rules.userinfo(request, context)),
+    )
+    for (const { method, path, endpoint, respond } of rules.routes)
+      app.route({ method, url: path, handler: handler(endpoint, (request) => respond(request, context)) })
+  }
+}
+
+/** What tests and the sandbox's menu use. */
+function controls<S extends CommonSwitches>(parts: Parts<S>, close: () => Promise<void>): ProviderDouble<S> {
+  const { rules, context, redirectUris, misbehaviour, requests } = parts
+  const check = (authorizeUrl: string) =>
+    authorize(new URL(authorizeUrl).searchParams, rules, context, redirectUris)
+  const prefix = rules.name.toUpperCase()
+  return {
+    name: rules.name,
+    origin: context.origin,
+    env: {
+      [`${prefix}_CLIENT_ID`]: rules.client.id,
+      [`${prefix}_CLIENT_SECRET`]: rules.client.secret,
+      [`${prefix}_AUTHORIZE_URL`]: context.origin + rules.paths.authorize,
+      [`${prefix}_TOKEN_URL`]: context.origin + rules.paths.token,
+      [`${prefix}_USERINFO_URL`]: context.origin + rules.paths.userinfo,
+      ...rules.env(context.origin),
+    },
+    requests,
+    switches: context.switches,
+    consent: async (authorizeUrl, options = {}) => {
+      const authorization = check(authorizeUrl)
+      if (authorization.error === undefined) return allow(authorization, options, rules, context)
+      throw new Error(`${rules.name} declines this request: ${authorization.error.error}`)
+    },
+    refuse: async (authorizeUrl, error = 'access_denied') =>
+      deny(check(authorizeUrl), error, undefined, rules),
+    fault: (endpoint, fault, times) => misbehaviour.fault(endpoint, fault, times),
+    answer: (endpoint, response, times) => misbehaviour.answer(endpoint, response, times),
+    close,
+  }
+}
+
+function record(requests: RecordedRequest[], request: FastifyRequest, prefix: string): void {
+  const path = (request.url.split('?', 1)[0] ?? '').slice(prefix.length)
+  const { method, headers } = request
+  requests.push({ method, path, query: queryOf(request), headers, body: bodyOf(request) })
+  if (requests.length > maxRecordedRequests) requests.shift()
+}
+
+function queryOf({ url }: FastifyRequest): URLSearchParams {
+  return new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '')
+}
+
+function bodyOf({ body }: FastifyRequest): string {
+  return typeof body === 'string' ? body : ''
+}

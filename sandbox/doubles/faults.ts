@@ -2,26 +2,35 @@ import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import type { FastifyReply } from 'fastify'
-import type { Answer } from './double.ts'
 
-/** A minute: longer than any client's maxTrialPauses, short enough that nothing is left for ever. */
+/** An endpoint for which a fault or a fixed response can be set. */
+export type Endpoint = 'token' | 'userinfo' | 'jwks'
+
+/** A response as it is sent, byte for byte. */
+export interface RawResponse {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** Milliseconds: longer than any client waits, short enough that no connection stays open for ever. */
 const slowFor = 60_000
 const slowStep = 200
 const hugeSize = 16 * 1024 * 1024
 
 const html = (text: string) => `<!doctype html><title>${text}</title><h1>${text}</h1><p>nginx</p>`
-const page = (status: number, text: string): Answer => ({
+const page = (status: number, text: string): RawResponse => ({
   status,
   headers: { 'content-type': 'text/html' },
   body: html(text),
 })
-const json = (status: number, body: string): Answer => ({
+const json = (status: number, body: string): RawResponse => ({
   status,
   headers: { 'content-type': 'application/json' },
   body,
 })
 
-/** Faults whose answer has nothing to do with the request. */
+/** Faults with the same response to every request. */
 const fixed = {
   '500-json': json(500, '{"error":"internal_failure","error_description":"Backend Error"}'),
   '502-html': page(502, '502 Bad Gateway'),
@@ -41,21 +50,24 @@ const fixed = {
     headers: { location: 'login-page?from=fault', 'content-type': 'text/html' },
     body: '',
   },
-} as const satisfies Record<string, Answer>
+} as const satisfies Record<string, RawResponse>
 
-/** Faults that spoil what would have been answered: a code is used up by them. */
+/** Faults that change the correct response. The request is processed: a code is consumed. */
 const spoiling = {
-  'truncated-json': (answer: Answer): Answer => ({ ...answer, body: answer.body.slice(0, -7) }),
-  'text-plain': (answer: Answer): Answer => ({ ...answer, headers: { 'content-type': 'text/plain' } }),
-  'text-javascript': (answer: Answer): Answer => ({
+  'truncated-json': (answer: RawResponse): RawResponse => ({ ...answer, body: answer.body.slice(0, -7) }),
+  'text-plain': (answer: RawResponse): RawResponse => ({
+    ...answer,
+    headers: { 'content-type': 'text/plain' },
+  }),
+  'text-javascript': (answer: RawResponse): RawResponse => ({
     ...answer,
     headers: { 'content-type': 'text/javascript; charset=utf-8' },
   }),
-} as const satisfies Record<string, (answer: Answer) => Answer>
+} as const satisfies Record<string, (answer: RawResponse) => RawResponse>
 
-/** Faults that need the connection itself. */
+/** Faults that act on the connection itself. */
 const wired = {
-  /** The right answer and 16 MB of blanks: a client without a cap would accept it. */
+  /** The correct response followed by 16 MB of blanks: a client without a size limit would accept it. */
   'huge-body': (reply, answer) => {
     reply.raw.writeHead(answer.status, { 'content-type': 'application/json' })
     const blanks = Buffer.alloc(64 * 1024, ' ')
@@ -68,17 +80,17 @@ const wired = {
       .on('error', () => reply.raw.destroy())
       .pipe(reply.raw)
   },
-  /** The same in 16 kB on the wire. */
+  /** The same, compressed to 16 kB. */
   'gzip-bomb': (reply, answer) => {
     const body = gzipSync(answer.body + ' '.repeat(hugeSize))
     reply.raw.writeHead(answer.status, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
     reply.raw.end(body)
   },
-  /** A header line at a time, so that a limit on idle time alone never strikes. */
+  /** Sends one header line at a time, so that a limit on idle time alone never applies. */
   'slow-headers': (reply) => {
     drip(reply, 'HTTP/1.1 200 OK\r\n', () => `x-slow: ${randomBytes(4).toString('hex')}\r\n`)
   },
-  /** A byte at a time of a body that would be right in the end. */
+  /** Sends a correct body one byte at a time. */
   'slow-body': (reply, answer) => {
     const body = Buffer.from(answer.body)
     let at = 0
@@ -94,14 +106,14 @@ const wired = {
     socket?.write(headOf(answer.status, body.length))
     socket?.write(body.subarray(0, body.length / 2), () => setTimeout(() => socket.resetAndDestroy(), 50))
   },
-  /** Never answers; the connection stays until the client or the double closes it. */
+  /** Never responds; the connection stays open until the client or the double closes it. */
   hang: () => {},
-} as const satisfies Record<string, (reply: FastifyReply, answer: Answer) => void>
+} as const satisfies Record<string, (reply: FastifyReply, answer: RawResponse) => void>
 
-/** Transport faults that a client of a real provider meets sooner or later. */
+/** Faults that a client of a real provider meets sooner or later. */
 export type Fault = keyof typeof fixed | keyof typeof spoiling | keyof typeof wired
 
-/** All of them, for tests by table. */
+/** All faults, for table-driven tests. */
 export const faults: readonly Fault[] = [
   ...(Object.keys(fixed) as (keyof typeof fixed)[]),
   ...(Object.keys(spoiling) as (keyof typeof spoiling)[]),
@@ -109,25 +121,24 @@ export const faults: readonly Fault[] = [
 ]
 
 /**
- * Answers by a fault.
- * @param answer makes what would have been answered (and uses the code up); called only by the faults that
- *   give a part of it away
+ * Responds with a fault.
+ * @param respond makes the correct response (and consumes the code); only called for faults that send a part of it
  */
 export async function deliverFault(
   reply: FastifyReply,
   fault: Fault,
-  answer: () => Promise<Answer>,
+  respond: () => Promise<RawResponse>,
 ): Promise<FastifyReply> {
   if (isKey(fixed, fault)) return send(reply, fixed[fault])
-  if (isKey(spoiling, fault)) return send(reply, spoiling[fault](await answer()))
-  const known = fault === 'reset' || fault === 'hang' ? { status: 200, body: '' } : await answer()
+  if (isKey(spoiling, fault)) return send(reply, spoiling[fault](await respond()))
+  const known = fault === 'reset' || fault === 'hang' ? { status: 200, body: '' } : await respond()
   reply.hijack()
   wired[fault](reply, known)
   return reply
 }
 
-/** Sends an answer byte for byte. */
-export function send(reply: FastifyReply, { status, headers = {}, body }: Answer): FastifyReply {
+/** Sends a response byte for byte. */
+export function send(reply: FastifyReply, { status, headers = {}, body }: RawResponse): FastifyReply {
   return reply.code(status).headers(headers).send(Buffer.from(body))
 }
 
@@ -149,4 +160,47 @@ function headOf(status: number, length: number): string {
 
 function isKey<T extends object>(table: T, key: string | number): key is keyof T & string {
   return Object.hasOwn(table, key)
+}
+
+/** The faults and fixed responses set for a double's endpoints, and for how many more requests each holds. */
+export class Misbehaviour {
+  readonly #faults = new Map<Endpoint, { readonly what: Fault; left: number }>()
+  readonly #responses = new Map<Endpoint, { readonly what: RawResponse; left: number }>()
+
+  /** Sets a fault for the next `times` requests, or until `undefined` clears it. */
+  fault(endpoint: Endpoint, fault: Fault | undefined, times = Number.POSITIVE_INFINITY): void {
+    put(this.#faults, endpoint, fault, times)
+  }
+
+  /** Sets a fixed response likewise. It takes precedence over a fault. */
+  answer(endpoint: Endpoint, response: RawResponse | undefined, times = Number.POSITIVE_INFINITY): void {
+    put(this.#responses, endpoint, response, times)
+  }
+
+  /** Sends the response or fault that is set for the endpoint, or else the correct response. */
+  async reply(
+    endpoint: Endpoint | undefined,
+    reply: FastifyReply,
+    correct: () => Promise<RawResponse>,
+  ): Promise<FastifyReply> {
+    const response = take(this.#responses, endpoint)
+    if (response !== undefined) return send(reply, response)
+    const fault = take(this.#faults, endpoint)
+    return fault === undefined ? send(reply, await correct()) : deliverFault(reply, fault, correct)
+  }
+}
+
+type Counted<T> = Map<Endpoint, { readonly what: T; left: number }>
+
+function put<T>(map: Counted<T>, endpoint: Endpoint, what: T | undefined, left: number): void {
+  if (what === undefined) map.delete(endpoint)
+  else map.set(endpoint, { what, left })
+}
+
+function take<T>(map: Counted<T>, endpoint: Endpoint | undefined): T | undefined {
+  const found = endpoint && map.get(endpoint)
+  if (!found) return undefined
+  found.left -= 1
+  if (found.left <= 0) map.delete(endpoint)
+  return found.what
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { CryptoKey, JSONWebKeySet, JWTPayload } from 'jose'
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 
-/** How an ID token is made unacceptable (OpenID Connect Core §3.1.3.7). */
+/** A way to make an ID token invalid (OpenID Connect Core §3.1.3.7). */
 export type IdTokenSpoiling =
   | 'absent'
   | 'garbage'
@@ -29,21 +29,21 @@ interface SigningKey {
   readonly publicKey: CryptoKey
 }
 
-/** Google's signing keys: two are published, the first signs. */
+/** Google's signing keys: two are published, and the first one signs. */
 export class GoogleKeys {
-  // Made when first asked for: an RSA key takes a while, and many logins never come by Google.
+  // Generated at the first use: an RSA key takes a while, and many tests never use Google.
   #made: Promise<readonly [SigningKey, SigningKey]> | undefined
 
   get #keys() {
     return (this.#made ??= makePair())
   }
 
-  /** Both keys are replaced: a client must fetch the new ones (and not for every unknown `kid`). */
+  /** Replaces both keys: a client must fetch the new ones (but not for every unknown `kid`). */
   rotate(): void {
     this.#made = undefined
   }
 
-  /** What the JWKS address answers (RFC 7517 §5). */
+  /** The response of the JWKS endpoint (RFC 7517 §5). */
   async jwks(): Promise<JSONWebKeySet> {
     const keys = await this.#keys
     return {
@@ -59,8 +59,8 @@ export class GoogleKeys {
   }
 
   /**
-   * Signs the claims by RS256, spoiled where asked.
-   * @param secret the client's: the key of `alg-hs256`, a token that anybody with the secret could make
+   * Signs the claims with RS256, or makes an invalid token.
+   * @param secret the client secret, which signs `alg-hs256`: a token that anybody with the secret could make
    */
   async sign(claims: JWTPayload, secret: string, spoiling?: IdTokenSpoiling): Promise<string | undefined> {
     const [key] = await this.#keys

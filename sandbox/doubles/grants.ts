@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { DoublePerson } from './double.ts'
+import type { DoublePerson } from './people.ts'
 
-/** What a person allowed, as the token endpoint must remember it (RFC 6749 §4.1.2, RFC 7636 §4.4). */
+/** What a person allowed, as the token endpoint must store it (RFC 6749 §4.1.2, RFC 7636 §4.4). */
 export interface Grant {
   readonly code: string
   /** The authorization request's own parameters. */
@@ -18,7 +18,7 @@ export class Grants {
   readonly #accessTokens = new Map<string, { readonly grant: Grant; readonly issuedAt: number }>()
   readonly #refreshTokens = new Map<string, Grant>()
 
-  /** Remembers a grant under its code; a code given twice belongs to the newer grant. */
+  /** Stores a grant under its code; a code issued twice belongs to the newer grant. */
   add(grant: Omit<Grant, 'issuedAt' | 'used'>): Grant {
     forgetOld(this.#codes)
     const added: Grant = { ...grant, issuedAt: Date.now(), used: false }
@@ -27,7 +27,7 @@ export class Grants {
     return added
   }
 
-  /** The grant of a code, whatever became of it. */
+  /** The grant of a code, even if used or expired. */
   byCode(code: string): Grant | undefined {
     return this.#codes.get(code)
   }
@@ -42,12 +42,12 @@ export class Grants {
     return this.#refreshTokens.get(token ?? '')
   }
 
-  /** Whether there was such a token. */
+  /** Returns whether there was such a token. */
   revoke(accessToken: string): boolean {
     return this.#accessTokens.delete(accessToken)
   }
 
-  /** New tokens with the provider's prefixes; the caller keeps back the one that it does not give. */
+  /** Issues both tokens with the provider's prefixes; the caller may leave one out of its response. */
   issue(grant: Grant, prefixes: { access: string; refresh: string }): { access: string; refresh: string } {
     forgetOld(this.#accessTokens)
     forgetOld(this.#refreshTokens)
@@ -85,7 +85,7 @@ export function checkVerifier(
   return made === challenge ? 'right' : 'wrong'
 }
 
-/** Keeps a map of things remembered in their order from growing without end, in a sandbox that runs for days. */
+/** Bounds a map in insertion order, for a sandbox that runs for days. */
 function forgetOld(map: Map<string, unknown>): void {
   const oldest = map.keys().next()
   if (map.size >= 20_000 && oldest.done !== true) map.delete(oldest.value)

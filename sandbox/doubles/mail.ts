@@ -1,23 +1,31 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { serveDouble } from '../serve.ts'
-import { json } from './answers.ts'
-import { basicCredentials, bodyCredentials, formOf } from './client-auth.ts'
-import type { Answer, CommonSwitches, DoubleOptions, DoublePerson, ProviderDouble } from './double.ts'
+import type { DoubleOptions, ProviderDouble } from './double.ts'
+import { serveDouble } from './double.ts'
+import type { RawResponse } from './faults.ts'
 import type { Grant } from './grants.ts'
 import { checkVerifier, grantState } from './grants.ts'
-import type { Context, EndpointRequest, Rules } from './rules.ts'
-import { commonSwitches, profileFields } from './rules.ts'
+import type { DoublePerson } from './people.ts'
+import type { CommonSwitches, Context, EndpointRequest, ProviderRules } from './provider-rules.ts'
+import {
+  basicCredentials,
+  bodyCredentials,
+  commonSwitches,
+  formOf,
+  json,
+  profileFields,
+  respondByGrantType,
+} from './provider-rules.ts'
 
-/** OAuth Mail where its two copies of the documents differ, or nobody has written it down. */
+/** What can be switched at OAuth Mail, where its two copies of the documents differ or say nothing. */
 export interface MailSwitches extends CommonSwitches {
-  /** Of an error object: 200 as seen, another to try. */
+  /** The status of error responses: the real one sends 200. */
   errorStatus: 200 | 400 | 401
   bodyCredentials: 'accepted' | 'refused'
   pkce: 'enforced' | 'ignored'
   stateRequired: boolean
-  /** `openid`: `sub` and `picture` in place of `id` and `image`, as the newer scopes may give. */
+  /** `openid`: `sub` and `picture` instead of `id` and `image`, as the newer scopes may give. */
   userinfoShape: 'classic' | 'openid'
-  /** 403 to a client that does not name itself. */
+  /** Whether a request without a User-Agent of its own gets a 403. */
   userAgentRequired: boolean
 }
 
@@ -27,7 +35,7 @@ export function startMailDouble(options: DoubleOptions): Promise<ProviderDouble<
 }
 
 /** What distinguishes OAuth Mail (id.vk.com/about/business/go/docs/ru/vkid/latest/oauth/oauth-mail/index). */
-export const mail = (): Rules<MailSwitches> => ({
+export const mail = (): ProviderRules<MailSwitches> => ({
   name: 'mail',
   title: { ru: 'Mail.ru', en: 'Mail.ru' },
   vouchesForEmail: false,
@@ -56,7 +64,7 @@ export const mail = (): Rules<MailSwitches> => ({
   },
   mintCode: () => randomBytes(20).toString('hex'),
   callback: ({ code }) => [['code', code]],
-  refusal: (error, description = 'access denied') => [
+  errorParameters: (error, description = 'access denied') => [
     ['error', error],
     ['error_code', '4'],
     ['error_description', description],
@@ -68,34 +76,32 @@ export const mail = (): Rules<MailSwitches> => ({
 
 type MailContext = Context<MailSwitches>
 
-/** The error's name is words, its number an int, and its status that of a success. */
-const refuse = (context: MailContext, error: string, code: number, description = error) =>
+/** Error responses: `error` is words, `error_code` a number, and the status that of a success. */
+const errorResponse = (context: MailContext, error: string, code: number, description = error) =>
   json(context.switches.errorStatus, { error, error_code: code, error_description: description })
 
-const tokenNotFound = (context: MailContext) => refuse(context, 'token not found', 6)
+const tokenNotFound = (context: MailContext) => errorResponse(context, 'token not found', 6)
 const missing = (context: MailContext, name: string) =>
-  refuse(context, 'invalid request', 2, `missing request parameter: ${name}`)
+  errorResponse(context, 'invalid request', 2, `missing request parameter: ${name}`)
 
-function token(request: EndpointRequest, context: MailContext): Answer {
-  const refused = refuseUserAgent(request, context) ?? refuseClient(request, context)
-  if (refused !== undefined) return refused
+function token(request: EndpointRequest, context: MailContext): RawResponse {
+  const error = userAgentError(request, context) ?? clientError(request, context)
+  if (error !== undefined) return error
   const form = formOf(request)
-  switch (form.get('grant_type')) {
-    case null:
-      return missing(context, 'grant_type')
-    case 'authorization_code':
-      return exchange(form, context)
-    case 'refresh_token': {
-      const grant = context.grants.byRefreshToken(form.get('refresh_token'))
-      return grant === undefined ? tokenNotFound(context) : tokens(grant, context, { refreshed: true })
-    }
-    default:
-      return refuse(context, 'unsupported grant type', 5)
-  }
+  return respondByGrantType(form, context.grants, {
+    authorizationCode: () => exchange(form, context),
+    refreshToken: (grant) => tokens(grant, context, { refreshed: true }),
+    unknownRefreshToken: () => tokenNotFound(context),
+    unsupported: (type) =>
+      type === null ? missing(context, 'grant_type') : errorResponse(context, 'unsupported grant type', 5),
+  })
 }
 
-/** Like the real one, it does not tell a client that it cannot read from a code that it cannot find. */
-function refuseClient(request: EndpointRequest, context: MailContext): Answer | undefined {
+/**
+ * The error response for wrong client credentials. Like the real one, it sends the same error for credentials that it cannot
+ * read and for a code that it cannot find.
+ */
+function clientError(request: EndpointRequest, context: MailContext): RawResponse | undefined {
   const { client, switches } = context
   const header = basicCredentials(request.headers.authorization)
   if (header === 'other' || header === 'malformed') return tokenNotFound(context)
@@ -103,11 +109,11 @@ function refuseClient(request: EndpointRequest, context: MailContext): Answer | 
   const given = header === 'none' ? bodyCredentials(formOf(request)) : header
   if (given === 'none') return missing(context, 'client_id')
   if (given.id !== client.id || given.secret !== client.secret || switches.forgetClient)
-    return refuse(context, 'invalid client', 1)
+    return errorResponse(context, 'invalid client', 1)
   return undefined
 }
 
-function exchange(form: URLSearchParams, context: MailContext): Answer {
+function exchange(form: URLSearchParams, context: MailContext): RawResponse {
   const code = form.get('code')
   if (code === null) return missing(context, 'code')
   if (!form.has('redirect_uri')) return missing(context, 'redirect_uri')
@@ -122,12 +128,12 @@ function exchange(form: URLSearchParams, context: MailContext): Answer {
   return tokens(grant, context, { refreshed: false })
 }
 
-/** No `token_type`, which RFC 6749 §5.1 requires; a refreshed answer has no refresh token either. */
+/** A token response without `token_type`, which RFC 6749 §5.1 requires; after a refresh without a refresh token, too. */
 function tokens(
   grant: Grant,
   { grants, switches }: MailContext,
   { refreshed }: { refreshed: boolean },
-): Answer {
+): RawResponse {
   const { access, refresh } = grants.issue(grant, { access: '', refresh: '' })
   return json(200, {
     expires_in: 3600,
@@ -137,10 +143,10 @@ function tokens(
   })
 }
 
-/** The token counts in the query alone; a Bearer header is not read. */
-function userinfo(request: EndpointRequest, context: MailContext): Answer {
-  const refused = refuseUserAgent(request, context)
-  if (refused !== undefined) return refused
+/** Userinfo reads the access token from the query only, not from a Bearer header. */
+function userinfo(request: EndpointRequest, context: MailContext): RawResponse {
+  const error = userAgentError(request, context)
+  if (error !== undefined) return error
   const given = request.query.get('access_token')
   if (given === null) return missing(context, 'access_token')
   const grant = context.grants.byAccessToken(given, context.switches.accessTokenLifetime)
@@ -155,7 +161,7 @@ function profile(person: DoublePerson, { client, switches }: MailContext): Recor
   const image = `https://filin.mail.example/pic?d=${createHash('sha256').update(id).digest('base64url')}`
   return profileFields(person, {
     [openid ? 'sub' : 'id']: id,
-    // The application's, not the person's: whoever takes it for a subject makes one user of everybody.
+    // The application's id. A client that takes it for the subject makes one user of all people.
     client_id: client.id,
     gender: sex === null ? undefined : sex.charAt(0),
     name,
@@ -169,7 +175,7 @@ function profile(person: DoublePerson, { client, switches }: MailContext): Recor
   })
 }
 
-function refuseUserAgent(request: EndpointRequest, { switches }: MailContext): Answer | undefined {
+function userAgentError(request: EndpointRequest, { switches }: MailContext): RawResponse | undefined {
   const named = !['', 'node', 'undici'].includes(request.headers['user-agent'] ?? '')
   if (named || !switches.userAgentRequired) return undefined
   return { status: 403, headers: { 'content-type': 'text/html' }, body: '<h1>403 Forbidden</h1>' }

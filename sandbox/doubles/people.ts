@@ -1,6 +1,26 @@
-import type { DoublePerson } from './double.ts'
+/** A person with an account at every provider. */
+export interface DoublePerson {
+  /** Digits, as at all three providers. `raw` can make it a number or remove it. */
+  readonly id: string
+  readonly login: string
+  readonly name: string
+  /** null: an account created by phone or through a social network. */
+  readonly email: string | null
+  /** Only Google's double sends it. */
+  readonly emailVerified: boolean
+  readonly sex: 'female' | 'male' | null
+  /** YYYY-MM-DD with zeros for unknown parts, as Yandex sends it. */
+  readonly birthday: string | null
+  /** Google Workspace's domain (`hd`). */
+  readonly workspace: string | null
+  /**
+   * Fields of the userinfo response. Each replaces the provider's own of that name; `undefined` removes it, a bigint is
+   * sent as a number of any length.
+   */
+  readonly raw: Readonly<Record<string, unknown>>
+}
 
-/** The people that every sandbox knows; the key is the value of `sandbox_person`. */
+/** The people of the sandbox. The key is the value of `sandbox_person`. */
 export const people = {
   anna: {
     id: '1130000012345678',
@@ -37,7 +57,7 @@ export const people = {
   },
 } as const satisfies Record<string, DoublePerson>
 
-/** The person of that key, if it is one. */
+/** The person with this key, if there is one. */
 export function personByKey(key: string | null): DoublePerson | undefined {
   return key !== null && Object.hasOwn(people, key) ? people[key as keyof typeof people] : undefined
 }

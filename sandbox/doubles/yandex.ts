@@ -1,22 +1,34 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { serveDouble } from '../serve.ts'
-import { json } from './answers.ts'
-import type { HeaderCredentials } from './client-auth.ts'
-import { basicCredentials, bodyCredentials, formOf } from './client-auth.ts'
-import type { Answer, CommonSwitches, DoubleOptions, ProviderDouble } from './double.ts'
+import type { DoubleOptions, ProviderDouble } from './double.ts'
+import { serveDouble } from './double.ts'
+import type { RawResponse } from './faults.ts'
 import type { Grant } from './grants.ts'
 import { checkVerifier, grantState } from './grants.ts'
-import type { Context, EndpointRequest, Rules } from './rules.ts'
-import { commonSwitches, profileFields } from './rules.ts'
+import type {
+  CommonSwitches,
+  Context,
+  EndpointRequest,
+  HeaderCredentials,
+  ProviderRules,
+} from './provider-rules.ts'
+import {
+  basicCredentials,
+  bodyCredentials,
+  commonSwitches,
+  formOf,
+  json,
+  profileFields,
+  respondByGrantType,
+} from './provider-rules.ts'
 
-/** Yandex ID where its documents leave a doubt, or accounts differ. */
+/** What can be switched at Yandex ID, where its documents leave a doubt or accounts differ. */
 export interface YandexSwitches extends CommonSwitches {
   /** The callback's `cid`. */
   cid: boolean
-  /** What the token endpoint says to a code that it has never seen. */
+  /** The token endpoint's error for a code that it has never seen. */
   unknownCode: 'bad_verification_code' | 'invalid_grant'
   invalidClientStatus: 400 | 401
-  /** What userinfo says to a token that it does not know; the status is 401. */
+  /** The body of userinfo's response to an unknown token; the status is 401. */
   badTokenBody: string
 }
 
@@ -29,7 +41,7 @@ const registeredScopes = ['login:email', 'login:info', 'login:avatar']
 const year = 31_536_000
 
 /** What distinguishes Yandex ID (yandex.ru/dev/id/doc). */
-export const yandex = (): Rules<YandexSwitches> => ({
+export const yandex = (): ProviderRules<YandexSwitches> => ({
   name: 'yandex',
   title: { ru: 'Яндекс', en: 'Yandex' },
   vouchesForEmail: false,
@@ -66,68 +78,64 @@ export const yandex = (): Rules<YandexSwitches> => ({
     ['code', code],
     ...(switches.cid ? [['cid', randomBytes(8).toString('hex')] as const] : []),
   ],
-  refusal: (error, description = 'User denied access to the application') => [
+  errorParameters: (error, description = 'User denied access to the application') => [
     ['error', error],
     ['error_description', description],
   ],
   token,
   userinfo,
-  routes: [{ method: 'POST', path: '/revoke_token', answer: revoke }],
+  routes: [{ method: 'POST', path: '/revoke_token', respond: revoke }],
 })
 
-const refuse = (error: string, description?: string, status = 400) =>
+const errorResponse = (error: string, description?: string, status = 400) =>
   json(status, { error, error_description: description })
 
-function token(request: EndpointRequest, context: Context<YandexSwitches>): Answer {
+function token(request: EndpointRequest, context: Context<YandexSwitches>): RawResponse {
   const form = formOf(request)
-  if (!form.has('grant_type')) return refuse('invalid_request', 'grant_type not in POST')
-  const unknownClient = checkClient(basicCredentials(request.headers.authorization), form, context)
-  if (unknownClient !== undefined) return unknownClient
-  switch (form.get('grant_type')) {
-    case 'authorization_code':
-      return exchange(form, context)
-    case 'refresh_token': {
-      const grant = context.grants.byRefreshToken(form.get('refresh_token'))
-      return grant === undefined ? refuse('invalid_grant', 'expired_token') : tokens(grant, context)
-    }
-    default:
-      return refuse('unsupported_grant_type')
-  }
+  if (!form.has('grant_type')) return errorResponse('invalid_request', 'grant_type not in POST')
+  const invalidClient = clientError(basicCredentials(request.headers.authorization), form, context)
+  if (invalidClient !== undefined) return invalidClient
+  return respondByGrantType(form, context.grants, {
+    authorizationCode: () => exchange(form, context),
+    refreshToken: (grant) => tokens(grant, context),
+    unknownRefreshToken: () => errorResponse('invalid_grant', 'expired_token'),
+    unsupported: () => errorResponse('unsupported_grant_type'),
+  })
 }
 
-/** A header decides alone: the body's credentials are then ignored. */
-function checkClient(
+/** The error response for wrong client credentials. If there is an Authorization header, those in the body are ignored. */
+function clientError(
   header: HeaderCredentials,
   form: URLSearchParams,
   { client, switches }: Context<YandexSwitches>,
-): Answer | undefined {
-  if (header === 'other') return refuse('Basic auth required', undefined, 401)
-  if (header === 'malformed') return refuse('Malformed Authorization header', undefined, 401)
+): RawResponse | undefined {
+  if (header === 'other') return errorResponse('Basic auth required', undefined, 401)
+  if (header === 'malformed') return errorResponse('Malformed Authorization header', undefined, 401)
   const given = header === 'none' ? bodyCredentials(form) : header
-  if (given === 'none') return refuse('invalid_request', 'client_id not in POST')
+  if (given === 'none') return errorResponse('invalid_request', 'client_id not in POST')
   if (given.id !== client.id)
-    return refuse('invalid_client', 'Client not found', switches.invalidClientStatus)
+    return errorResponse('invalid_client', 'Client not found', switches.invalidClientStatus)
   if (given.secret !== client.secret || switches.forgetClient)
-    return refuse('invalid_client', 'Wrong client secret', switches.invalidClientStatus)
+    return errorResponse('invalid_client', 'Wrong client secret', switches.invalidClientStatus)
   return undefined
 }
 
-function exchange(form: URLSearchParams, context: Context<YandexSwitches>): Answer {
+function exchange(form: URLSearchParams, context: Context<YandexSwitches>): RawResponse {
   const code = form.get('code')
-  if (code === null) return refuse('invalid_request', 'code not in POST')
+  if (code === null) return errorResponse('invalid_request', 'code not in POST')
   const grant = context.grants.byCode(code)
   const state = grantState(grant, context.switches.codeLifetime)
   if (grant === undefined && context.switches.unknownCode === 'bad_verification_code')
-    return refuse('bad_verification_code', 'Invalid code')
-  if (grant === undefined || state !== 'live') return refuse('invalid_grant', 'Code has expired')
+    return errorResponse('bad_verification_code', 'Invalid code')
+  if (grant === undefined || state !== 'live') return errorResponse('invalid_grant', 'Code has expired')
   const verifier = checkVerifier(grant, form.get('code_verifier'))
   if (verifier === 'wrong' || verifier === 'missing')
-    return refuse('invalid_grant', 'code_verifier not matched')
+    return errorResponse('invalid_grant', 'code_verifier not matched')
   grant.used = true
   return tokens(grant, context)
 }
 
-function tokens(grant: Grant, { grants, switches }: Context<YandexSwitches>): Answer {
+function tokens(grant: Grant, { grants, switches }: Context<YandexSwitches>): RawResponse {
   const { access, refresh } = grants.issue(grant, { access: 'y0_', refresh: '1:' })
   return json(200, {
     access_token: access,
@@ -138,7 +146,7 @@ function tokens(grant: Grant, { grants, switches }: Context<YandexSwitches>): An
   })
 }
 
-function userinfo({ headers, query }: EndpointRequest, context: Context<YandexSwitches>): Answer {
+function userinfo({ headers, query }: EndpointRequest, context: Context<YandexSwitches>): RawResponse {
   if ((query.get('format') ?? 'json') !== 'json') return { status: 400, body: 'unsupported format' }
   const header = /^(?:oauth|bearer) +(?<token>\S+)$/i.exec(headers.authorization ?? '')?.groups?.['token']
   const grant = context.grants.byAccessToken(
@@ -175,13 +183,13 @@ function profile({ person, scopes }: Grant, clientId: string): Record<string, un
 }
 
 /** Only a token that was issued for a device can be revoked. */
-function revoke(request: EndpointRequest, context: Context<YandexSwitches>): Answer {
+function revoke(request: EndpointRequest, context: Context<YandexSwitches>): RawResponse {
   const form = formOf(request)
-  const unknownClient = checkClient(basicCredentials(request.headers.authorization), form, context)
-  if (unknownClient !== undefined) return unknownClient
+  const invalidClient = clientError(basicCredentials(request.headers.authorization), form, context)
+  if (invalidClient !== undefined) return invalidClient
   const grant = context.grants.byAccessToken(form.get('access_token'), context.switches.accessTokenLifetime)
-  if (grant === undefined) return refuse('invalid_grant', 'expired_token')
-  if (!grant.request.has('device_id')) return refuse('unsupported_token_type')
+  if (grant === undefined) return errorResponse('invalid_grant', 'expired_token')
+  if (!grant.request.has('device_id')) return errorResponse('unsupported_token_type')
   context.grants.revoke(form.get('access_token') ?? '')
   return json(200, { status: 'ok' })
 }

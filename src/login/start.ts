@@ -75,7 +75,7 @@ export async function start(
   const visitor = counted.by === 'site' ? request.userIp : undefined
   await limits.admit('start', site, { ...counted, ...(visitor !== undefined && { visitor }) })
   const admission = provider.guard.allowsStart()
-  if (!admission.admitted)
+  if (!admission.allowed)
     throw new Problem('provider-unavailable', {
       values: { provider: request.provider },
       retryAfter: admission.retryAfter,

@@ -12,47 +12,47 @@ import { ProviderFailure } from './provider.ts'
 /** What a provider's circuit is doing. */
 export type GuardState = 'closed' | 'open' | 'half-open'
 
-/** Whether a login may be started, or in how many seconds (1 to 60) to ask again. */
-export type Admission =
-  | { readonly admitted: true }
-  | { readonly admitted: false; readonly retryAfter: number }
+/** Whether a login may be started; if not, after how many seconds (1 to 60) to try again. */
+export type StartPermission =
+  | { readonly allowed: true }
+  | { readonly allowed: false; readonly retryAfter: number }
 
 /** The limits of a guard; all have defaults. */
 export interface GuardOptions {
-  /** For the text of its refusals. */
+  /** Names the provider in error messages. */
   readonly provider: string
-  /** Faults in a row that open the circuit: counted by number, so that it opens at low traffic too. */
+  /** Consecutive faults that open the circuit. A number and not a rate, so that it also opens at low traffic. */
   readonly faults?: number
-  /** Milliseconds from opening to the first trial. */
+  /** Milliseconds that the circuit stays open before the first trial. */
   readonly pause?: number
-  /** Requests at the provider at once; more are refused, not queued. */
+  /** Concurrent requests to the provider. Further ones fail at once instead of waiting in a queue. */
   readonly concurrency?: number
   readonly onStateChange?: (state: GuardState) => void
 }
 
-/** One provider's circuit breaker, concurrency cap and 429 back-off: it being down touches no other. */
+/** The circuit breaker, concurrency limit and 429 back-off of one provider, so that its outage affects no other. */
 export interface Guard {
   readonly state: GuardState
-  /** Whether the provider is believed to work; asking changes nothing. */
+  /** Whether the provider is considered to work. Reading it changes nothing. */
   readonly works: boolean
-  /** Asked by every start. With the circuit open and its pause over, one start a pause is let through. */
-  allowsStart(): Admission
+  /** Every start asks this. When the circuit is open and its pause is over, one start per pause is allowed. */
+  allowsStart(): StartPermission
   /**
-   * Runs what talks to the provider.
-   * @throws {ProviderFailure} its own, with `codeUnspent`, where `work` was not run; else what `work` threw
+   * Runs a request to the provider.
+   * @throws {ProviderFailure} with `codeUnspent` if `work` was not run; otherwise whatever `work` threw
    */
   execute<T>(work: () => Promise<T>): Promise<T>
-  /** Forgets every failure: the circuit closes and no back-off holds. For whoever knows better, such as the sandbox. */
+  /** Forgets every failure: closes the circuit and ends the back-off. The sandbox's menu uses it. */
   reset(): void
 }
 
-/** Requests at a provider at once: some 300 logins a second at 300 ms each. */
+/** Concurrent requests to a provider: enough for about 300 logins per second at 300 ms each. */
 export const defaultConcurrency = 100
 
-/** Pauses with trials that nobody finished, after which starts are let through again. */
+/** After this many pauses without a finished trial, starts are allowed again. */
 const maxTrialPauses = 6
 
-/** Seconds: for how long to keep off after a 429 without Retry-After. */
+/** Seconds for which no request is sent after a 429 without Retry-After. */
 const defaultBackOff = 5
 
 const states = {
@@ -70,7 +70,9 @@ export function createGuard({
   concurrency = defaultConcurrency,
   onStateChange,
 }: GuardOptions): Guard {
-  // Neither invalid_grant nor any other answer counts, in either direction: junk codes open nothing.
+  // While the circuit is closed, a response other than 5xx that ends in a failure (such as invalid_grant) neither adds to
+  // the count of faults nor resets it: junk codes cannot open the circuit. In the half-open state any such response closes
+  // the circuit, because it shows that the provider is up.
   const breaker = new ConsecutiveBreaker(faults)
   const circuit = circuitBreaker(handleWhen(isFault), { halfOpenAfter: pause, breaker })
   const cap = bulkhead(concurrency)
@@ -82,12 +84,12 @@ export function createGuard({
   })
   circuit.onStateChange((state) => onStateChange?.(states[state]))
 
-  const refusal = (kind: 'unavailable' | 'rate_limited', why: string, until: number) =>
+  const notRun = (kind: 'unavailable' | 'rate_limited', why: string, until: number) =>
     new ProviderFailure(kind, `${provider}: ${why}`, { codeUnspent: true, retryAfter: secondsUntil(until) })
 
   return {
     get state() {
-      // cockatiel stays open until somebody calls execute().
+      // cockatiel reports `open` until execute() is called.
       return circuit.state === CircuitState.Open && Date.now() >= openUntil
         ? 'half-open'
         : states[circuit.state]
@@ -97,34 +99,34 @@ export function createGuard({
     },
     allowsStart() {
       const now = Date.now()
-      if (now < backOffUntil) return { admitted: false, retryAfter: secondsUntil(backOffUntil) }
-      if (circuit.state === CircuitState.Closed) return { admitted: true }
-      // Whoever takes the trial may never finish it, and a stranger could take each one: after a minute nobody waits.
-      if (now >= openUntil + maxTrialPauses * pause) return { admitted: true }
+      if (now < backOffUntil) return { allowed: false, retryAfter: secondsUntil(backOffUntil) }
+      if (circuit.state === CircuitState.Closed) return { allowed: true }
+      // A login that was allowed as a trial may never be finished, and an attacker could take every trial: do not wait longer.
+      if (now >= openUntil + maxTrialPauses * pause) return { allowed: true }
       const until = Math.max(openUntil, trialUntil)
-      if (now < until) return { admitted: false, retryAfter: secondsUntil(until) }
+      if (now < until) return { allowed: false, retryAfter: secondsUntil(until) }
       trialUntil = now + pause
-      return { admitted: true }
+      return { allowed: true }
     },
     async execute(work) {
       if (Date.now() < backOffUntil)
-        throw refusal('rate_limited', 'it asked us to come back later', backOffUntil)
-      // While one request tries the provider out, cockatiel would let the others wait: we never queue.
+        throw notRun('rate_limited', 'it asked us to come back later', backOffUntil)
+      // During a trial cockatiel would make the other requests wait. Here no request waits in a queue.
       if (circuit.state === CircuitState.HalfOpen)
-        throw refusal('unavailable', 'another request is trying it out', Date.now())
+        throw notRun('unavailable', 'another request is trying it out', Date.now())
       try {
         return await cap.execute(() => circuit.execute(work))
       } catch (error) {
-        if (isBrokenCircuitError(error)) throw refusal('unavailable', 'its circuit is open', openUntil)
+        if (isBrokenCircuitError(error)) throw notRun('unavailable', 'its circuit is open', openUntil)
         if (isBulkheadRejectedError(error))
-          throw refusal('unavailable', 'too many requests at once', Date.now())
+          throw notRun('unavailable', 'too many requests at once', Date.now())
         if (error instanceof ProviderFailure && error.kind === 'rate_limited')
           backOffUntil = Date.now() + (error.retryAfter ?? defaultBackOff) * 1000
         throw error
       }
     },
     reset() {
-      // cockatiel closes its circuit by no other way: isolating it and taking that back ends in `Closed`.
+      // The only way to close a circuit of cockatiel: isolate it, then undo that, which ends in `Closed`.
       circuit.isolate().dispose()
       breaker.success()
       openUntil = 0
@@ -134,7 +136,7 @@ export function createGuard({
   }
 }
 
-/** What tells that the provider is down; an answer of any kind tells that it is not. */
+/** Whether a failure shows that the provider is down. A response that is not a 5xx shows that it is up. */
 function isFault(error: unknown): boolean {
   return error instanceof ProviderFailure && (error.kind === 'unavailable' || error.kind === 'timeout')
 }

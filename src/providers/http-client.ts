@@ -2,12 +2,12 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { buildConnector, Dispatcher } from 'undici'
 import { Agent, EnvHttpProxyAgent, errors, Pool } from 'undici'
 import packageJson from '../../package.json' with { type: 'json' }
-import type { LookUp } from './connect.ts'
-import { createConnector, systemLookUp } from './connect.ts'
+import type { LookUp } from './happy-eyeballs.ts'
+import { createConnector, systemLookUp } from './happy-eyeballs.ts'
 import type { ProviderFailureKind } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
 
-/** What a request is for: the label of metrics, and how the log names it. */
+/** The endpoint of a provider, as metrics and log name it. */
 export type Endpoint = 'token' | 'userinfo' | 'jwks'
 
 /** A request to a provider. */
@@ -17,18 +17,18 @@ export interface HttpRequest {
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
-  /** On a new connection, also where a kept one is free; a POST always has a new one. */
+  /** Uses a new connection even if a kept-alive one is free. A POST always does. */
   readonly fresh?: boolean
 }
 
-/** An answer, whatever its status; a redirect is an answer like any other and is never followed. */
-export interface HttpAnswer {
+/** A response with any status. Redirects are never followed. */
+export interface HttpResponse {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: Uint8Array
 }
 
-/** One request that ended: its status, or why there was none. */
+/** A request that has ended: its status, or why there was none. */
 export interface HttpObservation {
   readonly provider: string
   readonly endpoint: Endpoint
@@ -36,42 +36,42 @@ export interface HttpObservation {
   readonly seconds: number
 }
 
-/** Milliseconds. `connect`: name, connection and TLS; `answer`: from there to the last byte of the body. */
+/** Milliseconds. `connect`: name, connection and TLS; `response`: from there to the last byte of the body. */
 export interface HttpTimeouts {
   readonly connect: number
-  readonly answer: number
+  readonly response: number
 }
 
 /** How a provider is reached. */
 export interface HttpClientOptions {
   readonly provider: string
   readonly timeouts: HttpTimeouts
-  /** At most so many at once to each of the provider's hosts. */
+  /** The most connections to each of the provider's hosts. */
   readonly connections: number
   readonly proxy?: { readonly https: string; readonly none?: string }
   readonly onHttpRequest?: (observation: HttpObservation) => void
-  /** In place of the system's resolver. */
+  /** Replaces the system's resolver. */
   readonly lookUp?: LookUp
 }
 
-/** HTTP to one provider over its own connections, so that no other provider waits for them. */
+/** HTTP to one provider over connections of its own, so that no provider waits for another one's. */
 export interface HttpClient {
   /**
-   * @param signal what is left of the whole request's time
-   * @throws {ProviderFailure} `unavailable`, `timeout` or `invalid_response` (too large, or encoded although
-   *   it was asked not to be); `codeUnspent` where nothing of a token request can have been sent
+   * @param signal aborts at the deadline of the whole request
+   * @throws {ProviderFailure} `unavailable`, `timeout` or `invalid_response` (too large, or encoded although the request
+   *   asked for `identity`); with `codeUnspent` if nothing of a token request can have been sent
    */
-  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>
-  /** At once: whoever closes has let the requests that matter end first. */
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>
+  /** Closes every connection at once. The caller lets running requests end first. */
   close(): Promise<void>
 }
 
-/** Bytes. A profile has one or two kB; whatever is longer is not one. */
+/** Bytes. A profile has one or two kB. */
 const largestBody = 256 * 1024
 
 /**
- * Milliseconds. Providers and what stands before them drop idle connections after 5 s and more, so that a request on a
- * kept one seldom has to be repeated. undici's timer is coarse by up to a second: four at most.
+ * Milliseconds. Providers and their proxies drop idle connections after 5 s or more, so a request on a kept-alive one
+ * seldom has to be repeated. undici's timer is coarse by up to a second, which makes it 4 s at most.
  */
 const idleConnection = 3_000
 
@@ -79,8 +79,8 @@ const userAgent = `${packageJson.name}/${packageJson.version}`
 
 /** Opens no connection before the first request. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  // Nobody can know whether a kept connection has died until something was sent on it, and a POST that may have been
-  // sent must not be repeated (RFC 9112 §9.3.1): it would cost a person the login.
+  // Whether a kept-alive connection has died shows only when something is sent on it, and a POST that may have been sent
+  // must not be repeated (RFC 9112 §9.3.1): on such a connection the login would be lost.
   const connect = createConnector(options.timeouts.connect, options.lookUp ?? systemLookUp)
   const kept = createDispatcher(options, connect, 1)
   const fresh = createDispatcher(options, connect, 0)
@@ -93,9 +93,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       }
       try {
         const dispatcher = request.method === 'POST' || request.fresh === true ? fresh : kept
-        const answer = await exchange(dispatcher, request, options, signal)
-        observe(answer.status)
-        return answer
+        const response = await exchange(dispatcher, request, options, signal)
+        observe(response.status)
+        return response
       } catch (error) {
         observe(error instanceof ProviderFailure ? error.kind : 'unavailable')
         throw error
@@ -107,7 +107,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   }
 }
 
-/** @param pipelining requests that a connection may have under way; 0: it is closed after its only one */
+/** @param pipelining requests in flight per connection; 0 closes the connection after its first request */
 function createDispatcher(
   { timeouts, connections, proxy }: HttpClientOptions,
   connect: buildConnector.connector,
@@ -122,34 +122,34 @@ function createDispatcher(
     connect,
   }
   if (proxy === undefined) return new Agent(agent)
-  // Empty strings: the configuration has read the environment, undici shall not read it again.
+  // Empty strings, because undici would otherwise read the environment, which the configuration has done already.
   return new EnvHttpProxyAgent({
     ...agent,
     httpProxy: '',
     httpsProxy: proxy.https,
     noProxy: proxy.none ?? '',
     requestTls: { timeout: timeouts.connect },
-    // A proxy that never answers CONNECT would otherwise be waited for five minutes, by requests long given up.
+    // Without a limit, a proxy that never answers CONNECT would hold requests for five minutes after they were given up.
     clientFactory: (origin, options) =>
       new Pool(origin, { ...options, connect, headersTimeout: timeouts.connect }),
   })
 }
 
 /**
- * undici's own `request()` cannot tell whether a request that failed had been sent, and nothing but that
- * decides whether a code may be used again. Its handlers can: `onRequestStart` comes right before the first
- * byte, and a request that is aborted there is never sent.
+ * Sends one request through undici's handlers. Whether a code may be used again depends only on whether the request has
+ * been sent. undici's own `request()` does not tell that, but its handlers do: `onRequestStart` is called directly before
+ * the first byte, and a request that is aborted there is never sent.
  */
 function exchange(
   dispatcher: Dispatcher,
   { endpoint, method, url, headers, body }: HttpRequest,
   { provider, timeouts }: HttpClientOptions,
   signal: AbortSignal,
-): Promise<HttpAnswer> {
-  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>()
+): Promise<HttpResponse> {
+  const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>()
   let controller: Dispatcher.DispatchController | undefined
   let failure: ProviderFailure | undefined
-  let answer: Omit<HttpAnswer, 'body'> | undefined
+  let head: Omit<HttpResponse, 'body'> | undefined
   const chunks: Buffer[] = []
   let size = 0
 
@@ -174,13 +174,13 @@ function exchange(
       if (failure !== undefined) return started.abort(failure)
       controller = started
       clearTimeout(timer)
-      timer = setTimeout(() => fail('timeout', 'no whole answer in time'), timeouts.answer)
+      timer = setTimeout(() => fail('timeout', 'no whole answer in time'), timeouts.response)
     },
     onResponseStart(_controller, status, headers) {
       if (status < 200) return
-      answer = { status, headers }
+      head = { status, headers }
       const encoding = headers['content-encoding'] ?? 'identity'
-      // Not decoded: a few kB could become gigabytes, and every provider keeps to `identity`.
+      // Bodies are not decoded: a few kB could become gigabytes, and every provider respects `identity`.
       if (encoding !== 'identity') fail('invalid_response', 'an encoded body that nobody asked for')
     },
     onResponseData(_controller, chunk) {
@@ -190,12 +190,12 @@ function exchange(
     },
     onResponseEnd() {
       finish()
-      if (answer === undefined) fail('invalid_response', 'an end without a beginning')
-      else resolve({ ...answer, body: Buffer.concat(chunks) })
+      if (head === undefined) fail('invalid_response', 'an end without a beginning')
+      else resolve({ ...head, body: Buffer.concat(chunks) })
     },
     onResponseError(_controller, error) {
-      // undici's and Node's own codes for the log: ENOTFOUND, ECONNRESET, CERT_HAS_EXPIRED. A parser's error
-      // carries the answer itself, and with it perhaps a token: it is not kept as the cause.
+      // The codes of undici and Node go to the log: ENOTFOUND, ECONNRESET, CERT_HAS_EXPIRED. A parser error contains the
+      // response, which may hold a token, so it is not kept as the cause.
       const unreadable = error instanceof errors.HTTPParserError
       const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
       const what = controller === undefined ? '' : ', the connection was lost'

@@ -1,9 +1,16 @@
 import { createHash } from 'node:crypto'
-import type { JWTPayload } from 'jose'
-import { errors, jwtVerify } from 'jose'
-import type { OAuthClient, Tokens } from './oauth-client.ts'
+import type {
+  CompactJWSHeaderParameters,
+  FlattenedJWSInput,
+  JSONWebKeySet,
+  JWTPayload,
+  LocalJWKSet,
+} from 'jose'
+import { createLocalJWKSet, errors, jwtVerify } from 'jose'
+import type { OAuthClient, TokenResponse } from './oauth-client.ts'
 import { ProviderFailure } from './provider.ts'
-import { createProviderKeys } from './provider-keys.ts'
+import type { JsonObject } from './response.ts'
+import { isJsonObject } from './response.ts'
 
 /** What an ID token is checked against. */
 export interface IdTokenOptions {
@@ -11,19 +18,19 @@ export interface IdTokenOptions {
   readonly issuer: string
   readonly clientId: string
   readonly jwksUrl: string
-  /** The keys come through it, so that proxy, size cap, deadlines and metrics hold for them too. */
+  /** Also fetches the keys, so that proxy, size limit, deadlines and metrics apply to them, too. */
   readonly client: OAuthClient
 }
 
-/** Checks ID tokens. Throws only ProviderFailure. */
+/** Verifies ID tokens. It throws only ProviderFailure. */
 export interface IdTokenVerifier {
   /**
-   * Waits until there are keys to check by. Asked before the code is traded: should they not come, the code is unspent
-   * (the failure says so), and the login may be finished again.
+   * Waits until the keys are there. Call it before the code is exchanged: if the keys cannot be fetched, the failure says
+   * that the code is unspent, and the login may be finished again.
    */
   ready(signal: AbortSignal): Promise<void>
-  /** Checks the ID token that came with an access token, in full, and gives its claims. */
-  verify(tokens: Tokens, nonce: string, signal: AbortSignal): Promise<IdTokenClaims>
+  /** Verifies the ID token of a token response in full, and returns its claims. */
+  verify(tokens: TokenResponse, nonce: string, signal: AbortSignal): Promise<IdTokenClaims>
   /** Fetches the keys ahead of time, so that no login waits for them. */
   refreshKeys(): Promise<void>
 }
@@ -33,16 +40,18 @@ export interface IdTokenClaims extends JWTPayload {
   readonly sub: string
 }
 
-/** OpenID Connect Discovery §3: every provider must offer RS256; a token cannot choose another. */
+/** OpenID Connect Discovery §3: every provider must support RS256. A token cannot choose another algorithm. */
 const algorithms = ['RS256']
 
-/** Seconds: how far two clocks may differ, and how old a token fresh from the token endpoint may be. */
+/** Seconds by which two clocks may differ. */
 const leeway = 60
-const oldest = 600
+
+/** Seconds since a token was issued: it comes directly from the token endpoint. */
+const maxAge = 600
 
 /**
- * A verifier of one provider's ID tokens (OpenID Connect Core §3.1.3.7). What is wrong with a token is
- * `invalid_response`; keys that cannot be fetched are mostly `unavailable` or `timeout`.
+ * A verifier of one provider's ID tokens (OpenID Connect Core §3.1.3.7). An invalid token is `invalid_response`; keys that
+ * cannot be fetched are mostly `unavailable` or `timeout`.
  */
 export function createIdTokenVerifier(options: IdTokenOptions): IdTokenVerifier {
   const { provider, issuer, clientId, jwksUrl, client } = options
@@ -50,36 +59,35 @@ export function createIdTokenVerifier(options: IdTokenOptions): IdTokenVerifier 
     provider,
     fetch: () => client.get('jwks', new URL(jwksUrl), new AbortController().signal),
   })
-  const refuse = (what: string, cause?: unknown) =>
-    new ProviderFailure('invalid_response', `${provider} ID token: ${what}`, { cause })
+  const invalid = (what: string) => new ProviderFailure('invalid_response', `${provider} ID token: ${what}`)
 
   const verify: IdTokenVerifier['verify'] = async (
-    { accessToken, answer: { id_token: idToken } },
+    { accessToken, json: { id_token: idToken } },
     nonce,
     signal,
   ) => {
-    if (typeof idToken !== 'string') throw refuse('missing')
+    if (typeof idToken !== 'string') throw invalid('missing')
     const { payload } = await jwtVerify(idToken, (header, token) => keys.find(header, token, signal), {
       algorithms,
       issuer,
       audience: clientId,
       requiredClaims: ['sub', 'exp'],
-      maxTokenAge: oldest,
+      maxTokenAge: maxAge,
       clockTolerance: leeway,
     }).catch((error: unknown) => {
       if (error instanceof ProviderFailure) throw error
-      // jose's messages name the claim; its errors carry the payload, so they are not kept as the cause.
-      throw refuse(error instanceof errors.JOSEError ? error.message : 'unreadable')
+      // jose's messages name the claim. Its errors contain the payload, so they are not kept as the cause.
+      throw invalid(error instanceof errors.JOSEError ? error.message : 'unreadable')
     })
-    // jose has no options for these four.
-    if (payload.nonce !== nonce) throw refuse('unexpected "nonce" claim value')
+    // jose has no options for the following checks.
+    if (payload.nonce !== nonce) throw invalid('unexpected "nonce" claim value')
     const severalAudiences = Array.isArray(payload.aud) && payload.aud.length > 1
     if (payload.azp === undefined ? severalAudiences : payload.azp !== clientId)
-      throw refuse('unexpected "azp" claim value')
+      throw invalid('unexpected "azp" claim value')
     if (payload.at_hash !== undefined && payload.at_hash !== accessTokenHash(accessToken))
-      throw refuse('unexpected "at_hash" claim value')
+      throw invalid('unexpected "at_hash" claim value')
     const { sub } = payload
-    if (typeof sub !== 'string' || sub === '') throw refuse('no usable "sub" claim')
+    if (typeof sub !== 'string' || sub === '') throw invalid('no usable "sub" claim')
     return { ...payload, sub }
   }
   return {
@@ -89,7 +97,7 @@ export function createIdTokenVerifier(options: IdTokenOptions): IdTokenVerifier 
   }
 }
 
-/** The same failure, but before the code went anywhere. */
+/** Rethrows a failure as one that happened before the code was sent. */
 function unspent(error: unknown): never {
   if (!(error instanceof ProviderFailure)) throw error
   const { kind, message, retryAfter, cause } = error
@@ -103,4 +111,106 @@ function unspent(error: unknown): never {
 /** OpenID Connect Core §3.1.3.6: the left half of the hash that the signature's algorithm uses, here SHA-256. */
 function accessTokenHash(accessToken: string): string {
   return createHash('sha256').update(accessToken).digest().subarray(0, 16).toString('base64url')
+}
+
+/** The public keys of an OpenID provider (RFC 7517), cached so that a login seldom has to wait for them. */
+export interface ProviderKeys {
+  /**
+   * Waits until there are keys; resolves at once if the cached ones are less than a day old.
+   * @throws {ProviderFailure} as `fetch` does, or `timeout` when `signal` aborts
+   */
+  ready(signal: AbortSignal): Promise<void>
+  /** Fetches the keys again. If that fails, the cached ones stay in use. */
+  refresh(): Promise<void>
+  /**
+   * The key that a token names. If it is unknown, the keys are fetched again.
+   * @throws {ProviderFailure} as `ready` does
+   * @throws {errors.JOSEError} if no key fits
+   */
+  find(
+    header: CompactJWSHeaderParameters,
+    token: FlattenedJWSInput,
+    signal: AbortSignal,
+  ): ReturnType<LocalJWKSet>
+}
+
+/** Where keys come from. */
+export interface ProviderKeysOptions {
+  readonly provider: string
+  /** Fetches the JWK Set. It must have a time limit of its own. */
+  readonly fetch: () => Promise<JsonObject>
+  /** Milliseconds of a monotonic clock. */
+  readonly now?: () => number
+}
+
+/** Milliseconds. Providers publish new keys days ahead, so cached keys stay valid during an outage of the JWKS URL. */
+const usable = 86_400_000
+
+/** Milliseconds between two fetches that an unknown `kid` may cause. */
+const minFetchInterval = 5_000
+
+/** Nothing is fetched before the first call. Concurrent callers wait for the same fetch. */
+export function createProviderKeys({
+  provider,
+  fetch,
+  now = () => performance.now(),
+}: ProviderKeysOptions): ProviderKeys {
+  let known: { readonly keys: LocalJWKSet; readonly at: number } | undefined
+  let fetching: Promise<LocalJWKSet> | undefined
+  let lastFetch = Number.NEGATIVE_INFINITY
+
+  const fetchOnce = async () => {
+    const response = await fetch()
+    if (!isKeySet(response))
+      throw new ProviderFailure('invalid_response', `${provider} jwks: no set of RSA keys`)
+    const keys = createLocalJWKSet(response)
+    known = { keys, at: now() }
+    return keys
+  }
+  const refreshed = () => {
+    fetching ??= fetchOnce().finally(() => {
+      fetching = undefined
+      lastFetch = now()
+    })
+    return fetching
+  }
+  const inUse = async (signal: AbortSignal) => {
+    if (known !== undefined && now() - known.at <= usable) return known.keys
+    return await orAborted(refreshed(), signal, provider)
+  }
+  return {
+    async ready(signal) {
+      await inUse(signal)
+    },
+    async refresh() {
+      await refreshed()
+    },
+    async find(header, token, signal) {
+      const keys = await inUse(signal)
+      try {
+        return await keys(header, token)
+      } catch (error) {
+        if (!(error instanceof errors.JWKSNoMatchingKey) || now() - lastFetch < minFetchInterval) throw error
+        const newer = await orAborted(refreshed(), signal, provider)
+        return await newer(header, token)
+      }
+    },
+  }
+}
+
+/** Requires a key for the only allowed algorithm (RS256): an empty set must not replace keys that work. */
+function isKeySet(response: JsonObject): response is JsonObject & JSONWebKeySet {
+  const { keys } = response
+  return Array.isArray(keys) && keys.every(isJsonObject) && keys.some(({ kty }) => kty === 'RSA')
+}
+
+/** Stops waiting when `signal` aborts. The fetch itself goes on, because other callers may wait for it. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal, provider: string): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>()
+  const abort = () =>
+    reject(new ProviderFailure('timeout', `${provider} jwks: the time for the whole request is over`))
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort, { once: true })
+  void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  return promise
 }

@@ -1,49 +1,53 @@
-import type { ErrorKinds } from './error-response.ts'
-import { describeErrorResponse, errorResponseKind, isErrorResponse, retryAfterOf } from './error-response.ts'
-import type { Endpoint, HttpAnswer, HttpClient } from './http-client.ts'
-import type { JsonObject } from './json.ts'
-import { parseJsonObject } from './json.ts'
+import type { Endpoint, HttpClient, HttpResponse } from './http-client.ts'
 import type { AuthorizationGrant, AuthorizationRequest } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
+import type { ErrorKinds, JsonObject } from './response.ts'
+import {
+  describeErrorResponse,
+  errorResponseKind,
+  isErrorResponse,
+  parseJsonObject,
+  retryAfterOf,
+} from './response.ts'
 import type { ProviderSettings } from './settings.ts'
 
-/** A successful answer of the token endpoint. It never leaves its adapter. */
-export interface Tokens {
-  /** Printable ASCII: it can stand in a header. */
+/** A successful token response (RFC 6749 §5.1). It never leaves its adapter. */
+export interface TokenResponse {
+  /** Printable ASCII, so that it can be put into a header. */
   readonly accessToken: string
-  /** Everything that came, for what a plugin needs besides (`id_token`). */
-  readonly answer: JsonObject
+  /** The whole response, for further members that a plugin needs (`id_token`). */
+  readonly json: JsonObject
 }
 
-/** How a profile is asked for: each provider wants its access token in another place. */
+/** A userinfo request. Each provider expects the access token in another place. */
 export interface ProfileRequest {
   readonly accessToken: string
   readonly headers?: Readonly<Record<string, string>>
   readonly query?: Readonly<Record<string, string>>
 }
 
-/** The OAuth 2.0 client (RFC 6749, 7636) that every plugin is built on. Throws only ProviderFailure. */
+/** The OAuth 2.0 client (RFC 6749, RFC 7636) that every plugin is built on. It throws only ProviderFailure. */
 export interface OAuthClient {
   /**
-   * The authorization URL (RFC 6749 §4.1.1); the query of the configured address stays.
-   * @param extra the provider's own parameters; an undefined one is left out
+   * The authorization URL (RFC 6749 §4.1.1). It keeps the query of the configured URL.
+   * @param extra the provider's own parameters; undefined ones are left out
    */
   authorizeUrl(request: AuthorizationRequest, extra?: Readonly<Record<string, string | undefined>>): URL
-  /** Code → tokens (RFC 6749 §4.1.3). Sent once and never again: a second request could find the code used. */
-  exchange(grant: AuthorizationGrant, signal: AbortSignal): Promise<Tokens>
-  /** The profile; asked for once more where the connection failed or a 5xx came, within the deadline. */
+  /** Exchanges the code for tokens (RFC 6749 §4.1.3). Sent only once: a second request could find the code used. */
+  exchange(grant: AuthorizationGrant, signal: AbortSignal): Promise<TokenResponse>
+  /** Requests the profile. After a failed connection or a 5xx it is requested once more, within the deadline. */
   profile(request: ProfileRequest, signal: AbortSignal): Promise<JsonObject>
-  /** Another JSON object by GET, with the same limits and the same second attempt. */
+  /** Requests another JSON object by GET, with the same limits and the same second attempt. */
   get(endpoint: Endpoint, url: URL, signal: AbortSignal): Promise<JsonObject>
 }
 
-/** What an OAuth client is made of. */
+/** What an OAuth client is made from. */
 export interface OAuthClientOptions {
   readonly provider: string
   readonly settings: ProviderSettings
   readonly http: HttpClient
-  /** The provider's own words at the token endpoint, beyond those of RFC 6749. */
-  readonly refusals?: ErrorKinds
+  /** Values of `error` that the token endpoint sends beyond those of RFC 6749 §5.2. */
+  readonly tokenErrors?: ErrorKinds
 }
 
 /** An OAuth client for one provider. */
@@ -51,26 +55,29 @@ export function createOAuthClient({
   provider,
   settings,
   http,
-  refusals = {},
+  tokenErrors = {},
 }: OAuthClientOptions): OAuthClient {
-  const failed = (endpoint: Endpoint, status: number, what: string) =>
+  const failureText = (endpoint: Endpoint, status: number, what: string) =>
     `${provider} ${endpoint}: HTTP ${status}${what === '' ? '' : `, ${what}`}`
 
-  /** What is common to all answers: the statuses that say "not now", and JSON by its content. */
-  const read = (endpoint: Endpoint, { status, headers, body }: HttpAnswer): JsonObject => {
+  /** What all endpoints have in common: the statuses that mean "not now", and a JSON object as the body. */
+  const read = (endpoint: Endpoint, { status, headers, body }: HttpResponse): JsonObject => {
     if (status === 429) {
       const retryAfter = retryAfterOf(headers['retry-after'])
-      throw new ProviderFailure('rate_limited', failed(endpoint, status, ''), {
+      throw new ProviderFailure('rate_limited', failureText(endpoint, status, ''), {
         codeUnspent: endpoint === 'token',
         ...(retryAfter !== undefined && { retryAfter }),
       })
     }
-    if (status >= 500) throw new ProviderFailure('unavailable', failed(endpoint, status, ''))
+    if (status >= 500) throw new ProviderFailure('unavailable', failureText(endpoint, status, ''))
     if (status >= 300 && status < 400)
-      throw new ProviderFailure('invalid_response', failed(endpoint, status, 'a redirect is not followed'))
+      throw new ProviderFailure(
+        'invalid_response',
+        failureText(endpoint, status, 'a redirect is not followed'),
+      )
     const json = parseJsonObject(body)
     if (json === undefined)
-      throw new ProviderFailure('invalid_response', failed(endpoint, status, 'no JSON object'))
+      throw new ProviderFailure('invalid_response', failureText(endpoint, status, 'no JSON object'))
     return json
   }
 
@@ -82,11 +89,11 @@ export function createOAuthClient({
     fresh: boolean,
   ): Promise<JsonObject> => {
     const { headers = {} } = request
-    const answer = await http.send({ endpoint, method: 'GET', url, headers, fresh }, signal)
-    const json = read(endpoint, answer)
-    if (isErrorResponse(json) || answer.status >= 400) {
+    const response = await http.send({ endpoint, method: 'GET', url, headers, fresh }, signal)
+    const json = read(endpoint, response)
+    if (isErrorResponse(json) || response.status >= 400) {
       const words = describeErrorResponse(json, [request.accessToken, settings.clientSecret])
-      throw new ProviderFailure('invalid_response', failed(endpoint, answer.status, words))
+      throw new ProviderFailure('invalid_response', failureText(endpoint, response.status, words))
     }
     return json
   }
@@ -100,10 +107,10 @@ export function createOAuthClient({
     try {
       return await getOnce(endpoint, url, signal, request, false)
     } catch (error) {
-      const passing =
+      const temporary =
         error instanceof ProviderFailure && (error.kind === 'unavailable' || error.kind === 'timeout')
-      if (!passing || signal.aborted) throw error
-      // Whatever took one kept connection away has most likely taken the others, too.
+      if (!temporary || signal.aborted) throw error
+      // If one kept-alive connection was lost, the others most likely were, too: use a new one.
       return getOnce(endpoint, url, signal, request, true)
     }
   }
@@ -125,9 +132,9 @@ export function createOAuthClient({
     async exchange(grant, signal) {
       const { headers, body } = tokenRequest(grant, settings)
       const url = new URL(settings.tokenUrl)
-      const answer = await http.send({ endpoint: 'token', method: 'POST', url, headers, body }, signal)
-      const json = read('token', answer)
-      if (isErrorResponse(json) || answer.status >= 400) {
+      const response = await http.send({ endpoint: 'token', method: 'POST', url, headers, body }, signal)
+      const json = read('token', response)
+      if (isErrorResponse(json) || response.status >= 400) {
         const basic = headers.authorization?.replace('Basic ', '')
         const words = describeErrorResponse(json, [
           grant.code,
@@ -135,14 +142,14 @@ export function createOAuthClient({
           settings.clientSecret,
           basic,
         ])
-        const kind = errorResponseKind(json, answer.status, refusals)
-        throw new ProviderFailure(kind, failed('token', answer.status, words))
+        const kind = errorResponseKind(json, response.status, tokenErrors)
+        throw new ProviderFailure(kind, failureText('token', response.status, words))
       }
-      const problem = tokenProblem(json)
-      if (problem !== undefined || typeof json.access_token !== 'string')
-        throw new ProviderFailure('invalid_response', failed('token', answer.status, problem ?? ''))
+      const flaw = tokenResponseFlaw(json)
+      if (flaw !== undefined || typeof json.access_token !== 'string')
+        throw new ProviderFailure('invalid_response', failureText('token', response.status, flaw ?? ''))
       grant.onExchanged?.()
-      return { accessToken: json.access_token, answer: json }
+      return { accessToken: json.access_token, json }
     },
 
     profile: (request, signal) =>
@@ -152,7 +159,7 @@ export function createOAuthClient({
   }
 }
 
-/** RFC 6749 §4.1.3 with the client authentication of §2.3.1 and the verifier of RFC 7636 §4.5. */
+/** The request of RFC 6749 §4.1.3 with the client authentication of §2.3.1 and the verifier of RFC 7636 §4.5. */
 function tokenRequest(grant: AuthorizationGrant, settings: ProviderSettings) {
   const { clientId, clientSecret, tokenAuth } = settings
   const form = new URLSearchParams({
@@ -172,22 +179,22 @@ function tokenRequest(grant: AuthorizationGrant, settings: ProviderSettings) {
   return { headers, body: form.toString() }
 }
 
-/** `application/x-www-form-urlencoded` of one value, as RFC 6749 §2.3.1 wants it before Base64. */
+/** One value as `application/x-www-form-urlencoded`, which RFC 6749 §2.3.1 requires before Base64. */
 function formEncode(value: string): string {
   return new URLSearchParams({ '': value }).toString().slice(1)
 }
 
-/** What keeps a token answer from being used (RFC 6749 §5.1; A.12: a token is printable ASCII). */
-function tokenProblem({ access_token: token, token_type: type }: JsonObject): string | undefined {
+/** Why a token response cannot be used (RFC 6749 §5.1; appendix A.12: a token is printable ASCII). */
+function tokenResponseFlaw({ access_token: token, token_type: type }: JsonObject): string | undefined {
   if (typeof token !== 'string' || !/^[\x20-\x7e]{1,8192}$/.test(token)) return 'no usable access_token'
-  // One provider leaves token_type out; any other type than Bearer would need a proof that we cannot give.
+  // Mail leaves token_type out. A type other than Bearer would require a proof of possession, which is not supported.
   if (typeof type === 'string' && type !== '' && type.toLowerCase() !== 'bearer')
     return 'a token_type other than Bearer'
   return undefined
 }
 
-function withQuery(address: string, parameters: Readonly<Record<string, string | undefined>>): URL {
-  const url = new URL(address)
+function withQuery(base: string, parameters: Readonly<Record<string, string | undefined>>): URL {
+  const url = new URL(base)
   for (const [name, value] of Object.entries(parameters))
     if (value !== undefined) url.searchParams.set(name, value)
   return url

@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyPluginAsync, RouteOptions } from 'fastify'
 import { deadlines } from '../deadlines.ts'
-import type { ErrorKinds } from './error-response.ts'
 import type { GuardOptions, GuardState } from './guard.ts'
 import { createGuard, defaultConcurrency } from './guard.ts'
 import type { HttpClientOptions, HttpTimeouts } from './http-client.ts'
@@ -10,71 +9,75 @@ import { createOAuthClient } from './oauth-client.ts'
 import type { ProviderAdapter } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
 import type { ProviderRegistry } from './registry.ts'
-import type { OwnVariable, ProviderDeclaration, ProviderSettings } from './settings.ts'
+import type { ErrorKinds } from './response.ts'
+import type { ProviderDeclaration, ProviderSettings } from './settings.ts'
 
-/** What one provider differs in from all others. */
-export interface ProviderDifferences<Own extends string> extends ProviderDeclaration<Own> {
+/** Everything in which one provider differs from the others. */
+export interface ProviderDifferences extends ProviderDeclaration {
   readonly title: ProviderAdapter['title']
   readonly jurisdiction: ProviderAdapter['jurisdiction']
-  /** Further callback parameters that its exchange uses; none where absent. */
+  /** Further callback parameters that its token request needs; none by default. */
   readonly keeps?: ProviderAdapter['keeps']
-  /** GET where absent. */
+  /** GET by default. */
   readonly callbackMethod?: ProviderAdapter['callbackMethod']
-  /** RFC 9207: `iss` at the callback, if it comes, must equal it. */
-  readonly issuer?: (settings: ProviderSettings<Own>) => string
-  /** What its token endpoint says in its own words. */
-  readonly refusals?: ErrorKinds
-  /** Its two steps, on the common client. Called once, at registration. */
+  /** RFC 9207: if the callback has an `iss`, it must equal this value. */
+  readonly issuer?: (settings: ProviderSettings) => string
+  /** Values of `error` that its token endpoint sends beyond those of RFC 6749 §5.2. */
+  readonly tokenErrors?: ErrorKinds
+  /** Builds the provider's own two steps on the common OAuth client. Called once, at registration. */
   readonly adapter: (
     client: OAuthClient,
-    settings: ProviderSettings<Own>,
+    settings: ProviderSettings,
   ) => Pick<ProviderAdapter, 'authorizeUrl' | 'identify'> & { readonly background?: BackgroundWork }
 }
 
-/** What a provider does beside its logins: at the start of the service, then every hour; a minute after a failure. */
+/**
+ * Work of a provider that belongs to no login, such as fetching keys. It runs when the service starts and then every hour,
+ * or a minute after it failed.
+ */
 export interface BackgroundWork {
-  /** For the log. */
+  /** Names the work in the log. */
   readonly name: string
   readonly work: () => Promise<void>
 }
 
-/** What the service gives to a provider's plugin. */
+/** What the service hands to a provider's plugin. */
 export interface ProviderPluginOptions {
   readonly settings: ProviderSettings
   readonly registry: ProviderRegistry
-  /** The route that takes this provider's redirect; the login flow's business, so it comes from there. */
+  /** Builds the route of this provider's callback. It belongs to the login flow, so the caller hands it in. */
   readonly callbackRoute: (adapter: ProviderAdapter) => RouteOptions
   readonly proxy?: HttpClientOptions['proxy']
   readonly onHttpRequest?: HttpClientOptions['onHttpRequest']
   readonly onStateChange?: (provider: string, state: GuardState) => void
-  /** In place of the service's own deadlines and limits. */
+  /** Replaces the service's own deadlines. */
   readonly timeouts?: HttpTimeouts
+  /** Replaces the guard's own limits. */
   readonly guard?: Pick<GuardOptions, 'faults' | 'pause' | 'concurrency'>
 }
 
-/** A provider as plugins/index.ts lists it: what the configuration reads, and what the service registers. */
+/** A provider as plugins/index.ts lists it: what the configuration reads and what the service registers. */
 export interface ProviderPlugin extends ProviderDeclaration {
   readonly title: ProviderAdapter['title']
   readonly plugin: FastifyPluginAsync<ProviderPluginOptions>
 }
 
 /**
- * Makes a provider out of its differences: an encapsulated Fastify plugin (register it without
- * fastify-plugin) with its own connections, guard and callback route, which puts its adapter in the registry.
+ * Makes a provider from its differences: an encapsulated Fastify plugin (register it without fastify-plugin) that has
+ * its own connections, guard and callback route, and registers its adapter.
  */
-export function providerPlugin<Own extends string = never>(
-  differences: ProviderDifferences<Own>,
-): ProviderPlugin {
-  const { name, title, defaults, variables, refusals = {} } = differences
+export function providerPlugin(differences: ProviderDifferences): ProviderPlugin {
+  const { name, title, defaults, variables, tokenErrors = {} } = differences
 
   const plugin: FastifyPluginAsync<ProviderPluginOptions> = async (app, options) => {
     const { settings, registry, callbackRoute, proxy, onHttpRequest, onStateChange } = options
-    if (!isComplete(settings, variables))
-      throw new Error(`The settings of ${name} lack one of its variables.`)
     const concurrency = options.guard?.concurrency ?? defaultConcurrency
     const http = createHttpClient({
       provider: name,
-      timeouts: options.timeouts ?? { connect: deadlines.providerConnect, answer: deadlines.providerAnswer },
+      timeouts: options.timeouts ?? {
+        connect: deadlines.providerConnect,
+        response: deadlines.providerResponse,
+      },
       connections: concurrency,
       ...(proxy !== undefined && { proxy }),
       ...(onHttpRequest !== undefined && { onHttpRequest }),
@@ -89,9 +92,9 @@ export function providerPlugin<Own extends string = never>(
         onStateChange?.(name, state)
       },
     })
-    const client = createOAuthClient({ provider: name, settings, http, refusals })
-    const { background, ...own } = differences.adapter(client, settings)
-    const adapter = adapterOf(differences, own, settings)
+    const client = createOAuthClient({ provider: name, settings, http, tokenErrors })
+    const { background, ...steps } = differences.adapter(client, settings)
+    const adapter = adapterOf(differences, steps, settings)
     if (background !== undefined) runInBackground(app, name, background)
     registry.register(adapter, guard)
     app.route(callbackRoute(adapter))
@@ -103,7 +106,7 @@ export function providerPlugin<Own extends string = never>(
 const backgroundEvery = 3_600_000
 const backgroundAgain = 60_000
 
-/** From the moment that the app is ready until it closes; what fails is told to the log alone. */
+/** Runs from the moment that the app is ready until it closes. Failures only go to the log. */
 function runInBackground(app: FastifyInstance, provider: string, { name, work }: BackgroundWork): void {
   let timer: NodeJS.Timeout | undefined
   let closed = false
@@ -125,10 +128,10 @@ function runInBackground(app: FastifyInstance, provider: string, { name, work }:
   })
 }
 
-function adapterOf<Own extends string>(
-  { name, title, jurisdiction, callbackMethod = 'GET', keeps = {}, issuer }: ProviderDifferences<Own>,
+function adapterOf(
+  { name, title, jurisdiction, callbackMethod = 'GET', keeps = {}, issuer }: ProviderDifferences,
   { authorizeUrl, identify }: Pick<ProviderAdapter, 'authorizeUrl' | 'identify'>,
-  settings: ProviderSettings<Own>,
+  settings: ProviderSettings,
 ): ProviderAdapter {
   return {
     name,
@@ -144,16 +147,9 @@ function adapterOf<Own extends string>(
         return await identify(grant, signal)
       } catch (error) {
         if (error instanceof ProviderFailure) throw error
-        // A plugin's bug: the code may be spent, and what it stumbled over is in the cause.
+        // A bug of the plugin. The code may be spent; the error itself is kept as the cause.
         throw new ProviderFailure('invalid_response', `${name}: unexpected answer`, { cause: error })
       }
     },
   }
-}
-
-function isComplete<Own extends string>(
-  settings: ProviderSettings,
-  variables: Readonly<Record<Own, OwnVariable>>,
-): settings is ProviderSettings<Own> {
-  return Object.keys(variables).every((key) => Object.hasOwn(settings.own, key))
 }

@@ -1,16 +1,16 @@
-/** What a login asks of a provider's authorization endpoint (RFC 6749 §4.1.1, RFC 7636 §4.3). */
+/** The authorization request of a login (RFC 6749 §4.1.1, RFC 7636 §4.3). */
 export interface AuthorizationRequest {
   readonly state: string
-  /** Our own callback at this provider, the same at both of its endpoints (RFC 6749 §4.1.3). */
+  /** The service's callback for this provider, the same at both of its endpoints (RFC 6749 §4.1.3). */
   readonly redirectUri: string
   readonly nonce: string
-  /** S256 of the verifier that never leaves the service; absent where PKCE is off for this provider. */
+  /** S256 of the verifier, which stays in the service until the token request. Absent if PKCE is off for this provider. */
   readonly codeChallenge?: string
   readonly loginHint?: string
   readonly prompt?: 'select_account'
 }
 
-/** What a finish hands to the provider's token endpoint. */
+/** What a token request needs (RFC 6749 §4.1.3). */
 export interface AuthorizationGrant {
   readonly code: string
   readonly redirectUri: string
@@ -18,18 +18,18 @@ export interface AuthorizationGrant {
   readonly codeVerifier?: string
   /** The callback parameters named in `keeps`, as they came. */
   readonly kept: Readonly<Record<string, string>>
-  /** Hears that the code was traded for tokens. */
+  /** Called when the code has been exchanged for tokens. */
   readonly onExchanged?: () => void
 }
 
-/** A person, normalised at the border: nothing of a provider's own JSON goes further. */
+/** A normalised profile. A provider's own JSON never leaves its adapter. */
 export interface ProviderProfile {
-  /** 1 to 255 characters as sent; never a rounded number, never an email. */
+  /** 1 to 255 characters exactly as sent: never a rounded number, never an email. */
   readonly subject: string
   readonly name: string | null
   readonly login: string | null
   readonly email: string | null
-  /** null: the provider does not say. */
+  /** null if the provider does not say. */
   readonly emailVerified: boolean | null
 }
 
@@ -37,35 +37,35 @@ export interface ProviderProfile {
 export type KeptParameter = 'required' | 'optional'
 
 /**
- * One OAuth provider as the login flow sees it. Everything that differs between providers is behind these
- * members; the flow has no branch on a provider's name.
+ * One OAuth provider as the login flow sees it. These members hide everything that differs between providers; the login
+ * flow has no branch on a provider's name.
  */
 export interface ProviderAdapter {
   /** The value of `provider` in every request: 'yandex'. */
   readonly name: string
   readonly title: { readonly ru: string; readonly en: string }
-  /** Whose law its owner is under: Russian sites may have to do without foreign-owned providers (149-FZ art. 8). */
+  /** The law that applies to its owner: Russian sites may have to avoid foreign-owned providers (149-FZ art. 8). */
   readonly jurisdiction: 'ru' | 'other'
-  /** POST where the provider answers by `form_post`. */
+  /** POST if the provider sends its authorization response by `form_post`. */
   readonly callbackMethod: 'GET' | 'POST'
   /** Further callback parameters that the exchange uses, by name (VK ID: `device_id`, required). */
   readonly keeps: Readonly<Record<string, KeptParameter>>
-  /** RFC 9207: `iss`, if it comes, must equal it. */
+  /** RFC 9207: if the callback has an `iss`, it must equal this value. */
   readonly issuer?: string
-  /** False where the operator switched PKCE off for an application that refuses it. */
+  /** False if the operator switched PKCE off because the registered application does not support it. */
   readonly pkce: boolean
   authorizeUrl(request: AuthorizationRequest): URL | Promise<URL>
   /**
-   * Code → tokens → profile; the provider's tokens never leave it.
-   * @throws {ProviderFailure} and nothing else.
+   * Exchanges the code for tokens and requests the profile. The provider's tokens never leave the adapter.
+   * @throws {ProviderFailure} and nothing else
    */
   identify(grant: AuthorizationGrant, signal: AbortSignal): Promise<ProviderProfile>
 }
 
 /**
- * `invalid_grant`: the code is wrong, used or expired. `rate_limited`: 429. `unavailable`: no connection, or
- * 5xx. `timeout`: no answer within its time. `invalid_response`: an answer that no OAuth client may accept.
- * `misconfigured`: the provider refuses our own credentials or settings.
+ * `invalid_grant`: the code is wrong, used or expired. `rate_limited`: 429. `unavailable`: no connection, or 5xx.
+ * `timeout`: no response in time. `invalid_response`: a response that an OAuth client must not accept. `misconfigured`: the
+ * provider rejects the credentials or settings of this service.
  */
 export type ProviderFailureKind =
   | 'invalid_grant'
@@ -75,11 +75,11 @@ export type ProviderFailureKind =
   | 'invalid_response'
   | 'misconfigured'
 
-/** The only error that leaves an adapter. Its message is for the log: no code, token or secret in it. */
+/** The only error that leaves an adapter. Its message is for the log and contains no code, token or secret. */
 export class ProviderFailure extends Error {
   override readonly name = 'ProviderFailure'
   readonly kind: ProviderFailureKind
-  /** True only if the provider cannot have used the code: the login may then be finished again. */
+  /** True only if the provider cannot have consumed the code, so that the login may be finished again. */
   readonly codeUnspent: boolean
   /** Seconds, 1 to 60. */
   readonly retryAfter?: number

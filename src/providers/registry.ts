@@ -1,3 +1,6 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { problemResponsesWithoutStore, ref } from '../http/openapi.ts'
 import type { Guard } from './guard.ts'
 import type { ProviderAdapter } from './provider.ts'
 
@@ -7,11 +10,11 @@ export interface RegisteredProvider {
   readonly guard: Guard
 }
 
-/** The providers that are configured, each registered by its own plugin. */
+/** The configured providers. Each is registered by its own plugin. */
 export interface ProviderRegistry {
-  /** @throws {Error} where the name is taken: two plugins are one too many */
+  /** @throws {Error} if a provider of this name is registered already */
   register(adapter: ProviderAdapter, guard: Guard): void
-  /** undefined for every other string, `constructor` and `__proto__` included. */
+  /** undefined for any other string, including `constructor` and `__proto__`. */
   get(name: string): RegisteredProvider | undefined
   /** In the order of registration. */
   list(): readonly RegisteredProvider[]
@@ -28,4 +31,56 @@ export function createProviderRegistry(): ProviderRegistry {
     get: (name) => providers.get(name),
     list: () => [...providers.values()],
   }
+}
+
+const ProviderList = Type.Object(
+  {
+    providers: Type.Array(
+      Type.Object({
+        name: Type.String({ description: 'The value of `provider`' }),
+        title: Type.Object({ ru: Type.String(), en: Type.String() }, { description: 'For a button' }),
+        available: Type.Boolean({ description: 'Whether it works now' }),
+      }),
+    ),
+  },
+  {
+    $id: 'ProviderList',
+    examples: [{ providers: [{ name: 'one', title: { ru: 'Один', en: 'One' }, available: true }] }],
+  },
+)
+
+/** The public list of the configured providers. */
+export const providerRoutes: FastifyPluginAsyncTypebox<{ providers: ProviderRegistry }> = async (
+  app,
+  { providers },
+) => {
+  app.addSchema(ProviderList)
+  app.get(
+    '/api/v1/oauth/providers/',
+    {
+      schema: {
+        operationId: 'listProviders',
+        tags: ['Providers'],
+        summary: 'The enabled providers and whether each works now',
+        security: [],
+        response: {
+          200: {
+            description: 'The providers',
+            content: { 'application/json': { schema: ref(ProviderList) } },
+          },
+          ...problemResponsesWithoutStore(),
+        },
+      },
+    },
+    async (_request, reply) => {
+      reply.header('cache-control', 'public, max-age=5')
+      return {
+        providers: providers.list().map(({ adapter, guard }) => ({
+          name: adapter.name,
+          title: { ...adapter.title },
+          available: guard.works,
+        })),
+      }
+    },
+  )
 }

@@ -69,10 +69,9 @@ export function providerVariables(provider: ProviderDeclaration): DocumentedVari
     provider.name,
   )
   if (settings === undefined) throw new Error(`${provider.name} was not read.`)
-  const own = Object.values(provider.variables)
   return [...asked].map((name) => {
     const suffix = name.slice(prefix.length)
-    const variable = own.find((one) => one.suffix === suffix)
+    const variable = provider.variables.find((one) => one.suffix === suffix)
     if (variable !== undefined)
       return { name, fallback: variable.default, meaning: variable.meaning, bounds: [] }
     const read = settingOf[suffix]

@@ -8,11 +8,11 @@ import type { ServeOptions } from '../providers/provider-setup.ts'
 import {
   consented,
   failureOf,
-  hasty,
   identify,
   redirectUri,
   requestsAt,
   serve,
+  shortTimeouts,
 } from '../providers/provider-setup.ts'
 
 await t.test('conformance', (t) =>
@@ -166,7 +166,7 @@ await t.test('Google', async (t) => {
       ['huge-body', 'invalid_response'],
       ['429', 'rate_limited'],
     ] as const) {
-      const served = await start(t, fault === 'hang' ? { timeouts: hasty } : {})
+      const served = await start(t, fault === 'hang' ? { timeouts: shortTimeouts } : {})
       const grant = await consented(served, double)
       double.fault('jwks', fault, 2)
       double.requests.length = 0
@@ -202,7 +202,7 @@ await t.test('Google', async (t) => {
   )
 
   await t.test('a login’s deadline ends its wait for keys, and nobody else’s', async (t) => {
-    const served = await start(t, { timeouts: hasty })
+    const served = await start(t, { timeouts: shortTimeouts })
     double.fault('jwks', 'hang', 1)
     const [first, second] = [await consented(served, double), await consented(served, double)]
     const hurried = failureOf(served.adapter.identify(first, AbortSignal.timeout(100)))

@@ -8,7 +8,7 @@ await t.test('every provider is named once, has a test and a double', async (t) 
   t.equal(new Set(names).size, names.length)
   for (const name of names) {
     await t.resolves(access(new URL(`./${name}.test.ts`, import.meta.url)), `${name}: test`)
-    await t.resolves(access(new URL(`../../sandbox/${name}.ts`, import.meta.url)), `${name}: double`)
+    await t.resolves(access(new URL(`../../sandbox/doubles/${name}.ts`, import.meta.url)), `${name}: double`)
     await t.resolves(access(new URL(`../../plugins/${name}.ts`, import.meta.url)), `${name}: plugin`)
   }
 })

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import t from 'tap'
-import { displayText } from '../../src/providers/display-text.ts'
+import { displayText } from '../../src/providers/profile.ts'
 
 const longest = 255
 const show = (text: string) => displayText(text, longest)

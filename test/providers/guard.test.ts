@@ -31,7 +31,7 @@ await t.test('passes on what comes and what is thrown', async (t) => {
     }),
     bug,
   )
-  t.strictSame(guard.allowsStart(), { admitted: true })
+  t.strictSame(guard.allowsStart(), { allowed: true })
 })
 
 for (const kind of ['unavailable', 'timeout'] as const)
@@ -47,7 +47,7 @@ for (const kind of ['unavailable', 'timeout'] as const)
     t.strictSame(states, ['open'])
     const refused = await failureOf(guard.execute(async () => t.fail('must not run')))
     t.match(refused, { kind: 'unavailable', codeUnspent: true, retryAfter: 10 })
-    t.strictSame(guard.allowsStart(), { admitted: false, retryAfter: 10 })
+    t.strictSame(guard.allowsStart(), { allowed: false, retryAfter: 10 })
   })
 
 for (const kind of ['invalid_grant', 'invalid_response', 'misconfigured'] as const)
@@ -61,14 +61,14 @@ for (const kind of ['invalid_grant', 'invalid_response', 'misconfigured'] as con
 await t.test('after the pause one start, then one finish tries it out', async (t) => {
   const { guard, states, open } = guarded({ pause: 200 })
   await open()
-  t.match(guard.allowsStart(), { admitted: false, retryAfter: 1 })
+  t.match(guard.allowsStart(), { allowed: false, retryAfter: 1 })
   await sleep(220)
   t.equal(guard.state, 'half-open', 'although nobody has called execute()')
   t.equal(guard.works, false)
-  t.strictSame(guard.allowsStart(), { admitted: true })
-  t.match(guard.allowsStart(), { admitted: false }, 'one a pause')
+  t.strictSame(guard.allowsStart(), { allowed: true })
+  t.match(guard.allowsStart(), { allowed: false }, 'one a pause')
   await sleep(220)
-  t.strictSame(guard.allowsStart(), { admitted: true }, 'a trial that never came back locks nobody out')
+  t.strictSame(guard.allowsStart(), { allowed: true }, 'a trial that never came back locks nobody out')
 
   const { promise, resolve } = Promise.withResolvers<string>()
   const trial = guard.execute(() => promise)
@@ -78,21 +78,21 @@ await t.test('after the pause one start, then one finish tries it out', async (t
   t.equal(await trial, 'works')
   t.equal(guard.state, 'closed')
   t.strictSame(states, ['open', 'half-open', 'closed'])
-  t.strictSame(guard.allowsStart(), { admitted: true })
+  t.strictSame(guard.allowsStart(), { allowed: true })
 })
 
 await t.test('trials that nobody finishes keep everybody off for six pauses, and no longer', async (t) => {
   const { guard, open } = guarded({ pause: 50 })
   await open()
-  let admitted = 0
+  let allowed = 0
   const until = performance.now() + 280
   while (performance.now() < until) {
-    if (guard.allowsStart().admitted) admitted += 1
+    if (guard.allowsStart().allowed) allowed += 1
     await sleep(5)
   }
-  t.ok(admitted <= 6, 'at most one a pause')
+  t.ok(allowed <= 6, 'at most one a pause')
   await sleep(350 - 280)
-  for (let start = 0; start < 10; start++) t.strictSame(guard.allowsStart(), { admitted: true })
+  for (let start = 0; start < 10; start++) t.strictSame(guard.allowsStart(), { allowed: true })
 })
 
 await t.test('a failed trial opens it again, for a whole pause', async (t) => {
@@ -101,7 +101,7 @@ await t.test('a failed trial opens it again, for a whole pause', async (t) => {
   await sleep(220)
   t.equal((await fail('timeout')).codeUnspent, false, 'it was run')
   t.equal(guard.state, 'open')
-  t.match(guard.allowsStart(), { admitted: false })
+  t.match(guard.allowsStart(), { allowed: false })
   t.strictSame(states, ['open', 'half-open', 'open'])
 })
 
@@ -126,7 +126,7 @@ await t.test('429 keeps everybody off for as long as it says', async (t) => {
   t.equal((await fail('rate_limited', 30)).retryAfter, 30)
   t.equal(guard.state, 'closed', 'its circuit is another matter')
   t.equal(guard.works, false)
-  t.strictSame(guard.allowsStart(), { admitted: false, retryAfter: 30 })
+  t.strictSame(guard.allowsStart(), { allowed: false, retryAfter: 30 })
   const refused = await failureOf(guard.execute(async () => t.fail('must not run')))
   t.match(refused, { kind: 'rate_limited', codeUnspent: true, retryAfter: 30 })
 })
@@ -134,11 +134,11 @@ await t.test('429 keeps everybody off for as long as it says', async (t) => {
 await t.test('429 without a time, and its end', async (t) => {
   const { guard, fail } = guarded()
   await fail('rate_limited')
-  t.strictSame(guard.allowsStart(), { admitted: false, retryAfter: 5 })
+  t.strictSame(guard.allowsStart(), { allowed: false, retryAfter: 5 })
   const short = guarded()
   await short.fail('rate_limited', 0.05)
   await sleep(60)
-  t.strictSame(short.guard.allowsStart(), { admitted: true })
+  t.strictSame(short.guard.allowsStart(), { allowed: true })
   t.equal(await short.guard.execute(async () => 'again'), 'again')
 })
 
@@ -147,7 +147,7 @@ await t.test('reset closes an open circuit, ends a back-off, and counts faults f
   await open()
   guard.reset()
   t.equal(guard.state, 'closed')
-  t.strictSame(guard.allowsStart(), { admitted: true })
+  t.strictSame(guard.allowsStart(), { allowed: true })
   for (let fault = 0; fault < 4; fault++) await fail('unavailable')
   t.equal(guard.state, 'closed')
   await fail('rate_limited', 30)

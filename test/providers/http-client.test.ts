@@ -40,7 +40,7 @@ function client(t: Test, options: Partial<HttpClientOptions> = {}) {
   const observations: HttpObservation[] = []
   const http = createHttpClient({
     provider: 'one',
-    timeouts: { connect: 300, answer: 2_000 },
+    timeouts: { connect: 300, response: 2_000 },
     connections: 10,
     onHttpRequest: (observation) => observations.push(observation),
     ...options,
@@ -135,7 +135,7 @@ await t.test('a request that was given up before it was sent is never sent', asy
     requests += 1
     setTimeout(() => response.end(), 500)
   })
-  const { send, observations } = client(t, { connections: 1, timeouts: { connect: 200, answer: 2_000 } })
+  const { send, observations } = client(t, { connections: 1, timeouts: { connect: 200, response: 2_000 } })
   const first = send(url)
   const second = await failureOf(send(url))
   t.match(second, { kind: 'unavailable', codeUnspent: true })
@@ -147,7 +147,7 @@ await t.test('a request that was given up before it was sent is never sent', asy
 
 await t.test('time for the answer begins once it is connected', async (t) => {
   const url = await serve(t, (_request, response) => setTimeout(() => response.end('late'), 400))
-  const { send } = client(t, { timeouts: { connect: 200, answer: 2_000 } })
+  const { send } = client(t, { timeouts: { connect: 200, response: 2_000 } })
   t.equal((await send(url)).status, 200)
 })
 

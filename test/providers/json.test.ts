@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import t from 'tap'
-import { parseJsonObject } from '../../src/providers/json.ts'
+import { parseJsonObject } from '../../src/providers/response.ts'
 
 const parse = (text: string) => parseJsonObject(Buffer.from(text))
 

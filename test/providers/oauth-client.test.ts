@@ -55,7 +55,11 @@ async function setUp(
     own: {},
     ...changes,
   }
-  const http = createHttpClient({ provider: 'one', timeouts: { connect: 300, answer: 300 }, connections: 5 })
+  const http = createHttpClient({
+    provider: 'one',
+    timeouts: { connect: 300, response: 300 },
+    connections: 5,
+  })
   t.teardown(async () => {
     await http.close()
     server.close()
@@ -64,7 +68,7 @@ async function setUp(
     provider: 'one',
     settings,
     http,
-    refusals: { 'no such code': 'invalid_grant' },
+    tokenErrors: { 'no such code': 'invalid_grant' },
   })
   return { client, received, exchange: () => client.exchange(grant, AbortSignal.timeout(2_000)) }
 }

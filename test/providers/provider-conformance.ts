@@ -1,11 +1,7 @@
 import { inspect } from 'node:util'
 import type { Test } from 'tap'
-import type {
-  DoubleOptions,
-  DoublePerson,
-  ProviderDouble,
-  RecordedRequest,
-} from '../../sandbox/doubles/double.ts'
+import type { DoubleOptions, ProviderDouble, RecordedRequest } from '../../sandbox/doubles/double.ts'
+import type { DoublePerson } from '../../sandbox/doubles/people.ts'
 import type { ProviderProfile } from '../../src/providers/provider.ts'
 import type { ProviderPlugin } from '../../src/providers/provider-plugin.ts'
 import {

@@ -5,11 +5,13 @@ import { startYandexDouble } from '../../sandbox/doubles/yandex.ts'
 import { normalizeProfile } from '../../src/providers/profile.ts'
 import { providerPlugin } from '../../src/providers/provider-plugin.ts'
 import { createProviderRegistry } from '../../src/providers/registry.ts'
-import { consented, failureOf, hasty, identify, redirectUri, serve } from './provider-setup.ts'
+import { ownValue } from '../../src/providers/settings.ts'
+import { consented, failureOf, identify, redirectUri, serve, shortTimeouts } from './provider-setup.ts'
 
 await t.test('a provider whose ways are all different needs its own file only', async (t) => {
   const double = await startYandexDouble({ redirectUris: [redirectUri] })
   t.teardown(() => double.close())
+  const issuer = { suffix: 'ISSUER', default: 'https://one.example', meaning: 'Its name' }
   const own = providerPlugin({
     name: 'one',
     title: { ru: 'Один', en: 'One' },
@@ -23,8 +25,8 @@ await t.test('a provider whose ways are all different needs its own file only', 
       scope: '',
       tokenAuth: 'body',
     },
-    variables: { issuer: { suffix: 'ISSUER', default: 'https://one.example', meaning: 'Its name' } },
-    issuer: (settings) => settings.own.issuer,
+    variables: [issuer],
+    issuer: (settings) => ownValue(settings, issuer),
     adapter: (client) => ({
       authorizeUrl: (request) => client.authorizeUrl(request, { display: 'page' }),
       async identify(grant, signal) {
@@ -64,7 +66,7 @@ await t.test('only a ProviderFailure leaves an adapter', async (t) => {
       scope: '',
       tokenAuth: 'body',
     },
-    variables: {},
+    variables: [],
     adapter: () => ({
       authorizeUrl: () => new URL('https://one.example/'),
       identify: async () => {
@@ -79,19 +81,17 @@ await t.test('only a ProviderFailure leaves an adapter', async (t) => {
   t.match(failure, { kind: 'invalid_response', codeUnspent: false, cause: TypeError })
 })
 
-await t.test('settings that lack a variable of the plugin’s own are refused at the start', async (t) => {
-  const { google } = await import('../../plugins/google.ts')
-  const double = await startYandexDouble({ redirectUris: [redirectUri] })
-  t.teardown(() => double.close())
-  const env = { GOOGLE_CLIENT_ID: 'a', GOOGLE_CLIENT_SECRET: 'b' }
-  await t.rejects(serve(t, google, double, { env, settings: { own: {} } }), /google/)
+await t.test('a variable of one provider has its default where no value is given', async (t) => {
+  const variable = { suffix: 'ISSUER', default: 'https://one.example', meaning: 'Its name' }
+  t.equal(ownValue({ own: {} }, variable), 'https://one.example')
+  t.equal(ownValue({ own: { ISSUER: 'https://other.example' } }, variable), 'https://other.example')
 })
 
 await t.test('a provider that hangs opens its own guard; junk codes do not', async (t) => {
   const double = await startYandexDouble({ redirectUris: [redirectUri] })
   t.teardown(() => double.close())
   const served = await serve(t, yandex, double, {
-    timeouts: hasty,
+    timeouts: shortTimeouts,
     guard: { pause: 400 },
   })
   const finish = (code: string) =>

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import Fastify from 'fastify'
 import type { Test } from 'tap'
-import type { ConsentOptions, ProviderDouble, RecordedRequest } from '../../sandbox/doubles/double.ts'
+import type { ConsentOptions } from '../../sandbox/doubles/consent.ts'
+import type { ProviderDouble, RecordedRequest } from '../../sandbox/doubles/double.ts'
 import type { Guard, GuardState } from '../../src/providers/guard.ts'
 import type { HttpObservation } from '../../src/providers/http-client.ts'
 import type { AuthorizationGrant, ProviderAdapter } from '../../src/providers/provider.ts'
@@ -14,8 +15,8 @@ import { readProviders } from '../../src/providers/settings.ts'
 /** Our callback, as the doubles know it. */
 export const redirectUri = 'http://127.0.0.1:3000/api/v1/oauth/callback/test'
 
-/** Milliseconds. For tests of providers that hang; all others have the service's own, so that load fails none. */
-export const hasty = { connect: 1_000, answer: 300 }
+/** Milliseconds, for tests of providers that hang. All other tests use the service's own, so that they pass on a busy machine. */
+export const shortTimeouts = { connect: 1_000, response: 300 }
 
 /** A provider's plugin in service, as the application would register it. */
 export interface Served {

@@ -5,7 +5,7 @@ import type { Fault } from '../../sandbox/doubles/faults.ts'
 import { faults } from '../../sandbox/doubles/faults.ts'
 import type { ProviderFailure, ProviderFailureKind } from '../../src/providers/provider.ts'
 import type { ConformanceSubject } from './provider-conformance.ts'
-import { consented, failureOf, hasty, identify, requestsAt, serve } from './provider-setup.ts'
+import { consented, failureOf, identify, requestsAt, serve, shortTimeouts } from './provider-setup.ts'
 
 /** Where each fault leads; at userinfo the kind is the same, but the code is spent. */
 const expectations = {
@@ -61,7 +61,7 @@ export async function runTransportConformance(
 
   for (const fault of faults) {
     const expected = expectations[fault]
-    const options = expected === 'timeout' ? { timeouts: hasty } : {}
+    const options = expected === 'timeout' ? { timeouts: shortTimeouts } : {}
     await t.test(`${fault} at the token endpoint`, async (t) => {
       const served = await serve(t, plugin, double, options)
       const grant = await consented(served, double)
@@ -82,7 +82,7 @@ export async function runTransportConformance(
         double.requests.some(({ path }) => path.endsWith('login-page')),
         'no redirect followed',
       )
-      if (expected === 'timeout') t.ok(performance.now() - started < 3 * hasty.answer)
+      if (expected === 'timeout') t.ok(performance.now() - started < 3 * shortTimeouts.response)
       t.strictSame(
         served.observations
           .filter(({ endpoint }) => endpoint !== 'jwks')

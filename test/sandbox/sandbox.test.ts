@@ -1,8 +1,8 @@
 import { createServer } from 'node:net'
 import t from 'tap'
+import { scenarios } from '../../sandbox/menu.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { startSandbox } from '../../sandbox/sandbox.ts'
-import { scenarios } from '../../sandbox/scenarios.ts'
 
 const publicUrl = 'http://127.0.0.1:3000'
 const start = async (t: { teardown(end: () => Promise<void>): void }) => {

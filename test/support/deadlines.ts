@@ -15,5 +15,5 @@ export const patient: Deadlines = {
   databaseAcquire: 15_000,
   databaseStatement: 15_000,
   providerConnect: 15_000,
-  providerAnswer: 15_000,
+  providerResponse: 15_000,
 }

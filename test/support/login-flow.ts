@@ -1,4 +1,4 @@
-import type { ConsentOptions } from '../../sandbox/doubles/double.ts'
+import type { ConsentOptions } from '../../sandbox/doubles/consent.ts'
 import type { TestService } from './service.ts'
 import { redirectUrl } from './service.ts'
 

@@ -103,7 +103,7 @@ t.test('refuses a login that another browser began, before it asks the service',
   const asked = service.calls.length
   t.match(await victim.get('return?provider=yandex&state=state-1&code=attackers'), {
     status: 400,
-    text: /not begun in this browser/,
+    text: /not started in this browser/,
   })
   await victim.post('login', { provider: 'yandex' })
   t.match(await victim.get('return?provider=yandex&state=state-2&code=attackers'), { status: 400 })
@@ -114,7 +114,7 @@ t.test('explains why there was no code', async (t) => {
   const { browser, service } = await start(t)
   await browser.post('login', { provider: 'yandex' })
   for (const [error, words] of [
-    ['access_denied', /You did not allow it/],
+    ['access_denied', /You did not allow access/],
     ['login_expired', /too long/],
     ['temporarily_unavailable', /busy/],
     ['server_error', /could not log you in/],

@@ -4,37 +4,37 @@ import { connect } from 'node:net'
 import { createCache } from 'async-cache-dedupe'
 import { buildConnector, errors } from 'undici'
 
-/** One address of a name, as `dns.lookup` gives it. */
+/** One IP address of a host, as `dns.lookup` gives it. */
 export interface Address {
   readonly address: string
   /** 4 or 6. */
   readonly family: number
 }
 
-/** Every address of a name, the preferred one first. */
+/** Resolves all IP addresses of a host, the preferred one first. */
 export type LookUp = (hostname: string) => Promise<readonly Address[]>
 
-/** The system's own resolver, with its order (RFC 6724). */
+/** The resolver of the system, in its order (RFC 6724). */
 export const systemLookUp: LookUp = (hostname) => lookUpName(hostname, { all: true })
 
-/** Seconds for which the addresses of a name are kept: at full load the resolver is not asked by every login. */
-const addressesKept = 5
+/** Seconds for which addresses are cached, so that at full load not every login asks the resolver. */
+const addressTtl = 5
 
-/** Milliseconds until the next address is tried beside the ones before it (RFC 8305 §5, "Connection Attempt Delay"). */
+/** Milliseconds until the next address is tried, in parallel to the earlier ones (RFC 8305 §5, "Connection Attempt Delay"). */
 const attemptDelay = 250
 
 /**
- * Connects undici to a host by trying its addresses beside one another (Happy Eyeballs, RFC 8305): each attempt lasts
- * until one of them connects or the time is over. Node's own `autoSelectFamily` ends an attempt before it begins the
- * next, so that a host 300 ms away was given up for an address that leads nowhere.
- * @param timeout milliseconds for name and connection together; TLS gets as long again, as a backstop
+ * Makes undici connect to a host by trying its addresses in parallel (Happy Eyeballs, RFC 8305): an attempt lasts until one
+ * of them connects or the time is over. Node's own `autoSelectFamily` ends an attempt before it begins the next one, so
+ * that it gives up a host 300 ms away in favour of an address that leads nowhere.
+ * @param timeout milliseconds for name and connection together; TLS gets the same time again, as a last resort
  */
 export function createConnector(timeout: number, lookUp: LookUp): buildConnector.connector {
   const secure = buildConnector({ allowH2: false, timeout })
-  // No error is kept.
+  // Only addresses are cached, no errors.
   const known = createCache({ storage: { type: 'memory', options: { size: 100 } } }).define(
     'addresses',
-    { ttl: addressesKept },
+    { ttl: addressTtl },
     (hostname: string) => lookUp(hostname),
   )
   const reachAndSecure: (...args: Parameters<buildConnector.connector>) => Promise<void> = async (
@@ -65,7 +65,7 @@ async function reach(
   return await firstToConnect(addresses, portNumber, until - performance.now())
 }
 
-/** RFC 8305 §4: the families take turns, so that one of them leading nowhere does not keep the other waiting. */
+/** RFC 8305 §4: alternates the families, so that one without a route does not delay the other. */
 function alternating(addresses: readonly Address[]): Address[] {
   const preferred = addresses.filter(({ family }) => family === addresses[0]?.family)
   const others = addresses.filter((address) => !preferred.includes(address))
@@ -73,9 +73,9 @@ function alternating(addresses: readonly Address[]): Address[] {
 }
 
 /**
- * The first socket to connect; all others are closed.
- * @param within milliseconds over all addresses
- * @throws the first address's error once all have failed, ConnectTimeoutError once the time is over
+ * Returns the first socket that connects, and closes all others.
+ * @param within milliseconds for all addresses together
+ * @throws the error of the first address when all have failed, ConnectTimeoutError when the time is over
  */
 function firstToConnect(addresses: readonly Address[], port: number, within: number): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>()

@@ -1,8 +1,8 @@
 import { exportJWK, generateKeyPair } from 'jose'
 import t from 'tap'
-import type { JsonObject } from '../../src/providers/json.ts'
+import { createProviderKeys } from '../../src/providers/id-token.ts'
 import { ProviderFailure } from '../../src/providers/provider.ts'
-import { createProviderKeys } from '../../src/providers/provider-keys.ts'
+import type { JsonObject } from '../../src/providers/response.ts'
 import { failureOf } from './provider-setup.ts'
 
 const hour = 3_600_000

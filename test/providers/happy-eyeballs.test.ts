@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo, Server } from 'node:net'
 import type { Test } from 'tap'
 import t from 'tap'
-import type { Address } from '../../src/providers/connect.ts'
+import type { Address } from '../../src/providers/happy-eyeballs.ts'
 import type { HttpClientOptions } from '../../src/providers/http-client.ts'
 import { createHttpClient } from '../../src/providers/http-client.ts'
 import { startBlackHole } from './black-hole.ts'
@@ -32,7 +32,7 @@ function requester(
 ) {
   const http = createHttpClient({
     provider: 'one',
-    timeouts: { connect: 2_000, answer: 2_000 },
+    timeouts: { connect: 2_000, response: 2_000 },
     connections: 10,
     lookUp: async () => addresses.map((address): Address => ({ address, family: 4 })),
     ...options,
@@ -72,7 +72,7 @@ await t.test('an address that answers late is not given up for the next one', as
     const slow = await startBlackHole(t, good)
     await startBlackHole(t, dead, slow.port)
     const addresses = order === 'first' ? [good, dead] : [dead, good]
-    const timeouts = { connect: 2_000, answer: 300 }
+    const timeouts = { connect: 2_000, response: 300 }
     const failure = failureOf(requester(t, addresses, slow.port, { timeouts })())
     setTimeout(() => slow.open(), 500)
     // It accepts and never answers: what matters is that the request got there.
@@ -84,7 +84,7 @@ await t.test('the limit holds over all addresses', async (t) => {
   const { port } = await startBlackHole(t, dead)
   await startBlackHole(t, alsoDead, port)
   const started = performance.now()
-  const send = requester(t, [dead, alsoDead], port, { timeouts: { connect: 700, answer: 2_000 } })
+  const send = requester(t, [dead, alsoDead], port, { timeouts: { connect: 700, response: 2_000 } })
   const failure = await failureOf(send())
   t.match(failure, { kind: 'unavailable', codeUnspent: true })
   t.ok(performance.now() - started < 1_300)
@@ -125,7 +125,7 @@ await t.test('a proxy has addresses, too', async (t) => {
   await startBlackHole(t, dead, port)
   const http = createHttpClient({
     provider: 'one',
-    timeouts: { connect: 2_000, answer: 2_000 },
+    timeouts: { connect: 2_000, response: 2_000 },
     connections: 10,
     proxy: { https: `http://proxy.example:${port}` },
     lookUp: async (name) => {

@@ -1,8 +1,16 @@
 import { createHash } from 'node:crypto'
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Title } from './doubles/rules.ts'
+import fastifyAccepts from '@fastify/accepts'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fastify from 'fastify'
+import { favicon } from '../src/http/favicon.ts'
 
-/** The languages of every page here. */
+/** A text in both languages of the sandbox. */
+export interface Title {
+  readonly ru: string
+  readonly en: string
+}
+
+/** The languages of the sandbox's pages. */
 export type Language = keyof Title
 
 /** Text that is HTML already. */
@@ -15,7 +23,7 @@ export class Html {
 
 type Part = string | number | Html | readonly Html[] | undefined
 
-/** HTML with every value escaped, unless it is Html itself: html`<p>${name}</p>`. */
+/** HTML in which every value is escaped unless it is Html itself: html`<p>${name}</p>`. */
 export function html(strings: TemplateStringsArray, ...values: readonly Part[]): Html {
   return new Html(strings.map((text, at) => text + render(values[at])).join(''))
 }
@@ -63,10 +71,10 @@ pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-ra
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 `
 
-// No form-action: browsers apply it to the redirect that answers a form too, and a consent leads elsewhere.
+// No form-action: browsers also apply it to the redirect after a form, and the consent redirects to another origin.
 const policy = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; frame-ancestors 'none'`
 
-/** Sends a whole page; `lang` as `languageOf` found it. */
+/** Sends a whole page in the language that `languageOf` returned. */
 export function sendPage(
   reply: FastifyReply,
   page: { readonly status?: number; readonly lang: Language; readonly title: string; readonly body: Html },
@@ -97,9 +105,27 @@ ${page.body}
     .send(document.text)
 }
 
-/** Russian where the browser prefers it, English otherwise. */
+/** Russian if the browser prefers it, otherwise English. */
 export function languageOf(request: FastifyRequest): Language {
   return request.headers['accept-language'] !== undefined && request.accepts().language(['en', 'ru']) === 'ru'
     ? 'ru'
     : 'en'
+}
+
+/**
+ * A plain server for any part of the sandbox. Bodies of all types arrive as text, and closing it drops open connections, so
+ * that a hanging request does not delay the end.
+ */
+export async function newServer(): Promise<FastifyInstance> {
+  const app = fastify({
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 10_000 },
+    http: { maxHeaderSize: 64 * 1024 },
+  })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+  await app.register(fastifyAccepts)
+  favicon(app)
+  return app
 }

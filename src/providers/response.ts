@@ -1,0 +1,119 @@
+import type { ProviderFailureKind } from './provider.ts'
+
+/** A JSON object as a provider sent it. The type of every member must still be checked. */
+export type JsonObject = Readonly<Record<string, unknown>>
+
+// RFC 8259 §8.1: JSON is UTF-8. Invalid bytes are an error: replacing them could make two subjects equal.
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/**
+ * Parses a JSON object without regard to its Content-Type; a byte order mark is allowed.
+ * Whole numbers beyond 2^53 become strings of their digits: rounded, the ids of two people could become equal.
+ * @returns undefined for anything but an object: HTML, an empty body, an array, null
+ */
+export function parseJsonObject(bytes: Uint8Array): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(decoder.decode(bytes), keepDigits)
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a value is a JSON object. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A reviver for JSON.parse. Its third argument holds the number as it was written (ECMAScript 2026, in Node since 22). */
+function keepDigits(_key: string, value: unknown, ...[context]: unknown[]): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value) || !isJsonObject(context)) return value
+  const { source } = context
+  return typeof source === 'string' && /^-?\d+$/.test(source) ? source : value
+}
+
+/** What the values of a provider's `error` mean, by their exact text. */
+export type ErrorKinds = Readonly<Record<string, ProviderFailureKind>>
+
+/**
+ * The errors of RFC 6749 §5.2 and §4.1.2.1; a plugin's own table takes precedence. `misconfigured` is what only a change
+ * of this service's settings can resolve. Operators are alerted by it, so it must not include what a caller can provoke:
+ * that is why `invalid_request`, which some providers send for a junk code, is not in this table.
+ */
+const standard: ErrorKinds = {
+  invalid_grant: 'invalid_grant',
+  invalid_client: 'misconfigured',
+  unauthorized_client: 'misconfigured',
+  unsupported_grant_type: 'misconfigured',
+  invalid_scope: 'misconfigured',
+  server_error: 'unavailable',
+  temporarily_unavailable: 'unavailable',
+}
+
+/** Whether a response is an error response. The status does not tell: some providers send errors with a 200. */
+export function isErrorResponse(response: JsonObject): boolean {
+  return (typeof response.error === 'string' && response.error !== '') || isJsonObject(response.error)
+}
+
+/**
+ * The kind of failure of a token endpoint's error response. Without a known `error`, 401 means that the client
+ * authentication failed (RFC 6749 §5.2).
+ */
+export function errorResponseKind(
+  response: JsonObject,
+  status: number,
+  own: ErrorKinds,
+): ProviderFailureKind {
+  const error = typeof response.error === 'string' ? response.error : ''
+  for (const table of [own, standard]) {
+    const kind = Object.hasOwn(table, error) ? table[error] : undefined
+    if (kind !== undefined) return kind
+  }
+  return status === 401 ? 'misconfigured' : 'invalid_response'
+}
+
+/**
+ * `error` and `error_description` of an error response, for the log.
+ * @param secrets what the request contained (code, verifier, token, client secret), in case the provider echoes it
+ */
+export function describeErrorResponse(
+  response: JsonObject,
+  secrets: readonly (string | undefined)[],
+): string {
+  const words = [response.error, response.error_description].filter((word) => typeof word === 'string')
+  return wordsForLog(words.join(', '), secrets)
+}
+
+/**
+ * Makes text from a provider safe for the log: one line, without characters that are invisible or change how the line is
+ * read (control characters, U+202E, U+2028), without email addresses, at most 200 characters.
+ * @param secrets removed from the text, both as they are and percent-encoded
+ */
+export function wordsForLog(words: string, secrets: readonly (string | undefined)[] = []): string {
+  let text = words
+  for (const secret of secrets)
+    if (secret !== undefined && secret !== '')
+      for (const form of [secret, encodeURIComponent(secret)]) text = text.replaceAll(form, '[removed]')
+  return text
+    .replace(/\p{Cf}+/gu, '')
+    .replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]+/gu, ' ')
+    .slice(0, 2_000)
+    .replace(emails, '[email]')
+    .slice(0, 200)
+    .toWellFormed()
+}
+
+/** An email address, plain or percent-encoded. It is better to remove a word too many than to log an address. */
+const emails = /(?:"[^"@]{1,256}"|[^\s@<>()"',;:]{1,256})(?:@|＠|%40)[^\s@<>()"',;]+/giu
+
+/**
+ * The header Retry-After (RFC 9110 §10.2.3: a number of seconds, or a date) as seconds from 1 to 60.
+ * @returns undefined if the header is missing or cannot be parsed
+ */
+export function retryAfterOf(header: string | string[] | undefined): number | undefined {
+  const value = (Array.isArray(header) ? header[0] : header)?.trim()
+  if (value === undefined || value === '') return undefined
+  const date = /^[A-Za-z]{3,9}, /.test(value) ? Date.parse(value) : Number.NaN
+  const seconds = /^\d+$/.test(value) ? Number(value) : (date - Date.now()) / 1000
+  return Number.isNaN(seconds) ? undefined : Math.min(60, Math.max(1, Math.ceil(seconds)))
+}
