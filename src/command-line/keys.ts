@@ -1,7 +1,7 @@
 import { dataDirectory, secretKeysOf } from '../config/development.ts'
 import type { KeyCommandOptions } from '../keys/manage-keys.ts'
 import { listKeys, resealKeys, revokeKey, rotateKey } from '../keys/manage-keys.ts'
-import { endSessionsOfKey } from '../sessions/end-sessions-of-key.ts'
+import { endSessionsOfKey } from '../sessions/all-sessions.ts'
 import type { Command, CommandContext } from './command.ts'
 import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'
 import { withDatabase } from './with-database.ts'

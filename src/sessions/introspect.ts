@@ -5,6 +5,7 @@ import { verifyAccessToken } from '../tokens/access-token.ts'
 import { InvalidToken } from '../tokens/invalid-token.ts'
 import type { RefreshClaims } from '../tokens/refresh-token.ts'
 import { verifyRefreshToken } from '../tokens/refresh-token.ts'
+import { sessionsWithOwners, usable } from './living.ts'
 
 /** A verified token of either kind. */
 export type AnyClaims =
@@ -84,9 +85,8 @@ export function decide(token: AnyClaims, session: LivingSession | undefined, sit
 async function livingSession(database: Database, sessionId: string): Promise<LivingSession | undefined> {
   const rows = await database.prisma.$queryRaw<{ user_id: string; site_id: string; generation: number }[]>`
     SELECT s.user_id, s.site_id, s.generation
-    FROM sessions AS s JOIN users AS u ON u.id = s.user_id JOIN sites AS c ON c.id = s.site_id
-    WHERE s.id = ${sessionId}::uuid AND s.revoked_at IS NULL AND s.expires_at > now()
-      AND u.disabled_at IS NULL AND c.disabled_at IS NULL`
+    FROM ${sessionsWithOwners}
+    WHERE s.id = ${sessionId}::uuid AND ${usable}`
   const [row] = rows
   return row && { userId: row.user_id, siteId: row.site_id, generation: row.generation }
 }

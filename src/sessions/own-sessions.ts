@@ -1,5 +1,6 @@
 import type { Database } from '../storage/postgres.ts'
 import { isUuid } from '../storage/uuid.ts'
+import { living, sessionsWithOwners, usable } from './living.ts'
 import type { BearerSession } from './session.ts'
 
 /** A living session of one person at one site, as its owner sees it. */
@@ -25,9 +26,8 @@ export async function listSessions(
   const sessions = await prisma.$queryRaw<ListedSession[]>`
     SELECT s.id, s.provider, s.created_at AS "createdAt", s.rotated_at AS "lastUsedAt",
       s.expires_at AS "expiresAt", s.id = ${sessionId}::uuid AS current
-    FROM sessions AS s JOIN users AS u ON u.id = s.user_id JOIN sites AS c ON c.id = s.site_id
-    WHERE s.user_id = ${userId}::uuid AND s.site_id = ${siteId} AND s.revoked_at IS NULL AND s.expires_at > now()
-      AND u.disabled_at IS NULL AND c.disabled_at IS NULL
+    FROM ${sessionsWithOwners}
+    WHERE s.user_id = ${userId}::uuid AND s.site_id = ${siteId} AND ${usable}
     ORDER BY s.id DESC`
   return sessions.some(({ current }) => current) ? sessions : undefined
 }
@@ -66,13 +66,13 @@ async function end(
   const [row] = await prisma.$queryRaw<{ askers: number; ended: number }[]>`
     WITH asker AS MATERIALIZED (
       SELECT s.user_id, s.site_id
-      FROM sessions AS s JOIN users AS u ON u.id = s.user_id JOIN sites AS c ON c.id = s.site_id
+      FROM ${sessionsWithOwners}
       WHERE s.id = ${sessionId}::uuid AND s.user_id = ${userId}::uuid AND s.site_id = ${siteId}
-        AND s.revoked_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL AND c.disabled_at IS NULL
+        AND ${usable}
     ), ended AS (
       UPDATE sessions AS s SET revoked_at = now() FROM asker AS a
       WHERE s.user_id = a.user_id AND s.site_id = a.site_id AND (${all}::boolean OR s.id = ${id}::uuid)
-        AND s.revoked_at IS NULL AND s.expires_at > now()
+        AND ${living}
       RETURNING s.id
     )
     SELECT (SELECT count(*) FROM asker)::int AS askers, (SELECT count(*) FROM ended)::int AS ended`

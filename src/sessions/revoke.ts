@@ -1,5 +1,6 @@
 import type { Database } from '../storage/postgres.ts'
 import type { AnyClaims } from './introspect.ts'
+import { living } from './living.ts'
 
 /**
  * Ends the session of a token (RFC 7009 §2.1): of a refresh token in any generation, or of an access token.
@@ -16,7 +17,7 @@ export async function revokeToken(
   const { sid } = known.claims
   const ended = await database.prisma.$queryRaw<unknown[]>`
     UPDATE sessions AS s SET revoked_at = now() FROM sites AS c
-    WHERE s.id = ${sid}::uuid AND c.id = s.site_id AND s.revoked_at IS NULL AND s.expires_at > now()
+    WHERE s.id = ${sid}::uuid AND c.id = s.site_id AND ${living}
       AND (s.site_id = ${proved}::text OR (${proved}::text IS NULL AND NOT c.require_secret))
     RETURNING s.id`
   if (ended.length > 0) return 'ended'

@@ -1,5 +1,6 @@
 import type { Database } from '../storage/postgres.ts'
 import { isNotCarriedOut, isTransient } from '../storage/postgres.ts'
+import { sessionsWithOwners, usable } from './living.ts'
 import { retry } from './retry.ts'
 import type { Session } from './session.ts'
 
@@ -86,8 +87,7 @@ async function rotate(
         OR (s.generation = ${generation}::int + 1 AND ${grace}::int > 0
           AND s.rotated_at > now() - ${grace}::int * interval '1 second') THEN NULL ELSE now() END
     FROM users AS u, sites AS c
-    WHERE s.id = ${sessionId}::uuid AND s.revoked_at IS NULL AND s.expires_at > now()
-      AND u.id = s.user_id AND u.disabled_at IS NULL AND c.id = s.site_id AND c.disabled_at IS NULL
+    WHERE s.id = ${sessionId}::uuid AND u.id = s.user_id AND c.id = s.site_id AND ${usable}
       AND (s.site_id = ${proved}::text OR (${proved}::text IS NULL AND NOT c.require_secret))
     RETURNING s.id AS "sessionId", s.user_id AS "userId", s.site_id AS "siteId", s.generation,
       s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid", s.revoked_at IS NOT NULL AS reused,
@@ -106,7 +106,7 @@ async function reasonOf({ prisma }: Database, { sessionId, proved }: RefreshRequ
   const [standing] = await prisma.$queryRaw<Standing[]>`
     SELECT s.site_id AS "siteId", c.require_secret AS "requireSecret",
       c.disabled_at IS NOT NULL AS "siteDisabled", u.disabled_at IS NOT NULL AS "userDisabled"
-    FROM sessions AS s JOIN users AS u ON u.id = s.user_id JOIN sites AS c ON c.id = s.site_id
+    FROM ${sessionsWithOwners}
     WHERE s.id = ${sessionId}::uuid`
   if (standing === undefined) return 'unknown'
   if (proved === null && standing.requireSecret) return 'secret-required'

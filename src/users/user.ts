@@ -1,3 +1,4 @@
+import { sessionsWithOwners, usable } from '../sessions/living.ts'
 import type { Database } from '../storage/postgres.ts'
 
 /** A person as they see themselves at a site; what the provider does not tell is null. */
@@ -26,8 +27,8 @@ export async function profileOf(
   const rows = await prisma.$queryRaw<UserProfile[]>`
     SELECT u.id AS "userId", u.name, u.login, u.email, u.email_verified AS "emailVerified",
       s.provider, s.id AS "sessionId", s.created_at AS "openedAt"
-    FROM sessions AS s JOIN users AS u ON u.id = s.user_id JOIN sites AS c ON c.id = s.site_id
+    FROM ${sessionsWithOwners}
     WHERE s.id = ${sessionId}::uuid AND s.user_id = ${userId}::uuid AND s.site_id = ${siteId}
-      AND s.revoked_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL AND c.disabled_at IS NULL`
+      AND ${usable}`
   return rows[0]
 }

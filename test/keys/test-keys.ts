@@ -3,7 +3,7 @@ import type t from 'tap'
 import type { KeyCommandOptions } from '../../src/keys/manage-keys.ts'
 import type { SigningKeys, SigningKeysOptions } from '../../src/keys/signing-keys.ts'
 import { createSigningKeys } from '../../src/keys/signing-keys.ts'
-import { endSessionsOfKey } from '../../src/sessions/end-sessions-of-key.ts'
+import { endSessionsOfKey } from '../../src/sessions/all-sessions.ts'
 
 /** What the keys of tests stand on, unless a test says otherwise. */
 export const settings = {
