@@ -1,6 +1,6 @@
 import { dataDirectory, secretKeysOf } from '../config/development.ts'
-import type { KeyCommandOptions } from '../keys/manage-keys.ts'
-import { listKeys, resealKeys, revokeKey, rotateKey } from '../keys/manage-keys.ts'
+import type { KeyCommandOptions } from '../keys/commands.ts'
+import { listKeys, resealKeys, revokeKey, rotateKey } from '../keys/commands.ts'
 import { endSessionsOfKey } from '../sessions/all-sessions.ts'
 import type { Command, CommandContext } from './command.ts'
 import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'

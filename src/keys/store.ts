@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { advisoryLocks } from '../storage/advisory-locks.ts'
-import type { StoredKey } from './key-material.ts'
+import type { StoredKey } from './material.ts'
 import type { Scheduled } from './schedule.ts'
 
 /** A row of `signing_keys`; times in milliseconds of the database's clock. */

@@ -1,6 +1,6 @@
 import { invalidToken, readBearer } from '../http/bearer.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
-import type { SigningKeys } from '../keys/signing-keys.ts'
+import type { SigningKeys } from '../keys/ring.ts'
 import { InvalidToken, verifyAccessToken } from '../tokens/access-token.ts'
 import type { AnyClaims } from './introspect.ts'
 import { readToken } from './introspect.ts'

@@ -1,4 +1,4 @@
-import type { SigningKeys } from '../keys/signing-keys.ts'
+import type { SigningKeys } from '../keys/ring.ts'
 import type { Database } from '../storage/postgres.ts'
 import type { AccessClaims } from '../tokens/access-token.ts'
 import { verifyAccessToken } from '../tokens/access-token.ts'

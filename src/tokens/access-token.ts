@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { SigningKeys } from '../keys/signing-keys.ts'
+import type { SigningKeys } from '../keys/ring.ts'
 import { InvalidToken } from './invalid-token.ts'
 import { timeClaims, Uuid, verifyToken } from './verify-token.ts'
 

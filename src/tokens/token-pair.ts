@@ -1,6 +1,6 @@
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
-import type { SigningKeys } from '../keys/signing-keys.ts'
+import type { SigningKeys } from '../keys/ring.ts'
 import type { AccessSubject } from './access-token.ts'
 import { issueAccessToken } from './access-token.ts'
 import type { RefreshSubject } from './refresh-token.ts'

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
-import type { KeyKind } from '../keys/key-material.ts'
-import type { SigningKeys } from '../keys/signing-keys.ts'
+import type { KeyKind } from '../keys/material.ts'
+import type { SigningKeys } from '../keys/ring.ts'
 import { InvalidToken } from './invalid-token.ts'
 
 /** Bytes of a token that is looked at at all; ours have less than one kilobyte. */
