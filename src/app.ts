@@ -27,6 +27,7 @@ import { Problem } from './problems/problem.ts'
 import { createProviderRegistry } from './providers/registry.ts'
 import { providerRoutes } from './providers/routes.ts'
 import { findSessionOfLogin, openSession } from './sessions/open-session.ts'
+import { ownSessionRoutes } from './sessions/own-sessions.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { siteRoutes } from './sites/routes.ts'
 import { createSites } from './sites/site.ts'
@@ -150,6 +151,7 @@ export async function createApp(config: Config, resources: Resources) {
   await app.register(siteRoutes, { sites, limits, keys, config })
   await app.register(siteLoginsRoute, { sites, limits, history })
   await app.register(sessionRoutes, { database, keys, sites, limits, config, metrics })
+  await app.register(ownSessionRoutes, { database, keys, limits })
   await app.register(userRoutes, { database, keys, limits })
   await app.register(providerRoutes, { providers: registry })
   await app.register(tokenRoutes, { keys, publicUrl })

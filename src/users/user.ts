@@ -1,5 +1,6 @@
 import { sessionsWithOwners, usable } from '../sessions/living.ts'
 import type { Database } from '../storage/postgres.ts'
+import type { BearerSession } from '../tokens/access-token.ts'
 
 /** A person as they see themselves at a site; what the provider does not tell is null. */
 export interface UserProfile {
@@ -22,7 +23,7 @@ export interface UserProfile {
  */
 export async function profileOf(
   { prisma }: Pick<Database, 'prisma'>,
-  { userId, sessionId, siteId }: { userId: string; sessionId: string; siteId: string },
+  { userId, sessionId, siteId }: BearerSession,
 ): Promise<UserProfile | undefined> {
   const rows = await prisma.$queryRaw<UserProfile[]>`
     SELECT u.id AS "userId", u.name, u.login, u.email, u.email_verified AS "emailVerified",
