@@ -12,7 +12,7 @@ import { openapi } from './http/openapi.ts'
 import { createRateLimits, noRateLimits } from './http/rate-limit.ts'
 import { createRunningWork } from './http/running-work.ts'
 import { createServer } from './http/server.ts'
-import type { SigningKeys } from './keys/signing-keys.ts'
+import type { SigningKeys } from './keys/ring.ts'
 import { callbackPage, callbackPath, callbackRoute } from './login/callback-route.ts'
 import { createClaims } from './login/claims.ts'
 import { createMemoryLoginStore } from './login/memory-login-store.ts'
@@ -26,6 +26,7 @@ import { problemPages } from './problems/pages.ts'
 import { Problem } from './problems/problem.ts'
 import { createProviderRegistry, providerRoutes } from './providers/registry.ts'
 import { findSessionOfLogin, openSession } from './sessions/open-session.ts'
+import { ownSessionRoutes } from './sessions/own-sessions.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { siteRoutes } from './sites/routes.ts'
 import { createSites } from './sites/site.ts'
@@ -149,6 +150,7 @@ export async function createApp(config: Config, resources: Resources) {
   await app.register(siteRoutes, { sites, limits, keys, config })
   await app.register(siteLoginsRoute, { sites, limits, history })
   await app.register(sessionRoutes, { database, keys, sites, limits, config, metrics })
+  await app.register(ownSessionRoutes, { database, keys, limits })
   await app.register(userRoutes, { database, keys, limits })
   await app.register(providerRoutes, { providers: registry })
   await app.register(tokenRoutes, { keys, publicUrl })

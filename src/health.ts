@@ -1,6 +1,6 @@
 import type { Health } from './http/health-routes.ts'
 import type { Metrics } from './http/metrics.ts'
-import type { SigningKeys } from './keys/signing-keys.ts'
+import type { SigningKeys } from './keys/ring.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
 import { pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'

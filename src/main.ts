@@ -2,7 +2,7 @@ import './node-version.ts'
 
 import closeWithGrace from 'close-with-grace'
 import { ConfigError } from './config/config.ts'
-import { UnusableKey } from './keys/key-material.ts'
+import { UnusableKey } from './keys/material.ts'
 import type { Service } from './service.ts'
 import { StartError, startService } from './service.ts'
 import { EmbeddedDatabaseError } from './storage/embedded.ts'

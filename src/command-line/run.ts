@@ -1,6 +1,6 @@
 import { ConfigError } from '../config/config.ts'
-import { KeyCommandError } from '../keys/manage-keys.ts'
-import { UnusableKey } from '../keys/signing-keys.ts'
+import { KeyCommandError } from '../keys/commands.ts'
+import { UnusableKey } from '../keys/material.ts'
 import { SiteError } from '../sites/site-error.ts'
 import { EmbeddedDatabaseError } from '../storage/embedded.ts'
 import { MigrationError } from '../storage/migrate.ts'

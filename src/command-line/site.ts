@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Config } from '../config/config.ts'
+import { deleteSessionsOfSite } from '../sessions/all-sessions.ts'
 import { applySites } from '../sites/apply.ts'
 import type { SiteFields, SiteRules } from '../sites/check-site.ts'
 import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../sites/manage.ts'
@@ -74,7 +75,7 @@ const commands = {
   async remove(args, context) {
     const [id] = takeWords(parseWords(args, {}).positionals, ['ID'])
     return withDatabase(context, async (database) => {
-      await removeSite(database, id)
+      await removeSite(database, id, (siteId) => deleteSessionsOfSite(database, siteId))
       return { id, removed: true }
     })
   },

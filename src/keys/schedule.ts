@@ -1,4 +1,4 @@
-import type { KeyKind } from './key-material.ts'
+import type { KeyKind } from './material.ts'
 
 /** What decides when a key signs and verifies. Times are milliseconds of the database's clock. */
 export interface Scheduled {

@@ -1,7 +1,6 @@
 import fastifyJwt from '@fastify/jwt'
 import Fastify from 'fastify'
-import type { KeyKind, KeyMaterial } from './key-material.ts'
-import type { PublicJwk } from './public-jwk.ts'
+import type { KeyKind, KeyMaterial, PublicJwk } from './material.ts'
 
 /** One key that signs and verifies, synchronously: the thread pool would double the work. */
 export interface SigningKey {

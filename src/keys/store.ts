@@ -1,5 +1,6 @@
 import type pg from 'pg'
-import type { StoredKey } from './key-material.ts'
+import { advisoryLocks } from '../storage/advisory-locks.ts'
+import type { StoredKey } from './material.ts'
 import type { Scheduled } from './schedule.ts'
 
 /** A row of `signing_keys`; times in milliseconds of the database's clock. */
@@ -12,9 +13,6 @@ export interface KeyTable {
 }
 
 type Queryable = Pick<pg.Pool, 'query'> | Pick<pg.PoolClient, 'query'>
-
-// Any constant of this service's own; the sweep and the sites have theirs, the migrations Prisma's.
-const lockKey = 7_413_002
 
 const milliseconds = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`
 
@@ -89,7 +87,7 @@ export async function underKeyLock<T>(
   let broken: Error | undefined
   try {
     await client.query('BEGIN')
-    await client.query('SELECT pg_advisory_xact_lock($1)', [lockKey])
+    await client.query('SELECT pg_advisory_xact_lock($1)', [advisoryLocks.keys])
     const result = await work(client)
     await client.query('COMMIT')
     return result

@@ -1,6 +1,8 @@
+import type pg from 'pg'
 import { Prisma } from '../../prisma/client/client.ts'
 import type { Database } from '../storage/postgres.ts'
 import { isUuid } from '../storage/uuid.ts'
+import { living } from './living.ts'
 
 /** A session as an operator sees it. */
 export interface SessionRecord {
@@ -27,13 +29,13 @@ export interface SessionSearch {
   readonly living: boolean
 }
 
-/** Sessions that one statement ends: a site may have very many. */
+/** Rows that one statement takes: it stays far below any statement timeout, however many sessions there are. */
 const batch = 5_000
 
 /** Sessions that fit, newest first; those that ended stay for a day. */
 export async function findSessions(
   { prisma }: Database,
-  { userId, siteId, living }: SessionSearch,
+  { userId, siteId, living: livingOnly }: SessionSearch,
   { limit, after }: { readonly limit: number; readonly after?: string },
 ): Promise<readonly SessionRecord[]> {
   if ([userId, after].some((given) => given !== undefined && !isUuid(given))) return []
@@ -41,21 +43,21 @@ export async function findSessions(
     Prisma.sql`true`,
     ...(userId === undefined ? [] : [Prisma.sql`user_id = ${userId}::uuid`]),
     ...(siteId === undefined ? [] : [Prisma.sql`site_id = ${siteId}`]),
-    ...(living ? [Prisma.sql`revoked_at IS NULL AND expires_at > now()`] : []),
+    ...(livingOnly ? [living] : []),
     ...(after === undefined ? [] : [Prisma.sql`id < ${after}::uuid`]),
   ]
   return prisma.$queryRaw<SessionRecord[]>`
     SELECT id, user_id AS "userId", site_id AS "siteId", provider, generation, created_at AS "createdAt",
       rotated_at AS "rotatedAt", expires_at AS "expiresAt", ends_at AS "endsAt",
       coalesce(revoked_at, CASE WHEN expires_at <= now() THEN expires_at END) AS "endedAt"
-    FROM sessions WHERE ${Prisma.join(conditions, ' AND ')} ORDER BY id DESC LIMIT ${limit}::int`
+    FROM sessions AS s WHERE ${Prisma.join(conditions, ' AND ')} ORDER BY id DESC LIMIT ${limit}::int`
 }
 
 /** Ends one session, whosever it is. Returns false where no living one has this id. */
 export async function endSessionById({ prisma }: Database, id: string): Promise<boolean> {
   if (!isUuid(id)) return false
   const ended = await prisma.$executeRaw`
-    UPDATE sessions SET revoked_at = now() WHERE id = ${id}::uuid AND revoked_at IS NULL AND expires_at > now()`
+    UPDATE sessions AS s SET revoked_at = now() WHERE s.id = ${id}::uuid AND ${living}`
   return ended > 0
 }
 
@@ -74,6 +76,37 @@ export async function endSessionsOf(
   for (let count = 1; count > 0; ended += count)
     count = await prisma.$executeRaw`
       UPDATE sessions SET revoked_at = now() WHERE id IN (
-        SELECT id FROM sessions WHERE ${mine} AND revoked_at IS NULL AND expires_at > now() LIMIT ${batch}::int)`
+        SELECT s.id FROM sessions AS s WHERE ${mine} AND ${living} LIMIT ${batch}::int)`
   return ended
+}
+
+/**
+ * Ends the living sessions whose current refresh token this key signed, page by page in the order of their ids
+ * (there is no index on the key: it would cost every refresh).
+ * @returns how many
+ */
+export async function endSessionsOfKey(pool: pg.Pool, kid: string): Promise<number> {
+  let ended = 0
+  let after: string | null = '00000000-0000-0000-0000-000000000000'
+  while (after !== null) {
+    const result: pg.QueryResult<{ ended: number; last: string | null }> = await pool.query(
+      `WITH page AS MATERIALIZED (SELECT id FROM sessions WHERE id > $1::uuid ORDER BY id LIMIT $3),
+       gone AS (
+         UPDATE sessions AS s SET revoked_at = now() FROM page
+         WHERE s.id = page.id AND s.refresh_kid = $2 AND ${living.text}
+         RETURNING s.id)
+       SELECT (SELECT count(*) FROM gone)::int AS ended, (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS last`,
+      [after, kid, batch],
+    )
+    ended += result.rows[0]?.ended ?? 0
+    after = result.rows[0]?.last ?? null
+  }
+  return ended
+}
+
+/** Deletes all sessions of a site, ended or not, batch by batch: for a site that is being removed. */
+export async function deleteSessionsOfSite({ prisma }: Database, siteId: string): Promise<void> {
+  for (let deleted = 1; deleted > 0; )
+    deleted = await prisma.$executeRaw`
+      DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE site_id = ${siteId} LIMIT ${batch}::int)`
 }

@@ -1,67 +1,55 @@
-import type { SigningKeys } from '../keys/signing-keys.ts'
+import type { Static } from 'typebox'
+import { Type } from 'typebox'
 import type { Database } from '../storage/postgres.ts'
-import type { AccessClaims } from '../tokens/access-token.ts'
-import { verifyAccessToken } from '../tokens/access-token.ts'
-import { InvalidToken } from '../tokens/invalid-token.ts'
-import type { RefreshClaims } from '../tokens/refresh-token.ts'
-import { verifyRefreshToken } from '../tokens/refresh-token.ts'
+import type { VerifiedToken } from '../tokens/token-pair.ts'
+import { sessionsWithOwners, usable } from './living.ts'
 
-/** A verified token of either kind. */
-export type AnyClaims =
-  | { readonly kind: 'access'; readonly claims: AccessClaims }
-  | { readonly kind: 'refresh'; readonly claims: RefreshClaims }
+/** The response of an introspection (RFC 7662 §2.2); an inactive token has no other member. */
+export const Introspection = Type.Object(
+  {
+    active: Type.Boolean(),
+    client_id: Type.Optional(Type.String()),
+    sub: Type.Optional(Type.String({ description: 'The user' })),
+    token_type: Type.Optional(Type.String({ description: 'Of an access token alone' })),
+    iss: Type.Optional(Type.String()),
+    aud: Type.Optional(
+      Type.Array(Type.String(), { description: 'Always a list here, of one for a refresh token' }),
+    ),
+    iat: Type.Optional(Type.Integer()),
+    exp: Type.Optional(Type.Integer()),
+    jti: Type.Optional(Type.String()),
+    sid: Type.Optional(Type.String({ description: 'The session' })),
+  },
+  { $id: 'Introspection', examples: [{ active: false }] },
+)
+export type Introspection = Static<typeof Introspection>
 
-/** What the database knows of a token's session; undefined where it lives no more. */
-export interface LivingSession {
+/** What the database knows of a token's session. */
+interface LivingSession {
   readonly userId: string
   readonly siteId: string
   readonly generation: number
 }
 
-/** RFC 7662 §2.2. */
-export type Introspection =
-  | { readonly active: false }
-  | {
-      readonly active: true
-      readonly client_id: string
-      /** The user. */
-      readonly sub: string
-      /** Of an access token alone. */
-      readonly token_type?: 'Bearer'
-      readonly iss: string
-      /** A list of one too, so that a typed client needs one type for it. */
-      readonly aud: string[]
-      readonly iat: number
-      readonly exp: number
-      readonly jti: string
-      readonly sid: string
-    }
-
-/** Either kind of token of ours; for anything else what is wrong with it. */
-export function readToken(keys: SigningKeys, token: string): AnyClaims | InvalidToken {
-  const refresh = claimsOrFlaw(() => ({ kind: 'refresh', claims: verifyRefreshToken(keys, token) }))
-  // A key is of one kind, so that only one of the two can have found it.
-  if (!(refresh instanceof InvalidToken) || refresh.flaw !== 'unknown-key') return refresh
-  return claimsOrFlaw(() => ({ kind: 'access', claims: verifyAccessToken(keys, token) }))
-}
-
 /**
  * Whether a token is good at this moment, as one site may know it: another site's is inactive, and so is a
- * superseded generation, also within the grace (asking must not tell a thief what still works). It only reads.
- * @param known as readToken gives it
+ * superseded generation, even within the grace (asking must not tell a thief what still works). It only reads.
  * @param siteId the site that asks, by its credentials
  */
 export async function introspect(
   database: Database,
-  known: AnyClaims,
+  token: VerifiedToken,
   siteId: string,
 ): Promise<Introspection> {
-  if (known.claims.client_id !== siteId) return { active: false }
-  return decide(known, await livingSession(database, known.claims.sid), siteId)
+  if (token.claims.client_id !== siteId) return { active: false }
+  return decide(token, await livingSession(database, token.claims.sid), siteId)
 }
 
-/** The decision alone. */
-export function decide(token: AnyClaims, session: LivingSession | undefined, siteId: string): Introspection {
+/**
+ * The decision alone.
+ * @param session undefined where it lives no more
+ */
+function decide(token: VerifiedToken, session: LivingSession | undefined, siteId: string): Introspection {
   const { claims } = token
   if (session === undefined || session.siteId !== siteId || claims.client_id !== siteId)
     return { active: false }
@@ -82,20 +70,9 @@ export function decide(token: AnyClaims, session: LivingSession | undefined, sit
 }
 
 async function livingSession(database: Database, sessionId: string): Promise<LivingSession | undefined> {
-  const rows = await database.prisma.$queryRaw<{ user_id: string; site_id: string; generation: number }[]>`
-    SELECT s.user_id, s.site_id, s.generation
-    FROM sessions AS s JOIN users AS u ON u.id = s.user_id JOIN sites AS c ON c.id = s.site_id
-    WHERE s.id = ${sessionId}::uuid AND s.revoked_at IS NULL AND s.expires_at > now()
-      AND u.disabled_at IS NULL AND c.disabled_at IS NULL`
-  const [row] = rows
-  return row && { userId: row.user_id, siteId: row.site_id, generation: row.generation }
-}
-
-function claimsOrFlaw(read: () => AnyClaims): AnyClaims | InvalidToken {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof InvalidToken) return error
-    throw error
-  }
+  const [row] = await database.prisma.$queryRaw<LivingSession[]>`
+    SELECT s.user_id AS "userId", s.site_id AS "siteId", s.generation
+    FROM ${sessionsWithOwners}
+    WHERE s.id = ${sessionId}::uuid AND ${usable}`
+  return row
 }

@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../storage/postgres.ts'
 import { isForeignKeyViolation, isTransient } from '../storage/postgres.ts'
+import { sessionsWithOwners, usable } from './living.ts'
 import { retry } from './retry.ts'
 import type { OpenedSession, OpenSession, SessionOfLogin } from './session.ts'
 
@@ -120,8 +121,8 @@ export async function findSessionOfLogin(
     SELECT s.id AS "sessionId", s.user_id AS "userId", s.site_id AS "siteId", s.generation,
       s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid",
       extract(epoch FROM now() - s.created_at)::float8 AS "ageSeconds",
-      s.revoked_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL AND c.disabled_at IS NULL AS living
-    FROM sessions AS s JOIN users AS u ON u.id = s.user_id JOIN sites AS c ON c.id = s.site_id
+      ${usable} AS living
+    FROM ${sessionsWithOwners}
     WHERE s.login_hash = ${loginHash}`
   return rows[0]
 }

@@ -5,16 +5,16 @@ import type { Credentials } from '../http/client-credentials.ts'
 import { unauthorized } from '../http/client-credentials.ts'
 import type { Metrics } from '../http/metrics.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
-import type { SigningKeys } from '../keys/signing-keys.ts'
+import type { SigningKeys } from '../keys/ring.ts'
 import { Problem } from '../problems/problem.ts'
 import { authenticate, countedOf, limitedSite } from '../sites/authenticate.ts'
 import type { Sites } from '../sites/site.ts'
 import type { Database } from '../storage/postgres.ts'
-import { InvalidToken } from '../tokens/invalid-token.ts'
 import type { RefreshClaims } from '../tokens/refresh-token.ts'
 import { verifyRefreshToken } from '../tokens/refresh-token.ts'
 import type { TokenPair } from '../tokens/token-pair.ts'
 import { issueTokenPair } from '../tokens/token-pair.ts'
+import { InvalidToken } from '../tokens/verify-token.ts'
 import type { RefreshOutcome, RefusalReason } from './rotate-session.ts'
 import { rotateSession } from './rotate-session.ts'
 import type { Session } from './session.ts'
@@ -34,16 +34,17 @@ export interface RefreshServices {
   readonly metrics: Pick<Metrics, 'refreshes'>
 }
 
-/** What a site's backend posts, and whence. */
+/** What a site's backend posts. */
 export interface RefreshRequest {
   readonly refreshToken: string
   readonly credentials?: Credentials
-  readonly address: string
+  /** Of the caller. */
+  readonly ip: string
 }
 
 /**
- * Trades a refresh token for a new pair (RFC 6749 §6): by its signature first, which costs us little, then by
- * one statement on its session.
+ * Trades a refresh token for a new pair (RFC 6749 §6). Its signature is checked first, which costs little, then one
+ * statement rotates its session.
  * @throws {Problem} wrong-credentials, refresh-token-invalid, refresh-token-reused,
  *   session-ended, user-disabled, site-disabled, secret-required, rate-limited
  */
@@ -55,17 +56,17 @@ export async function refresh(
 ): Promise<TokenPair> {
   const token = readToken(request.refreshToken, services)
   about.site = token.client_id
-  const caller = await authenticate(request.credentials, request.address, services)
+  const caller = await authenticate(request.credentials, request.ip, services)
   // Another site's token must not count against that site.
   if (caller !== undefined && caller.id !== token.client_id) throw new Problem('refresh-token-invalid')
   const site = caller ?? limitedSite(token.client_id, services.sites)
-  await services.limits.admit('refresh', site, countedOf(caller, request.address))
+  await services.limits.admit('refresh', site, countedOf(caller, request.ip))
   const outcome = await rotateSession(
     services.database,
     {
       sessionId: token.sid,
       generation: token.gen,
-      proved: caller?.id ?? null,
+      authenticatedSite: caller?.id ?? null,
       refreshKid: services.keys.active('refresh').kid,
       ttl: services.config.refreshTokenTtl,
       grace: services.config.refreshGrace,
@@ -74,7 +75,7 @@ export async function refresh(
   )
   services.metrics.refreshes.inc({ outcome: outcome.kind })
   if ('session' in outcome) return issueTokenPair(services.keys, outcome.session)
-  throw refusalOf(outcome, about.log)
+  throw problemOf(outcome, about.log)
 }
 
 function readToken(token: string, { keys, metrics }: RefreshServices): RefreshClaims {
@@ -87,7 +88,7 @@ function readToken(token: string, { keys, metrics }: RefreshServices): RefreshCl
   }
 }
 
-const refusals: Readonly<Record<RefusalReason, () => Problem>> = {
+const refused: Readonly<Record<RefusalReason, () => Problem>> = {
   'secret-required': () => unauthorized('secret-required'),
   'other-site': () => new Problem('refresh-token-invalid'),
   'site-disabled': () => new Problem('site-disabled'),
@@ -97,10 +98,10 @@ const refusals: Readonly<Record<RefusalReason, () => Problem>> = {
   unknown: () => new Problem('session-ended'),
 }
 
-/** How a token that ended its session is answered, and what the log says of it. */
+/** The problem for a token that ended its session, and the cause that is logged. */
 const endings = {
   reused: { problem: 'refresh-token-reused', cause: 'it was superseded before: somebody else may hold it' },
-  // The site did nothing wrong, and nobody is suspected: it learns what each later request will tell it too.
+  // Nobody is suspected, so the site gets the same problem as for any ended session.
   ahead: {
     problem: 'session-ended',
     cause:
@@ -108,11 +109,12 @@ const endings = {
   },
 } as const
 
-function refusalOf(
+/** The problem for an outcome without a session; a token that ended its session is logged. */
+function problemOf(
   outcome: Exclude<RefreshOutcome, { readonly session: Session }>,
   log: FastifyBaseLogger,
 ): Problem {
-  if (outcome.kind === 'refused') return refusals[outcome.reason]()
+  if (outcome.kind === 'refused') return refused[outcome.reason]()
   const { problem, cause } = endings[outcome.kind]
   log.warn(
     { sessionId: outcome.sessionId, siteId: outcome.siteId, cause },

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** When and how often a statement is repeated. */
-export interface AgainOptions {
-  /** Whether this failure allows a repetition. */
+export interface RetryOptions {
+  /** Whether the statement may be repeated after this failure. */
   readonly allowed: (error: unknown) => boolean
   /** Attempts in all; unlimited where a signal ends them. */
   readonly attempts: number
@@ -20,7 +20,7 @@ const longestPause = 1_000
  */
 export async function retry<T>(
   statement: (attempt: number) => Promise<T>,
-  { allowed, attempts, signal }: AgainOptions,
+  { allowed, attempts, signal }: RetryOptions,
 ): Promise<T> {
   const aborted = () => signal?.aborted === true
   for (let attempt = 1; ; attempt++) {

@@ -1,15 +1,16 @@
 import type { Database } from '../storage/postgres.ts'
 import { isNotCarriedOut, isTransient } from '../storage/postgres.ts'
+import { sessionsWithOwners, usable } from './living.ts'
 import { retry } from './retry.ts'
 import type { Session } from './session.ts'
 
 /** A verified refresh token and what the service adds; times in seconds. */
-export interface RefreshRequest {
+export interface RotationRequest {
   readonly sessionId: string
   /** The token's. */
   readonly generation: number
-  /** The site that proved itself by its secret, or null. */
-  readonly proved: string | null
+  /** The site that authenticated by its secret, or null. */
+  readonly authenticatedSite: string | null
   /** The refresh key that signs now. */
   readonly refreshKid: string
   /** REFRESH_TOKEN_TTL. */
@@ -19,18 +20,20 @@ export interface RefreshRequest {
 }
 
 /**
- * `rotated`: a new generation. `repeated`: the one that the immediate parent got before, within the grace (told
- * apart from `rotated` to a millisecond, for metrics). `reused`: a superseded token came back, and the session was
- * ended by this very request. `ahead`: the token is newer than its session, which proves that the database lost
- * commits (restored from a backup, or a standby took over that lagged), not that anybody stole it. The session is
- * ended all the same, as an end of it may be among the commits that were lost. `refused`: nothing was changed.
+ * - `rotated`: a new generation.
+ * - `repeated`: the generation that the same token got before, within the grace.
+ * - `reused`: a superseded token came back; this request ended the session.
+ * - `ahead`: the token is newer than its session, so the database lost commits (it was restored from a backup, or a
+ *   standby that lagged took over); nobody stole the token. This request ended the session all the same, because an end
+ *   of it may be among the lost commits.
+ * - `refused`: nothing was changed.
  */
 export type RefreshOutcome =
   | { readonly kind: 'rotated' | 'repeated'; readonly session: Session }
   | { readonly kind: 'reused' | 'ahead'; readonly sessionId: string; readonly siteId: string }
   | { readonly kind: 'refused'; readonly reason: RefusalReason }
 
-/** Only `secret-required` is for a 401: the caller is to send the site's secret. */
+/** Why nothing was changed. Only `secret-required` becomes a 401: the caller must send the site's secret. */
 export type RefusalReason =
   | 'secret-required'
   | 'other-site'
@@ -49,7 +52,7 @@ export type RefusalReason =
  */
 export async function rotateSession(
   database: Database,
-  request: RefreshRequest,
+  request: RotationRequest,
   signal?: AbortSignal,
 ): Promise<RefreshOutcome> {
   const [row] = await retry(() => rotate(database, request), {
@@ -68,12 +71,13 @@ export async function rotateSession(
 type Rotated = Session & { readonly reused: boolean; readonly fresh: boolean }
 
 /**
- * design: the token's generation is compared under the row lock. The grace is asked for by itself too: a
- * statement that began before the one it waited for would otherwise see `rotated_at` ahead of its own now().
+ * The generations are compared under the row's lock. `grace > 0` is a condition of its own because a statement that
+ * waited for another's lock may see a `rotated_at` later than its own now(): without a grace that would count as within
+ * it. `fresh` (`rotated_at` is now, to the millisecond) tells `rotated` from `repeated`, for metrics.
  */
 async function rotate(
   { prisma }: Database,
-  { sessionId, generation, proved, refreshKid, ttl, grace }: RefreshRequest,
+  { sessionId, generation, authenticatedSite, refreshKid, ttl, grace }: RotationRequest,
 ): Promise<Rotated[]> {
   return await prisma.$queryRaw<Rotated[]>`
     UPDATE sessions AS s SET
@@ -86,31 +90,34 @@ async function rotate(
         OR (s.generation = ${generation}::int + 1 AND ${grace}::int > 0
           AND s.rotated_at > now() - ${grace}::int * interval '1 second') THEN NULL ELSE now() END
     FROM users AS u, sites AS c
-    WHERE s.id = ${sessionId}::uuid AND s.revoked_at IS NULL AND s.expires_at > now()
-      AND u.id = s.user_id AND u.disabled_at IS NULL AND c.id = s.site_id AND c.disabled_at IS NULL
-      AND (s.site_id = ${proved}::text OR (${proved}::text IS NULL AND NOT c.require_secret))
+    WHERE s.id = ${sessionId}::uuid AND u.id = s.user_id AND c.id = s.site_id AND ${usable}
+      AND (s.site_id = ${authenticatedSite}::text OR (${authenticatedSite}::text IS NULL AND NOT c.require_secret))
     RETURNING s.id AS "sessionId", s.user_id AS "userId", s.site_id AS "siteId", s.generation,
       s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid", s.revoked_at IS NOT NULL AS reused,
       s.rotated_at = now()::timestamptz(3) AS fresh`
 }
 
-interface Standing {
+/** The state of a session, its site and its user. */
+interface SessionState {
   readonly siteId: string
   readonly requireSecret: boolean
   readonly siteDisabled: boolean
   readonly userDisabled: boolean
 }
 
-/** Cold: only after the statement changed nothing. */
-async function reasonOf({ prisma }: Database, { sessionId, proved }: RefreshRequest): Promise<RefusalReason> {
-  const [standing] = await prisma.$queryRaw<Standing[]>`
+/** Asked only after the statement changed nothing, which is rare. */
+async function reasonOf(
+  { prisma }: Database,
+  { sessionId, authenticatedSite }: RotationRequest,
+): Promise<RefusalReason> {
+  const [state] = await prisma.$queryRaw<SessionState[]>`
     SELECT s.site_id AS "siteId", c.require_secret AS "requireSecret",
       c.disabled_at IS NOT NULL AS "siteDisabled", u.disabled_at IS NOT NULL AS "userDisabled"
-    FROM sessions AS s JOIN users AS u ON u.id = s.user_id JOIN sites AS c ON c.id = s.site_id
+    FROM ${sessionsWithOwners}
     WHERE s.id = ${sessionId}::uuid`
-  if (standing === undefined) return 'unknown'
-  if (proved === null && standing.requireSecret) return 'secret-required'
-  if (proved !== null && proved !== standing.siteId) return 'other-site'
-  if (standing.siteDisabled) return 'site-disabled'
-  return standing.userDisabled ? 'user-disabled' : 'ended'
+  if (state === undefined) return 'unknown'
+  if (authenticatedSite === null && state.requireSecret) return 'secret-required'
+  if (authenticatedSite !== null && authenticatedSite !== state.siteId) return 'other-site'
+  if (state.siteDisabled) return 'site-disabled'
+  return state.userDisabled ? 'user-disabled' : 'ended'
 }

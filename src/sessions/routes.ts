@@ -1,35 +1,58 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { invalidToken } from '../http/bearer.ts'
-import { readCredentials, unauthorized } from '../http/client-credentials.ts'
+import { Type } from 'typebox'
+import { credentialParameters, readCredentials, unauthorized } from '../http/client-credentials.ts'
 import { withDeadline } from '../http/deadline.ts'
 import { bodyProblems, formTypes, problemResponses, ref } from '../http/openapi.ts'
 import { Problem } from '../problems/problem.ts'
 import { authenticate, countedOf, limitedSite } from '../sites/authenticate.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
-import { readBearerSession, readPosted } from './bearer-session.ts'
-import { introspect } from './introspect.ts'
-import { endAllSessions, endSession, listSessions } from './own-sessions.ts'
+import { Introspection, introspect } from './introspect.ts'
+import { readPostedToken } from './read-token.ts'
 import type { RefreshServices } from './refresh.ts'
 import { refresh } from './refresh.ts'
 import { revokeToken } from './revoke.ts'
-import {
-  Introspection,
-  IntrospectToken,
-  RefreshTokens,
-  RevokeToken,
-  SessionList,
-  SessionPath,
-} from './schemas.ts'
 
+const example = 'eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.eyJzaWQiOiIwMTkz….Qz1t…'
+
+/** Longer than any token that this service issues. */
+const tokenText = (description: string) => Type.String({ minLength: 1, maxLength: 12_000, description })
+
+const RefreshTokens = Type.Object(
+  {
+    refresh_token: tokenText('The latest refresh token of the session'),
+    grant_type: Type.Optional(
+      Type.String({ maxLength: 64, description: 'refresh_token; standard OAuth clients send it' }),
+    ),
+    ...credentialParameters,
+  },
+  { $id: 'RefreshTokens', examples: [{ refresh_token: example }] },
+)
+
+const RevokeToken = Type.Object(
+  {
+    token: tokenText('A refresh or access token: its session ends'),
+    token_type_hint: Type.Optional(Type.String({ maxLength: 64, description: 'Not needed (RFC 7009 §2.1)' })),
+    ...credentialParameters,
+  },
+  { $id: 'RevokeToken', examples: [{ token: example }] },
+)
+
+const IntrospectToken = Type.Object(
+  {
+    token: tokenText('A refresh or access token of your own site'),
+    token_type_hint: Type.Optional(Type.String({ maxLength: 64, description: 'Not needed (RFC 7662 §2.1)' })),
+    ...credentialParameters,
+  },
+  { $id: 'IntrospectToken', examples: [{ token: example }] },
+)
+
+/** Sites without `require_secret` need not authenticate. */
 const site = [{}, { site: [] }]
-const user = [{ accessToken: [] }]
-const userFailures = ['token-missing', 'token-invalid', 'rate-limited'] as const
 
-/** The life of a session after its login: refresh, introspection, revocation, and what its owner may do. */
+/** What a site's backend does with the tokens of a session: refresh, introspection, revocation. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<RefreshServices> = async (app, services) => {
   const { database, config } = services
-  for (const schema of [RefreshTokens, RevokeToken, IntrospectToken, Introspection, SessionList])
-    app.addSchema(schema)
+  for (const schema of [RefreshTokens, RevokeToken, IntrospectToken, Introspection]) app.addSchema(schema)
 
   app.post(
     '/api/v1/oauth/refresh/',
@@ -56,7 +79,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RefreshServices> = async (
           ),
         },
       },
-      // Before the schema: with another grant the parameters are others too, and that one is missing says little.
+      // Before the schema: another grant has other parameters, so a message that one is missing would mislead.
       preValidation: async ({ body }) => checkGrantType(body),
     },
     async (request) => {
@@ -66,7 +89,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RefreshServices> = async (
         refresh(
           {
             refreshToken,
-            address: request.ip,
+            ip: request.ip,
             ...(credentials && { credentials }),
           },
           services,
@@ -97,11 +120,11 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RefreshServices> = async (
       const credentials = readCredentials(request.headers.authorization, request.body)
       const caller = await authenticate(credentials, request.ip, services)
       request.site = caller?.id
-      const known = await readPosted(request.body.token, request.ip, services)
-      if (known !== undefined) {
-        const site = caller ?? limitedSite(known.claims.client_id, services.sites)
+      const token = await readPostedToken(request.body.token, request.ip, services)
+      if (token !== undefined) {
+        const site = caller ?? limitedSite(token.claims.client_id, services.sites)
         await services.limits.admit('revoke', site, countedOf(caller, request.ip))
-        const outcome = await revokeToken(database, known, caller?.id ?? null)
+        const outcome = await revokeToken(database, token, caller?.id ?? null)
         if (outcome === 'secret-required') throw unauthorized('secret-required')
       }
       return reply
@@ -132,92 +155,15 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RefreshServices> = async (
       const caller = await authenticate(credentials, request.ip, services)
       request.site = caller?.id
       if (caller === undefined) throw unauthorized('secret-required')
-      const known = await readPosted(request.body.token, request.ip, services)
-      if (known === undefined) return { active: false }
-      await services.limits.introspection(caller, known.claims.sid)
-      return await introspect(database, known, caller.id)
-    },
-  )
-
-  app.get(
-    '/api/v1/me/sessions/',
-    {
-      schema: {
-        operationId: 'listSessions',
-        tags: ['Sessions'],
-        summary: "The user's sessions at this site",
-        security: user,
-        response: {
-          200: { description: 'Newest first', content: { 'application/json': { schema: ref(SessionList) } } },
-          ...problemResponses(...userFailures),
-        },
-      },
-    },
-    async (request) => {
-      const asker = await readBearerSession(request.headers.authorization, request.ip, services)
-      const sessions = await listSessions(database, asker)
-      if (sessions === undefined) throw invalidToken()
-      return {
-        sessions: sessions.map(({ id, provider, createdAt, lastUsedAt, expiresAt, current }) => ({
-          id,
-          provider,
-          created_at: createdAt.toISOString(),
-          last_used_at: lastUsedAt.toISOString(),
-          expires_at: expiresAt.toISOString(),
-          current,
-        })),
-      }
-    },
-  )
-
-  app.delete(
-    '/api/v1/me/sessions/',
-    {
-      schema: {
-        operationId: 'endAllSessions',
-        tags: ['Sessions'],
-        summary: 'Log the user out of this site everywhere',
-        security: user,
-        response: {
-          204: { description: 'All are ended', type: 'null' },
-          ...problemResponses(...userFailures),
-        },
-      },
-    },
-    async (request, reply) => {
-      const asker = await readBearerSession(request.headers.authorization, request.ip, services)
-      const ended = await endAllSessions(database, asker)
-      if (ended === undefined) throw invalidToken()
-      return reply.code(204).send(null)
-    },
-  )
-
-  app.delete(
-    '/api/v1/me/sessions/:id',
-    {
-      schema: {
-        operationId: 'endSession',
-        tags: ['Sessions'],
-        summary: 'Log the user out of one session',
-        security: user,
-        params: SessionPath,
-        response: {
-          204: { description: 'It is ended', type: 'null' },
-          ...problemResponses(...userFailures, 'session-not-found'),
-        },
-      },
-    },
-    async (request, reply) => {
-      const asker = await readBearerSession(request.headers.authorization, request.ip, services)
-      const outcome = await endSession(database, asker, request.params.id)
-      if (outcome === 'asker-ended') throw invalidToken()
-      if (outcome === 'not-found') throw new Problem('session-not-found')
-      return reply.code(204).send(null)
+      const token = await readPostedToken(request.body.token, request.ip, services)
+      if (token === undefined) return { active: false }
+      await services.limits.introspection(caller, token.claims.sid)
+      return await introspect(database, token, caller.id)
     },
   )
 }
 
-/** RFC 6749 §5.2; a client of our own may leave it out. */
+/** A client may leave `grant_type` out; any other grant is refused (RFC 6749 §5.2). */
 function checkGrantType(body: unknown): void {
   const grantType = Object.entries(Object(body)).find(([name]) => name === 'grant_type')?.[1]
   if (typeof grantType === 'string' && grantType !== 'refresh_token')

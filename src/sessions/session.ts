@@ -1,16 +1,9 @@
 import type { ProviderProfile } from '../providers/provider.ts'
+import type { BearerSession } from '../tokens/access-token.ts'
+import type { RefreshSubject } from '../tokens/refresh-token.ts'
 
-/** A generation of a session, as tokens are signed for it. */
-export interface Session {
-  readonly sessionId: string
-  readonly userId: string
-  readonly siteId: string
-  readonly generation: number
-  /** The session ends then unless it is refreshed; never later than SESSION_MAX_AGE. */
-  readonly expiresAt: Date
-  /** The key that signs this generation's refresh token. */
-  readonly refreshKid: string
-}
+/** One generation of a session, as its tokens are signed. */
+export type Session = BearerSession & RefreshSubject
 
 /** The session that a login opened, by the database's clock. */
 export interface SessionOfLogin extends Session {
@@ -38,10 +31,3 @@ export type OpenedSession =
   | { readonly kind: 'exists' }
   | { readonly kind: 'disabled' }
   | { readonly kind: 'site-gone' }
-
-/** Who asks by an access token: its claims `sid`, `sub`, `client_id`. */
-export interface BearerSession {
-  readonly sessionId: string
-  readonly userId: string
-  readonly siteId: string
-}

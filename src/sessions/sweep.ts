@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import { advisoryLocks } from '../storage/advisory-locks.ts'
 import type { Database } from '../storage/postgres.ts'
 
 /** How the sweep works; seconds and rows. */
@@ -13,8 +14,6 @@ export interface SweepOptions {
   readonly signal?: AbortSignal
 }
 
-/** Any constant of this service's own; the keys (key-store.ts) and the sites (change-sites.ts) have theirs. */
-const lockKey = 7_413_003
 const day = 86_400
 
 /** Milliseconds. */
@@ -35,7 +34,7 @@ export async function sweepSessions(
   const aborted = () => signal?.aborted === true
   while (after !== null && !aborted()) {
     const rows: SweptPage[] = await prisma.$queryRaw<SweptPage[]>`
-      WITH lock AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${lockKey}::bigint) AS taken),
+      WITH lock AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${advisoryLocks.sweep}::bigint) AS taken),
       page AS MATERIALIZED (
         SELECT s.id FROM sessions AS s WHERE (SELECT taken FROM lock) AND s.id > ${after}::uuid
         ORDER BY s.id LIMIT ${pageSize}::int

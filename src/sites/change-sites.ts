@@ -1,11 +1,9 @@
 import type { Prisma } from '../../prisma/client/client.ts'
+import { advisoryLocks } from '../storage/advisory-locks.ts'
 import type { Database } from '../storage/postgres.ts'
 import { transactionOptions } from '../storage/postgres.ts'
 import type { SiteFields } from './check-site.ts'
 import { SiteError } from './site-error.ts'
-
-// Any constant that no other lock of ours has.
-const lockKey = 7_413_004
 
 /**
  * Runs a change of sites in a transaction of its own, one change after the other in the whole deployment: what it
@@ -16,7 +14,7 @@ export function changeSites<Result>(
   work: (transaction: Prisma.TransactionClient) => Promise<Result>,
 ): Promise<Result> {
   return database.prisma.$transaction(async (transaction) => {
-    await transaction.$executeRaw`SELECT pg_advisory_xact_lock(${lockKey}::int8)`
+    await transaction.$executeRaw`SELECT pg_advisory_xact_lock(${advisoryLocks.sites}::int8)`
     return work(transaction)
   }, transactionOptions)
 }

@@ -110,15 +110,18 @@ export async function rotateSecret(database: Database, id: string): Promise<With
 /**
  * Removes a site for good: its URLs are free for others, its sessions end. A site may have very many sessions, so
  * it is disabled first and they go in batches; where this is interrupted, it can be called again.
+ * @param deleteSessions deletes every session of the site
  * @throws {SiteError} not-found
  */
-export async function removeSite(database: Database, id: string): Promise<void> {
+export async function removeSite(
+  database: Database,
+  id: string,
+  deleteSessions: (siteId: string) => Promise<void>,
+): Promise<void> {
   await changeSites(database, async (transaction) =>
     changeSite(transaction, await known(transaction, id), { disabled: true }),
   )
-  for (let deleted = 1; deleted > 0; )
-    deleted = await database.prisma.$executeRaw`
-      DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE site_id = ${id} LIMIT 5000)`
+  await deleteSessions(id)
   await changeSites(database, (transaction) => transaction.site.deleteMany({ where: { id } }))
 }
 

@@ -2,23 +2,16 @@ import { randomUUID } from 'node:crypto'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { SigningKeys } from '../keys/signing-keys.ts'
-import { InvalidToken } from './invalid-token.ts'
-import { timeClaims, Uuid, verifyToken } from './verify-token.ts'
-
-export { InvalidToken } from './invalid-token.ts'
+import type { SigningKeys } from '../keys/ring.ts'
+import { commonClaims, InvalidToken, kidOf, Uuid, verifyToken } from './verify-token.ts'
 
 /** The claims of an access token (RFC 9068 §2.2); nothing about the person beyond the id. */
 const AccessClaims = Type.Object({
-  iss: Type.String(),
+  ...commonClaims,
   /** The user. */
   sub: Uuid,
-  /** The site, which verifies offline, and we ourselves, for `/me`. */
+  /** The site, which verifies offline, and this service itself, for `/me`. */
   aud: Type.Tuple([Type.String(), Type.String()]),
-  client_id: Type.String(),
-  jti: Type.String({ minLength: 1 }),
-  sid: Uuid,
-  ...timeClaims,
 })
 
 /** The claims of a verified access token. */
@@ -27,8 +20,8 @@ export type AccessClaims = Static<typeof AccessClaims>
 /** ACCESS_TOKEN_TTL is an hour at most, src/config/variables.ts. */
 const access = { kind: 'access', claims: Compile(AccessClaims), longestLife: 3600 } as const
 
-/** Whom a token speaks of. */
-export interface AccessSubject {
+/** The session, user and site that an access token names; its bearer acts for them. */
+export interface BearerSession {
   readonly userId: string
   readonly siteId: string
   readonly sessionId: string
@@ -40,7 +33,7 @@ export interface AccessSubject {
  */
 export function issueAccessToken(
   keys: SigningKeys,
-  { userId, siteId, sessionId }: AccessSubject,
+  { userId, siteId, sessionId }: BearerSession,
   life = keys.accessTokenTtl,
 ): string {
   const iat = Math.floor(keys.now() / 1000)
@@ -57,11 +50,13 @@ export function issueAccessToken(
 }
 
 /**
- * The claims of an access token of ours that is good now. Whether its session still lives is another question.
+ * The claims of an access token of this service that is good now. Whether its session still lives, only the database
+ * knows.
+ * @param kid of its header, where the caller has read it already
  * @throws {InvalidToken} whatever is wrong, and nothing else
  */
-export function verifyAccessToken(keys: SigningKeys, token: string): AccessClaims {
-  const claims = verifyToken(keys, token, access)
+export function verifyAccessToken(keys: SigningKeys, token: string, kid = kidOf(token)): AccessClaims {
+  const claims = verifyToken(keys, token, kid, access)
   if (claims.aud[0] !== claims.client_id || claims.aud[1] !== keys.issuer) throw new InvalidToken('claims')
   return claims
 }

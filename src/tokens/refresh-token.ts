@@ -2,20 +2,15 @@ import { randomUUID } from 'node:crypto'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { SigningKeys } from '../keys/signing-keys.ts'
-import { timeClaims, Uuid, verifyToken } from './verify-token.ts'
+import type { SigningKeys } from '../keys/ring.ts'
+import { commonClaims, kidOf, verifyToken } from './verify-token.ts'
 
 /** The claims of a refresh token: it names a session and a generation, and nothing else of it is stored. */
 const RefreshClaims = Type.Object({
-  iss: Type.String(),
+  ...commonClaims,
   aud: Type.String(),
-  sid: Uuid,
   /** The column is a PostgreSQL integer, and one more must fit. */
   gen: Type.Integer({ minimum: 0, maximum: 2_147_483_646 }),
-  /** The site. */
-  client_id: Type.String(),
-  jti: Type.String({ minLength: 1 }),
-  ...timeClaims,
 })
 
 /** The claims of a verified refresh token. */
@@ -24,14 +19,14 @@ export type RefreshClaims = Static<typeof RefreshClaims>
 /** SESSION_MAX_AGE and REFRESH_TOKEN_TTL are two years at most, src/config/variables.ts; a second for rounding. */
 const refresh = { kind: 'refresh', claims: Compile(RefreshClaims), longestLife: 63_072_001 } as const
 
-/** A generation of a session to sign for. */
+/** The generation of a session that a refresh token names. */
 export interface RefreshSubject {
   readonly sessionId: string
   readonly siteId: string
   readonly generation: number
-  /** The session ends then, unless it is used. */
+  /** The session ends then unless it is refreshed; never later than SESSION_MAX_AGE. */
   readonly expiresAt: Date
-  /** As the row says: revoking that key must end this session. */
+  /** The key that signs this generation's refresh token, as stored: revoking that key must end this session. */
   readonly refreshKid: string
 }
 
@@ -55,9 +50,11 @@ export function issueRefreshToken(keys: SigningKeys, session: RefreshSubject): s
 }
 
 /**
- * The claims of a refresh token of ours that is good now; its session and generation are the database's to judge.
+ * The claims of a refresh token of this service that is good now. Whether its session still lives, and which generation
+ * is the current one, only the database knows.
+ * @param kid of its header, where the caller has read it already
  * @throws {InvalidToken} whatever is wrong, and nothing else
  */
-export function verifyRefreshToken(keys: SigningKeys, token: string): RefreshClaims {
-  return verifyToken(keys, token, refresh)
+export function verifyRefreshToken(keys: SigningKeys, token: string, kid = kidOf(token)): RefreshClaims {
+  return verifyToken(keys, token, kid, refresh)
 }

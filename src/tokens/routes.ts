@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { problemResponsesWithoutStore, ref } from '../http/openapi.ts'
-import type { SigningKeys } from '../keys/signing-keys.ts'
+import type { SigningKeys } from '../keys/ring.ts'
 
 const authMethods = ['client_secret_basic', 'client_secret_post']
 
@@ -77,7 +77,7 @@ const ServerMetadata = Type.Object(
   },
 )
 
-/** Seconds for which anybody may keep the keys; rotation waits for longer (key-schedule.ts). */
+/** Seconds for which anybody may keep the keys; rotation waits for longer (keys/schedule.ts). */
 const jwksMaxAge = 300
 
 /** What JOSE and OAuth libraries look up by themselves. */

@@ -1,12 +1,13 @@
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
-import type { SigningKeys } from '../keys/signing-keys.ts'
-import type { AccessSubject } from './access-token.ts'
-import { issueAccessToken } from './access-token.ts'
-import type { RefreshSubject } from './refresh-token.ts'
-import { issueRefreshToken } from './refresh-token.ts'
+import type { SigningKeys } from '../keys/ring.ts'
+import type { AccessClaims, BearerSession } from './access-token.ts'
+import { issueAccessToken, verifyAccessToken } from './access-token.ts'
+import type { RefreshClaims, RefreshSubject } from './refresh-token.ts'
+import { issueRefreshToken, verifyRefreshToken } from './refresh-token.ts'
+import { kidOf } from './verify-token.ts'
 
-/** What a finish and a refresh answer (RFC 6749 §5.1). */
+/** The token response of a finish and of a refresh (RFC 6749 §5.1). */
 export const TokenPair = Type.Object(
   {
     access_token: Type.String({
@@ -38,7 +39,7 @@ export type TokenPair = Static<typeof TokenPair>
  * Signs both tokens of a session's generation. The access token does not outlive the session.
  * @param session as the database returned it
  */
-export function issueTokenPair(keys: SigningKeys, session: AccessSubject & RefreshSubject): TokenPair {
+export function issueTokenPair(keys: SigningKeys, session: BearerSession & RefreshSubject): TokenPair {
   const left = Math.ceil((session.expiresAt.getTime() - keys.now()) / 1000)
   const life = Math.max(1, Math.min(keys.accessTokenTtl, left))
   return {
@@ -47,4 +48,20 @@ export function issueTokenPair(keys: SigningKeys, session: AccessSubject & Refre
     token_type: 'Bearer',
     expires_in: life,
   }
+}
+
+/** A verified token of either kind. */
+export type VerifiedToken =
+  | { readonly kind: 'access'; readonly claims: AccessClaims }
+  | { readonly kind: 'refresh'; readonly claims: RefreshClaims }
+
+/**
+ * Verifies a token of unknown kind. A signing key is of one kind, so the `kid` of the header tells which it is.
+ * @throws {InvalidToken} whatever is wrong, and nothing else
+ */
+export function verifyEitherToken(keys: SigningKeys, token: string): VerifiedToken {
+  const kid = kidOf(token)
+  return keys.find('refresh', kid) === undefined
+    ? { kind: 'access', claims: verifyAccessToken(keys, token, kid) }
+    : { kind: 'refresh', claims: verifyRefreshToken(keys, token, kid) }
 }

@@ -1,24 +1,54 @@
 import { Type } from 'typebox'
-import type { KeyKind } from '../keys/key-material.ts'
-import type { SigningKeys } from '../keys/signing-keys.ts'
-import { InvalidToken } from './invalid-token.ts'
+import type { KeyKind } from '../keys/material.ts'
+import type { SigningKeys } from '../keys/ring.ts'
 
-/** Bytes of a token that is looked at at all; ours have less than one kilobyte. */
-const longest = 8 * 1024
+/** Why a token was refused, for logs and metrics. */
+export type TokenFlaw =
+  | 'too-long'
+  | 'malformed'
+  | 'critical-header'
+  | 'unknown-key'
+  | 'signature'
+  | 'claims'
+  | 'expired'
 
-/** Milliseconds that `iat` and `nbf` may lie ahead: a database that took over may have another clock. */
+/** A token that this service did not issue, or that is not good now. It holds nothing of the token, so it may be logged. */
+export class InvalidToken extends Error {
+  override readonly name = 'InvalidToken'
+  readonly flaw: TokenFlaw
+
+  constructor(flaw: TokenFlaw) {
+    super(`The token was refused: ${flaw}.`)
+    this.flaw = flaw
+  }
+}
+
+/** Bytes. A longer token is refused unread; those that this service issues have less than one kilobyte. */
+const maxLength = 8 * 1024
+
+/** Milliseconds by which `iat` and `nbf` may be ahead: a database that took over may have another clock. */
 const leeway = 60_000
 
 /** Seconds since the epoch (RFC 7519 §2), up to the year 9999. */
-export const NumericDate = Type.Integer({ minimum: 1, maximum: 253_402_300_799 })
+const NumericDate = Type.Integer({ minimum: 1, maximum: 253_402_300_799 })
 
-/** What every token of ours has; RFC 7519 §4.1. */
-export const timeClaims = { iat: NumericDate, exp: NumericDate, nbf: Type.Optional(NumericDate) }
-
-/** Ids of ours, UUIDs in lower case. */
+/** The id of a user or a session: a UUID in lower case. */
 export const Uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' })
 
-/** A kind of token, as its module describes it. */
+/** The claims that both kinds of token have (RFC 7519 §4.1). */
+export const commonClaims = {
+  iss: Type.String(),
+  /** The site. */
+  client_id: Type.String(),
+  jti: Type.String({ minLength: 1 }),
+  /** The session. */
+  sid: Uuid,
+  iat: NumericDate,
+  exp: NumericDate,
+  nbf: Type.Optional(NumericDate),
+}
+
+/** A kind of token, as access-token.ts and refresh-token.ts describe it. */
 export interface TokenKind<Claims> {
   readonly kind: KeyKind
   readonly claims: { Check(value: unknown): value is Claims }
@@ -27,17 +57,19 @@ export interface TokenKind<Claims> {
 }
 
 /**
- * The claims of a token that is ours, of this kind and good now. The key is an exact look-up by `kid` before
- * anything is verified; nothing in the header chooses an algorithm or an address (RFC 8725 §3.1, §3.10).
+ * The claims of a token that this service issued, of this kind and good now. The key is looked up by the exact `kid`
+ * before anything is verified; nothing in the header chooses an algorithm or a URL (RFC 8725 §3.1, §3.10).
  * Expiry has no leeway, as one clock (the database's) both sets and judges it.
+ * @param kid the token's, as kidOf gives it
  * @throws {InvalidToken} whatever is wrong, and nothing else
  */
 export function verifyToken<Claims>(
   keys: SigningKeys,
   token: string,
+  kid: string,
   { kind, claims: schema, longestLife }: TokenKind<Claims>,
 ): Claims {
-  const key = keys.find(kind, kidOf(token))
+  const key = keys.find(kind, kid)
   if (key === undefined) throw new InvalidToken('unknown-key')
   const claims = signedClaims(() => key.verify(token))
   if (!schema.Check(claims)) throw new InvalidToken('claims')
@@ -66,9 +98,13 @@ function hasTimes(claims: unknown): claims is { iat: number; exp: number; nbf?: 
   return typeof claims === 'object' && claims !== null && 'iat' in claims && 'exp' in claims
 }
 
-/** The header's `kid`, of a header that asks for nothing else (RFC 7515 §4.1; `crit` §4.1.11, `b64` RFC 7797). */
-function kidOf(token: string): string {
-  if (token.length > longest) throw new InvalidToken('too-long')
+/**
+ * The `kid` of a token's header, which may demand nothing else of its reader (RFC 7515 §4.1; `crit` §4.1.11, `b64`
+ * RFC 7797). Nothing is verified yet.
+ * @throws {InvalidToken} too-long, malformed, critical-header, unknown-key
+ */
+export function kidOf(token: string): string {
+  if (token.length > maxLength) throw new InvalidToken('too-long')
   const [head = '', ...rest] = token.split('.')
   if (rest.length !== 2 || !/^[\w-]+$/.test(head)) throw new InvalidToken('malformed')
   const header = parse(Buffer.from(head, 'base64url').toString())

@@ -3,8 +3,8 @@ import { Type } from 'typebox'
 import { invalidToken } from '../http/bearer.ts'
 import { problemResponses, ref } from '../http/openapi.ts'
 import { longestEmail, longestText } from '../providers/profile.ts'
-import type { BearerServices } from '../sessions/bearer-session.ts'
-import { readBearerSession } from '../sessions/bearer-session.ts'
+import type { TokenServices } from '../sessions/read-token.ts'
+import { readBearerSession } from '../sessions/read-token.ts'
 import type { Database } from '../storage/postgres.ts'
 import { profileOf } from './user.ts'
 
@@ -54,7 +54,7 @@ const Profile = Type.Object(
 )
 
 /** The person behind an access token. */
-export const userRoutes: FastifyPluginAsyncTypebox<BearerServices & { database: Database }> = async (
+export const userRoutes: FastifyPluginAsyncTypebox<TokenServices & { database: Database }> = async (
   app,
   { database, ...services },
 ) => {
@@ -74,8 +74,8 @@ export const userRoutes: FastifyPluginAsyncTypebox<BearerServices & { database: 
       },
     },
     async (request) => {
-      const asker = await readBearerSession(request.headers.authorization, request.ip, services)
-      const profile = await profileOf(database, asker)
+      const bearer = await readBearerSession(request.headers.authorization, request.ip, services)
+      const profile = await profileOf(database, bearer)
       if (profile === undefined) throw invalidToken()
       return {
         id: profile.userId,

@@ -1,4 +1,6 @@
+import { sessionsWithOwners, usable } from '../sessions/living.ts'
 import type { Database } from '../storage/postgres.ts'
+import type { BearerSession } from '../tokens/access-token.ts'
 
 /** A person as they see themselves at a site; what the provider does not tell is null. */
 export interface UserProfile {
@@ -21,13 +23,13 @@ export interface UserProfile {
  */
 export async function profileOf(
   { prisma }: Pick<Database, 'prisma'>,
-  { userId, sessionId, siteId }: { userId: string; sessionId: string; siteId: string },
+  { userId, sessionId, siteId }: BearerSession,
 ): Promise<UserProfile | undefined> {
   const rows = await prisma.$queryRaw<UserProfile[]>`
     SELECT u.id AS "userId", u.name, u.login, u.email, u.email_verified AS "emailVerified",
       s.provider, s.id AS "sessionId", s.created_at AS "openedAt"
-    FROM sessions AS s JOIN users AS u ON u.id = s.user_id JOIN sites AS c ON c.id = s.site_id
+    FROM ${sessionsWithOwners}
     WHERE s.id = ${sessionId}::uuid AND s.user_id = ${userId}::uuid AND s.site_id = ${siteId}
-      AND s.revoked_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL AND c.disabled_at IS NULL`
+      AND ${usable}`
   return rows[0]
 }

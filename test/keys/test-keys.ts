@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type t from 'tap'
-import type { KeyCommandOptions } from '../../src/keys/manage-keys.ts'
-import type { SigningKeys, SigningKeysOptions } from '../../src/keys/signing-keys.ts'
-import { createSigningKeys } from '../../src/keys/signing-keys.ts'
-import { endSessionsOfKey } from '../../src/sessions/end-sessions-of-key.ts'
+import type { KeyCommandOptions } from '../../src/keys/commands.ts'
+import type { SigningKeys, SigningKeysOptions } from '../../src/keys/ring.ts'
+import { createSigningKeys } from '../../src/keys/ring.ts'
+import { endSessionsOfKey } from '../../src/sessions/all-sessions.ts'
 
 /** What the keys of tests stand on, unless a test says otherwise. */
 export const settings = {

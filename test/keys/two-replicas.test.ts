@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import t from 'tap'
-import { resealKeys, revokeKey, rotateKey } from '../../src/keys/manage-keys.ts'
+import { resealKeys, revokeKey, rotateKey } from '../../src/keys/commands.ts'
 import { introspect, logInAt, me, pairOf, problemOf, refresh } from '../sessions/http/session-requests.ts'
 import { testDatabase } from '../support/database.ts'
 import { eventually } from '../support/process.ts'

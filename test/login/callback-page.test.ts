@@ -3,10 +3,11 @@ import { connect } from 'node:net'
 import type { Test } from 'tap'
 import t from 'tap'
 import type { NewSite } from '../../src/sites/manage.ts'
-import { addSite, removeSite, updateSite } from '../../src/sites/manage.ts'
+import { addSite, updateSite } from '../../src/sites/manage.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
 import { answeredLogin, comeBack, finish, get, start } from '../support/login-flow.ts'
+import { removeSite } from '../support/remove-site.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
 const service = await startTestService(t)

@@ -1,11 +1,12 @@
 import t from 'tap'
 import type { NewSite } from '../../src/sites/manage.ts'
-import { addSite, removeSite, updateSite } from '../../src/sites/manage.ts'
+import { addSite, updateSite } from '../../src/sites/manage.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import { answeredLogin, finish, start } from '../support/login-flow.ts'
 import { loginStores } from '../support/login-stores.ts'
 import { eventually } from '../support/process.ts'
+import { removeSite } from '../support/remove-site.ts'
 import { startTestService } from '../support/service.ts'
 
 const rules = { providers: ['yandex', 'google', 'mail'], loopback: true }

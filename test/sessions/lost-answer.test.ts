@@ -60,7 +60,7 @@ t.test('the caller’s own repetition after a lost answer finds the session aliv
   const request = {
     sessionId: session.sessionId,
     generation: 0,
-    proved: null,
+    authenticatedSite: null,
     refreshKid: 'kid-1',
     ttl: 60,
     grace: 10,

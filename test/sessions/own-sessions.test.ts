@@ -1,5 +1,5 @@
 import t from 'tap'
-import { endAllSessions, endSession, listSessions } from '../../src/sessions/own-sessions.ts'
+import { endOwnSession, endOwnSessions, listOwnSessions } from '../../src/sessions/own-sessions.ts'
 import { profileOf } from '../../src/users/user.ts'
 import { testDatabase } from '../support/database.ts'
 import { addSite, age, opened, refresh } from './test-sessions.ts'
@@ -15,7 +15,7 @@ t.test('a person sees their own living sessions at this site, newest first', asy
   await age(database, first.sessionId, 100)
   await refresh(database, first, 0)
 
-  const listed = await listSessions(database, first)
+  const listed = await listOwnSessions(database, first)
   t.match(listed, [
     { id: second.sessionId, provider: 'alpha', current: false },
     { id: first.sessionId, provider: 'alpha', current: true },
@@ -23,8 +23,8 @@ t.test('a person sees their own living sessions at this site, newest first', asy
   t.equal(listed?.length, 2)
   const own = listed?.[1]
   t.ok(own && own.lastUsedAt.getTime() - own.createdAt.getTime() >= 100_000)
-  t.equal((await listSessions(database, elsewhere))?.length, 1)
-  t.equal((await listSessions(database, somebody))?.length, 1)
+  t.equal((await listOwnSessions(database, elsewhere))?.length, 1)
+  t.equal((await listOwnSessions(database, somebody))?.length, 1)
 })
 
 t.test('no site and no person can end another’s session, nor learn that it is there', async (t) => {
@@ -42,12 +42,15 @@ t.test('no site and no person can end another’s session, nor learn that it is 
     "' OR 1=1--",
     '',
   ]
-  for (const id of ids) t.equal(await endSession(database, mine, id), 'not-found')
-  t.equal(await endAllSessions(database, mine), 1)
+  for (const id of ids) t.equal(await endOwnSession(database, mine, id), 'not-found')
+  t.equal(await endOwnSessions(database, mine), 1)
   t.ok(await profileOf(database, elsewhere))
   t.ok(await profileOf(database, somebody))
   // Claims that do not belong together (they cannot come from a token of ours) open nothing.
-  t.equal(await endSession(database, { ...elsewhere, siteId: 'site-1' }, elsewhere.sessionId), 'asker-ended')
+  t.equal(
+    await endOwnSession(database, { ...elsewhere, siteId: 'site-1' }, elsewhere.sessionId),
+    'bearer-ended',
+  )
   t.equal(await profileOf(database, { ...elsewhere, userId: somebody.userId }), undefined)
 })
 
@@ -56,12 +59,12 @@ t.test('after logout nothing of the session works', async (t) => {
   await addSite(database)
   const session = await opened(database)
   const other = await opened(database)
-  t.equal(await endSession(database, session, other.sessionId), 'ended')
-  t.equal(await endSession(database, session, other.sessionId), 'not-found')
-  t.equal(await endSession(database, session, session.sessionId), 'ended')
-  t.equal(await endSession(database, session, session.sessionId), 'asker-ended')
-  t.equal(await endAllSessions(database, session), undefined)
-  t.equal(await listSessions(database, session), undefined)
+  t.equal(await endOwnSession(database, session, other.sessionId), 'ended')
+  t.equal(await endOwnSession(database, session, other.sessionId), 'not-found')
+  t.equal(await endOwnSession(database, session, session.sessionId), 'ended')
+  t.equal(await endOwnSession(database, session, session.sessionId), 'bearer-ended')
+  t.equal(await endOwnSessions(database, session), undefined)
+  t.equal(await listOwnSessions(database, session), undefined)
   t.equal(await profileOf(database, session), undefined)
   t.same(await refresh(database, session, 0), { kind: 'refused', reason: 'ended' })
 })

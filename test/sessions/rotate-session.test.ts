@@ -149,16 +149,22 @@ t.test('a site that requires its secret: refused before anything is changed', as
   const before = await rowOf(database, session.sessionId)
   for (const generation of [0, 7])
     t.same(await refresh(database, session, generation), { kind: 'refused', reason: 'secret-required' })
-  t.same(await refresh(database, session, 0, { proved: 'site-2' }), { kind: 'refused', reason: 'other-site' })
+  t.same(await refresh(database, session, 0, { authenticatedSite: 'site-2' }), {
+    kind: 'refused',
+    reason: 'other-site',
+  })
   t.same(await rowOf(database, session.sessionId), before)
-  t.match(await refresh(database, session, 0, { proved: 'site-1' }), { kind: 'rotated' })
+  t.match(await refresh(database, session, 0, { authenticatedSite: 'site-1' }), { kind: 'rotated' })
 })
 
 t.test('another site’s credentials are refused where none are needed too', async (t) => {
   const { database, session } = await siteAndSession(t)
   await addSite(database, 'site-2')
-  t.same(await refresh(database, session, 0, { proved: 'site-2' }), { kind: 'refused', reason: 'other-site' })
-  t.match(await refresh(database, session, 0, { proved: 'site-1' }), { kind: 'rotated' })
+  t.same(await refresh(database, session, 0, { authenticatedSite: 'site-2' }), {
+    kind: 'refused',
+    reason: 'other-site',
+  })
+  t.match(await refresh(database, session, 0, { authenticatedSite: 'site-1' }), { kind: 'rotated' })
 })
 
 t.test('a disabled user or site, and a session that is not there', async (t) => {

@@ -49,10 +49,11 @@ export class SessionModel {
     )
   }
 
-  /** @param proved a site, or null; @param grace seconds */
-  refresh(session: ModelSession, generation: number, proved: number | null, grace: number): string {
-    const admitted = proved === null ? !this.demandingSites.has(session.site) : proved === session.site
-    if (!this.living(session) || !admitted) return this.reason(session, proved)
+  /** @param authenticated a site, or null; @param grace seconds */
+  refresh(session: ModelSession, generation: number, authenticated: number | null, grace: number): string {
+    const admitted =
+      authenticated === null ? !this.demandingSites.has(session.site) : authenticated === session.site
+    if (!this.living(session) || !admitted) return this.reason(session, authenticated)
     if (generation === session.generation) {
       session.generation += 1
       session.rotatedAt = this.now
@@ -65,10 +66,10 @@ export class SessionModel {
     return generation > session.generation ? 'ahead' : 'reused'
   }
 
-  /** Ends a session of the asker's person at the asker's site. */
-  end(asker: ModelSession, target: ModelSession): string {
-    if (!this.living(asker)) return 'asker-ended'
-    if (target.person !== asker.person || target.site !== asker.site || !this.unended(target))
+  /** Ends a session of the bearer's person at the bearer's site. */
+  end(bearer: ModelSession, target: ModelSession): string {
+    if (!this.living(bearer)) return 'bearer-ended'
+    if (target.person !== bearer.person || target.site !== bearer.site || !this.unended(target))
       return 'not-found'
     target.revokedAt = this.now
     return 'ended'
@@ -82,9 +83,9 @@ export class SessionModel {
     return gone.length
   }
 
-  private reason(session: ModelSession, proved: number | null): string {
-    if (proved === null && this.demandingSites.has(session.site)) return 'secret-required'
-    if (proved !== null && proved !== session.site) return 'other-site'
+  private reason(session: ModelSession, authenticated: number | null): string {
+    if (authenticated === null && this.demandingSites.has(session.site)) return 'secret-required'
+    if (authenticated !== null && authenticated !== session.site) return 'other-site'
     if (this.disabledSites.has(session.site)) return 'site-disabled'
     return this.disabledPeople.has(session.person) ? 'user-disabled' : 'ended'
   }

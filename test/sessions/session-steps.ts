@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { openSession } from '../../src/sessions/open-session.ts'
-import { endSession, listSessions } from '../../src/sessions/own-sessions.ts'
+import { endOwnSession, listOwnSessions } from '../../src/sessions/own-sessions.ts'
 import { rotateSession } from '../../src/sessions/rotate-session.ts'
 import { sweepSessions } from '../../src/sessions/sweep.ts'
 import type { Database } from '../../src/storage/postgres.ts'
@@ -32,7 +32,7 @@ function pick(model: SessionModel, index: number): ModelSession {
   return session
 }
 
-async function askerOf(database: Database, { id }: ModelSession) {
+async function bearerOf(database: Database, { id }: ModelSession) {
   const { userId, siteId } = await database.prisma.session.findUniqueOrThrow({ where: { id } })
   return { sessionId: id, userId, siteId }
 }
@@ -76,19 +76,19 @@ const refreshes: fc.Arbitrary<Command> = fc
   .record({
     index: any,
     behind: fc.constantFrom(0, 0, 0, 0, 0, 0, 1, 1, 2, -1),
-    proved: fc.constantFrom(null, null, null, null, 0, 1),
+    authenticated: fc.constantFrom(null, null, null, null, 0, 1),
     grace: fc.constantFrom(limits.grace, limits.grace, 0),
   })
-  .map(({ index, behind, proved, grace }) =>
+  .map(({ index, behind, authenticated, grace }) =>
     command(
-      `refresh(${index}, -${behind}, ${proved}, ${grace})`,
+      `refresh(${index}, -${behind}, ${authenticated}, ${grace})`,
       async (model, database) => {
         const session = pick(model, index)
         const generation = Math.max(0, session.generation - behind)
         const outcome = await rotateSession(database, {
           sessionId: session.id,
           generation,
-          proved: proved === null ? null : site(proved),
+          authenticatedSite: authenticated === null ? null : site(authenticated),
           refreshKid: 'kid-1',
           ttl: limits.ttl,
           grace,
@@ -99,7 +99,7 @@ const refreshes: fc.Arbitrary<Command> = fc
             : !('session' in outcome)
               ? outcome.kind
               : `granted ${outcome.session.generation}`
-        assert.equal(said, model.refresh(session, generation, proved, grace))
+        assert.equal(said, model.refresh(session, generation, authenticated, grace))
         await compare(model, database)
       },
       hasSessions,
@@ -122,10 +122,10 @@ const ends: fc.Arbitrary<Command> = fc.tuple(any, any).map(([asking, ended]) =>
   command(
     `end(${asking}, ${ended})`,
     async (model, database) => {
-      const asker = pick(model, asking)
+      const bearer = pick(model, asking)
       const target = pick(model, ended)
-      const said = await endSession(database, await askerOf(database, asker), target.id)
-      assert.equal(said, model.end(asker, target))
+      const said = await endOwnSession(database, await bearerOf(database, bearer), target.id)
+      assert.equal(said, model.end(bearer, target))
       await compare(model, database)
     },
     hasSessions,
@@ -137,10 +137,10 @@ const questions: fc.Arbitrary<Command> = any.map((index) =>
     `ask(${index})`,
     async (model, database) => {
       const session = pick(model, index)
-      const asker = await askerOf(database, session)
-      const profile = await profileOf(database, asker)
+      const bearer = await bearerOf(database, session)
+      const profile = await profileOf(database, bearer)
       assert.equal(profile !== undefined, model.living(session))
-      const listed = await listSessions(database, asker)
+      const listed = await listOwnSessions(database, bearer)
       const own = model.sessions.filter(
         (other) => other.person === session.person && other.site === session.site && model.living(other),
       )

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type OpenSessionOptions, openSession } from '../../src/sessions/open-session.ts'
-import type { RefreshOutcome, RefreshRequest } from '../../src/sessions/rotate-session.ts'
+import type { RefreshOutcome, RotationRequest } from '../../src/sessions/rotate-session.ts'
 import { rotateSession } from '../../src/sessions/rotate-session.ts'
 import type { SessionOfLogin } from '../../src/sessions/session.ts'
 import type { Database } from '../../src/storage/postgres.ts'
@@ -38,14 +38,21 @@ export async function opened(
   return session
 }
 
-/** Refreshes by an unproved caller with a grace of 10 s, unless `changes` say otherwise. */
+/** Refreshes by an unauthenticated caller with a grace of 10 s, unless `changes` say otherwise. */
 export async function refresh(
   database: Database,
   { sessionId }: { readonly sessionId: string },
   generation: number,
-  changes: Partial<RefreshRequest> = {},
+  changes: Partial<RotationRequest> = {},
 ): Promise<RefreshOutcome> {
-  const request = { sessionId, generation, proved: null, refreshKid: 'kid-1', ttl: 3_600, grace: 10 }
+  const request = {
+    sessionId,
+    generation,
+    authenticatedSite: null,
+    refreshKid: 'kid-1',
+    ttl: 3_600,
+    grace: 10,
+  }
   return await rotateSession(database, { ...request, ...changes })
 }
 

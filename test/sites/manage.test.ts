@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../../src/sites/manage.ts'
+import { addSite, listSites, rotateSecret, updateSite } from '../../src/sites/manage.ts'
 import { createSites } from '../../src/sites/site.ts'
 import { hashSecret, secretMatches } from '../../src/sites/site-secret.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { testDatabase } from '../support/database.ts'
+import { removeSite } from '../support/remove-site.ts'
 import { refused, rules } from './support.ts'
 
 /** What a process that has cached nothing sees. */

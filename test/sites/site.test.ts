@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { siteKept } from '../../src/deadlines.ts'
-import { addSite, removeSite, updateSite } from '../../src/sites/manage.ts'
+import { addSite, updateSite } from '../../src/sites/manage.ts'
 import { shortCache } from '../../src/sites/short-cache.ts'
 import { createSites } from '../../src/sites/site.ts'
 import { isDatabaseUnavailable } from '../../src/storage/postgres.ts'
 import { openTestDatabase, testDatabase } from '../support/database.ts'
 import { freePort } from '../support/process.ts'
+import { removeSite } from '../support/remove-site.ts'
 import { rules } from './support.ts'
 
 t.test('a change is seen within 2 s, a new site at once', async (t) => {

@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto'
 import { createHmac, createPrivateKey, generateKeyPairSync, sign } from 'node:crypto'
-import type { KeyMaterial } from '../../src/keys/key-material.ts'
-import { openKey } from '../../src/keys/key-material.ts'
-import { createKeySeal } from '../../src/keys/key-seal.ts'
+import type { KeyMaterial } from '../../src/keys/material.ts'
+import { openKey } from '../../src/keys/material.ts'
+import { createKeySeal } from '../../src/keys/seal.ts'
 import { readKeys } from '../../src/keys/store.ts'
 import type { Database } from '../../src/storage/postgres.ts'
 

@@ -7,7 +7,7 @@ import {
   sign,
 } from 'node:crypto'
 import t from 'tap'
-import { createKeySeal } from '../../src/keys/key-seal.ts'
+import { createKeySeal } from '../../src/keys/seal.ts'
 import { issueAccessToken, verifyAccessToken } from '../../src/tokens/access-token.ts'
 import { issueRefreshToken, verifyRefreshToken } from '../../src/tokens/refresh-token.ts'
 import { settings, testKeys } from '../keys/test-keys.ts'

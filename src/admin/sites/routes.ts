@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { ref } from '../../http/openapi.ts'
+import { deleteSessionsOfSite } from '../../sessions/all-sessions.ts'
 import type { SiteFields } from '../../sites/check-site.ts'
 import { addSite, getSite, listSites, removeSite, updateSite } from '../../sites/manage.ts'
 import { changesBetween } from '../../sites/site-changes.ts'
@@ -159,7 +160,9 @@ export const siteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app, 
     },
     async (request, reply) => {
       const { id } = request.params
-      await audited(request, { action: 'site.remove', site: id }, () => removeSite(database, id))
+      await audited(request, { action: 'site.remove', site: id }, () =>
+        removeSite(database, id, (siteId) => deleteSessionsOfSite(database, siteId)),
+      )
       return reply.code(204).send(null)
     },
   )

@@ -1,9 +1,9 @@
 import type { Database } from '../storage/postgres.ts'
-import type { KeyKind, TokenAlg } from './key-material.ts'
-import { generateKey, resealKey } from './key-material.ts'
-import { createKeySeal } from './key-seal.ts'
+import type { KeyKind, TokenAlg } from './material.ts'
+import { generateKey, resealKey } from './material.ts'
 import type { KeyState, TokenTimes } from './schedule.ts'
 import { latestFirst, publishedAhead, stateOf, verifiesUntil } from './schedule.ts'
+import { createKeySeal } from './seal.ts'
 import type { KeyRow, KeyTable } from './store.ts'
 import {
   activateKey,

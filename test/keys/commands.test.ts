@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { KeyCommandError, listKeys, resealKeys, revokeKey, rotateKey } from '../../src/keys/manage-keys.ts'
+import { KeyCommandError, listKeys, resealKeys, revokeKey, rotateKey } from '../../src/keys/commands.ts'
 import { issueAccessToken, verifyAccessToken } from '../../src/tokens/access-token.ts'
 import { verifyRefreshToken } from '../../src/tokens/refresh-token.ts'
 import { issueTokenPair } from '../../src/tokens/token-pair.ts'

@@ -46,3 +46,18 @@ export function createKeySeal(secretKeys: readonly Buffer[]): KeySeal {
     },
   }
 }
+
+/**
+ * The variable SECRET_KEYS: the keys that seal, 32 random bytes each, newest first.
+ * @param problems takes one sentence if the value is wrong; the sentence does not hold the value
+ */
+export function readSecretKeys(value: string | undefined, problems: string[]): Buffer[] {
+  const parts = value === undefined ? [] : value.split(',').map((part) => part.trim())
+  // 32 bytes in standard base64; a random key practically never has fewer than 16 different bytes.
+  const keys = parts.map((part) => Buffer.from(/^[A-Za-z0-9+/]{43}=$/.test(part) ? part : '', 'base64'))
+  if (keys.some((key) => new Set(key).size < 16))
+    problems.push(
+      'SECRET_KEYS must hold base64 of 32 random bytes each, comma-separated (openssl rand -base64 32).',
+    )
+  return keys
+}

@@ -1,14 +1,45 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import type { KeySeal } from './key-seal.ts'
-import type { PublicJwk } from './public-jwk.ts'
-import { isPublicJwk } from './public-jwk.ts'
+import type { Static } from 'typebox'
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import type { KeySeal } from './seal.ts'
 
-/** `access`: a key pair whose public part sites read. `refresh`: a symmetric key, nobody's business but ours. */
+/** `access`: a key pair whose public part sites read. `refresh`: a symmetric key that never leaves the service. */
 export type KeyKind = 'access' | 'refresh'
 
 /** The algorithm of an access key; a refresh key is always HS256. */
 export type TokenAlg = 'EdDSA' | 'ES256'
+
+const jwkMembers = {
+  kid: Type.String({ minLength: 1 }),
+  use: Type.Literal('sig'),
+  x: Type.String({ minLength: 1 }),
+}
+
+/**
+ * A public signing key as the JWKS shows it (RFC 7517 §4; RFC 8037 §2 for OKP): these members and no others, so that
+ * no private member of a stored key can be published.
+ */
+const PublicJwk = Type.Union([
+  Type.Object(
+    { kty: Type.Literal('OKP'), crv: Type.Literal('Ed25519'), alg: Type.Literal('EdDSA'), ...jwkMembers },
+    { additionalProperties: false },
+  ),
+  Type.Object(
+    {
+      kty: Type.Literal('EC'),
+      crv: Type.Literal('P-256'),
+      alg: Type.Literal('ES256'),
+      ...jwkMembers,
+      y: Type.String({ minLength: 1 }),
+    },
+    { additionalProperties: false },
+  ),
+])
+export type PublicJwk = Static<typeof PublicJwk>
+
+const jwkValidator = Compile(PublicJwk)
 
 /** A key as the table holds it, its times apart. */
 export interface StoredKey {
@@ -77,7 +108,7 @@ export function openKey(stored: StoredKey, seal: KeySeal): KeyMaterial {
   if (kind === 'access' && (alg === 'EdDSA' || alg === 'ES256')) {
     const privatePem = secret.toString()
     const own = publicJwkOf(privatePem, kid, alg)
-    if (!isPublicJwk(publicJwk) || !isDeepStrictEqual(own, publicJwk))
+    if (!jwkValidator.Check(publicJwk) || !isDeepStrictEqual(own, publicJwk))
       throw new UnusableKey(kid, `The access key ${kid} has a public part that is not its own: revoke it.`)
     const publicPem = createPublicKey(privatePem).export({ format: 'pem', type: 'spki' }).toString()
     return { kind, kid, alg, privatePem, publicPem, publicJwk }
@@ -103,6 +134,6 @@ function label(kid: string, kind: string): string {
 function publicJwkOf(privatePem: string, kid: string, alg: TokenAlg): PublicJwk {
   const { kty, crv, x, y } = createPublicKey(createPrivateKey(privatePem)).export({ format: 'jwk' })
   const jwk: unknown = { kty, crv, x, ...(y !== undefined && { y }), kid, use: 'sig', alg }
-  if (!isPublicJwk(jwk)) throw new UnusableKey(kid, `The access key ${kid} is not of the algorithm ${alg}.`)
+  if (!jwkValidator.Check(jwk)) throw new UnusableKey(kid, `The access key ${kid} is not of the algorithm ${alg}.`)
   return jwk
 }
