@@ -122,8 +122,8 @@ const incomplete: Answer = { kind: 'error', error: 'server_error' }
 /** The first callback parameter that this provider's exchange cannot do without, and that did not come with the code. */
 function missingParameter(request: CallbackRequest, adapter: ProviderAdapter): string | undefined {
   if (request.code === undefined || request.error !== undefined) return undefined
-  return Object.keys(adapter.keeps).find(
-    (name) => adapter.keeps[name] === 'required' && !request.parameters[name],
+  return Object.keys(adapter.callbackParameters).find(
+    (name) => adapter.callbackParameters[name] === 'required' && !request.parameters[name],
   )
 }
 
@@ -142,7 +142,7 @@ async function checkSite(login: Login, sites: Sites): Promise<void> {
 
 function answerOf(request: CallbackRequest, adapter: ProviderAdapter, now: number): Answer | undefined {
   if (request.code !== undefined && request.error === undefined) {
-    const kept = Object.keys(adapter.keeps).flatMap((name) => {
+    const kept = Object.keys(adapter.callbackParameters).flatMap((name) => {
       const value = request.parameters[name]
       return value ? [[name, value] as const] : []
     })

@@ -185,7 +185,7 @@ async function trade(
 ): Promise<TokenPair | undefined> {
   const grant: AuthorizationGrant = {
     code,
-    kept: answer.kept,
+    callbackParameters: answer.kept,
     redirectUri: services.callbackUrl(login.provider),
     nonce: login.nonce,
     onExchanged: () => progress.mark('exchanged'),

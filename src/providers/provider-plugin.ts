@@ -17,7 +17,7 @@ export interface ProviderDifferences<Own extends string> extends ProviderDeclara
   readonly title: ProviderAdapter['title']
   readonly jurisdiction: ProviderAdapter['jurisdiction']
   /** Further callback parameters that its exchange uses; none where absent. */
-  readonly keeps?: ProviderAdapter['keeps']
+  readonly callbackParameters?: ProviderAdapter['callbackParameters']
   /** GET where absent. */
   readonly callbackMethod?: ProviderAdapter['callbackMethod']
   /** RFC 9207: `iss` at the callback, if it comes, must equal it. */
@@ -126,7 +126,14 @@ function runInBackground(app: FastifyInstance, provider: string, { name, work }:
 }
 
 function adapterOf<Own extends string>(
-  { name, title, jurisdiction, callbackMethod = 'GET', keeps = {}, issuer }: ProviderDifferences<Own>,
+  {
+    name,
+    title,
+    jurisdiction,
+    callbackMethod = 'GET',
+    callbackParameters = {},
+    issuer,
+  }: ProviderDifferences<Own>,
   { authorizeUrl, identify }: Pick<ProviderAdapter, 'authorizeUrl' | 'identify'>,
   settings: ProviderSettings<Own>,
 ): ProviderAdapter {
@@ -135,7 +142,7 @@ function adapterOf<Own extends string>(
     title,
     jurisdiction,
     callbackMethod,
-    keeps,
+    callbackParameters,
     pkce: settings.pkce,
     ...(issuer !== undefined && { issuer: issuer(settings) }),
     authorizeUrl,

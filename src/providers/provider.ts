@@ -16,8 +16,8 @@ export interface AuthorizationGrant {
   readonly redirectUri: string
   readonly nonce: string
   readonly codeVerifier?: string
-  /** The callback parameters named in `keeps`, as they came. */
-  readonly kept: Readonly<Record<string, string>>
+  /** The callback parameters named in `ProviderAdapter.callbackParameters`, as they came. */
+  readonly callbackParameters: Readonly<Record<string, string>>
   /** Hears that the code was traded for tokens. */
   readonly onExchanged?: () => void
 }
@@ -34,7 +34,7 @@ export interface ProviderProfile {
 }
 
 /** Whether the exchange can do without a callback parameter: where a required one is missing, the login has failed. */
-export type KeptParameter = 'required' | 'optional'
+export type CallbackParameterNeed = 'required' | 'optional'
 
 /**
  * One OAuth provider as the login flow sees it. Everything that differs between providers is behind these
@@ -49,7 +49,7 @@ export interface ProviderAdapter {
   /** POST where the provider answers by `form_post`. */
   readonly callbackMethod: 'GET' | 'POST'
   /** Further callback parameters that the exchange uses, by name (VK ID: `device_id`, required). */
-  readonly keeps: Readonly<Record<string, KeptParameter>>
+  readonly callbackParameters: Readonly<Record<string, CallbackParameterNeed>>
   /** RFC 9207: `iss`, if it comes, must equal it. */
   readonly issuer?: string
   /** False where the operator switched PKCE off for an application that refuses it. */

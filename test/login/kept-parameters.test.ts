@@ -32,7 +32,7 @@ async function stage(t: Test) {
     title: { ru: 'Один', en: 'One' },
     jurisdiction: 'other',
     callbackMethod: 'GET',
-    keeps: { device_id: 'required', locale: 'optional' },
+    callbackParameters: { device_id: 'required', locale: 'optional' },
     pkce: true,
     authorizeUrl: () => new URL('https://provider.example/'),
     identify: async () => ({ subject: '1', name: null, login: null, email: null, emailVerified: null }),
