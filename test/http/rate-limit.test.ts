@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { request } from 'undici'
-import { newState } from '../../src/login/state.ts'
+import { newState } from '../../src/login/login.ts'
 import { answeredLogin, basic, finish, get, logIn, post } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'

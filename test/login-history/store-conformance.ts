@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { loginId, newState } from '../../src/login/state.ts'
+import { loginId, newState } from '../../src/login/login.ts'
 import type { LoginEntry } from '../../src/login-history/entry.ts'
 import type { LoginHistory } from '../../src/login-history/store.ts'
 
