@@ -3,7 +3,7 @@ import t from 'tap'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import { testDatabase } from '../support/database.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { answeredLogin, finish, get, logIn, post, start } from '../support/login-flow.ts'
+import { finish, get, logIn, loginToFinish, post, start } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { liveness, startProcess } from '../support/process-service.ts'
 import { testRedis, withoutRedis } from '../support/redis.ts'
@@ -95,7 +95,7 @@ t.test(
 
 t.test('halted for a while and let go on: what waited is answered', { skip: withoutRedis }, async (t) => {
   const { service, toProfile, exchanged } = await stage(t)
-  const login = await answeredLogin(service)
+  const login = await loginToFinish(service)
   toProfile.pause()
   const under = finish(service, login)
   await exchanged()
@@ -148,7 +148,7 @@ t.test(
   { skip: withoutRedis },
   async (t) => {
     const { service, toProfile, exchanged } = await stage(t, { DRAIN_DELAY: '0' }, 'sandbox/start.ts')
-    const login = await answeredLogin(service)
+    const login = await loginToFinish(service)
     toProfile.pause()
     const outcome = Promise.allSettled([finish(service, login)])
     await exchanged()

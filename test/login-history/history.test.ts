@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Answer } from '../support/login-flow.ts'
-import { comeBack, finish, locationFields, post, start, text } from '../support/login-flow.ts'
+import { finish, locationFields, openCallback, post, start, text } from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 import { loginOf, loginsOf, stepsOf, urn, wholeLogin } from './site-logins.ts'
 
@@ -18,7 +18,7 @@ const fieldsOf = (started: Answer, callback: Answer) => ({
 async function answered(code?: string) {
   const started = await begin()
   const url = await yandex.consent(text(started, 'authorize_url'), code === undefined ? {} : { code })
-  const callback = await comeBack(service, url)
+  const callback = await openCallback(service, url)
   return { started, callback, url, fields: fieldsOf(started, callback) }
 }
 
@@ -52,7 +52,7 @@ t.test('a login with every step, its times and the ids of its requests', async (
 t.test('Google and Mail go through the same steps', async (t) => {
   for (const provider of ['google', 'mail'] as const) {
     const { state, authorizeUrl } = await start(service, provider)
-    const callback = await comeBack(service, await service.doubles[provider].consent(authorizeUrl))
+    const callback = await openCallback(service, await service.doubles[provider].consent(authorizeUrl))
     const { code = '' } = Object.fromEntries(locationFields(callback))
     t.strictSame(
       stepsOf(await loginOf(service, await finish(service, { provider, state, code }))),
@@ -89,7 +89,7 @@ t.test('each login shows where it died, and of what', async (t) => {
   })
 
   const refusedStart = await begin()
-  const refused = await comeBack(service, await yandex.refuse(text(refusedStart, 'authorize_url')))
+  const refused = await openCallback(service, await yandex.refuse(text(refusedStart, 'authorize_url')))
   await dies('refused', refused, { outcome: 'refused', problem: 'access-denied', last: 'came_back' })
   await finish(service, { provider: 'yandex', state: text(refusedStart, 'state') })
   await dies('refused and finished', refusedStart, {
@@ -132,7 +132,7 @@ t.test('each login shows where it died, and of what', async (t) => {
 t.test('the page that a person sees names a request that the site finds', async (t) => {
   const { url, fields, started } = await answered()
   t.equal((await finish(service, fields)).status, 200)
-  const page = await comeBack(service, url, { accept: 'text/html' })
+  const page = await openCallback(service, url, { accept: 'text/html' })
   t.equal(page.status, 400)
   const id = page.headers.get('x-request-id') ?? 'none'
   t.ok(page.text.includes(`<code>${id}</code>`), 'the page shows the id of its own answer')

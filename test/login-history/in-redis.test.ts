@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
-import { basic, comeBack, finish, get, locationFields, start, text } from '../support/login-flow.ts'
+import { basic, finish, get, locationFields, openCallback, start, text } from '../support/login-flow.ts'
 import { startRedis, testRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 import { loginsOf, stepsOf, urn, wholeLogin } from './site-logins.ts'
@@ -20,7 +20,7 @@ t.test('in Redis', { skip: withoutRedis }, async (t) => {
   await t.test('no state, code, token or personal data, neither shown nor stored', async (t) => {
     const { state, authorizeUrl } = await start(service, 'yandex', { login_hint: planted.email })
     const code = 'planted-code-1234567'
-    const callback = await comeBack(
+    const callback = await openCallback(
       service,
       await service.doubles.yandex.consent(authorizeUrl, { code, person: planted }),
     )
@@ -56,7 +56,7 @@ t.test('in Redis', { skip: withoutRedis }, async (t) => {
   await t.test('a start whose entry was pushed out is shown by its login', async (t) => {
     const { state, authorizeUrl } = await start(service, 'yandex', {}, { 'x-request-id': 'pushed-out' })
     await client.del(`${prefix}history:starts:${service.site.id}`)
-    const callback = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl))
+    const callback = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl))
     const { code = '' } = Object.fromEntries(locationFields(callback))
     await finish(service, { provider: 'yandex', state, code })
     const [login] = await loginsOf(service, '?request_id=pushed-out')
@@ -91,7 +91,7 @@ t.test('in Redis', { skip: withoutRedis }, async (t) => {
     const other = await startTestService(t, { redis: { url: limited, prefix: 'p:' } })
     await admin.acl('SETUSER', 'limited', '-xadd', '-xrange')
     const { state, authorizeUrl } = await start(other)
-    const callback = await comeBack(other, await other.doubles.yandex.consent(authorizeUrl))
+    const callback = await openCallback(other, await other.doubles.yandex.consent(authorizeUrl))
     const { code = '' } = Object.fromEntries(locationFields(callback))
     t.equal((await finish(other, { provider: 'yandex', state, code })).status, 200)
     const answer = await get(other, '/api/v1/site/logins/', basic(other.site))

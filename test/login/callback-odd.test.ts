@@ -3,12 +3,12 @@ import type { Test } from 'tap'
 import t from 'tap'
 import type { Answer } from '../support/login-flow.ts'
 import {
-  answered,
-  answeredLogin,
-  comeBack,
   finish,
   get,
   locationFields,
+  loginToFinish,
+  openCallback,
+  readResponse,
   start,
 } from '../support/login-flow.ts'
 import { startTestService } from '../support/service.ts'
@@ -167,7 +167,7 @@ t.test('an answer that contradicts itself is none; the page leads back, and the 
     isPage(t, answer, 400, 'The login did not succeed', linked)
     t.notMatch(answer.text, /POST/)
   }
-  const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl))
+  const back = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl))
   t.equal((await finish(service, locationFields(back))).status, 200)
 })
 
@@ -196,7 +196,7 @@ t.test('an issuer that comes twice is not the one of the provider', async (t) =>
 })
 
 t.test('one heading for each kind of end', async (t) => {
-  const login = await answeredLogin(service)
+  const login = await loginToFinish(service)
   await finish(service, login)
   const again: readonly Pair[] = [
     ['state', login.state],
@@ -204,7 +204,7 @@ t.test('one heading for each kind of end', async (t) => {
   ]
   isPage(t, await callBack('yandex', again), 400, 'The login is already completed', linked)
   isPage(t, await callBack('yandex', again, russian), 400, 'Вход уже завершён', /скорее всего, вы вошли/)
-  const answeredOnce = await answeredLogin(service)
+  const answeredOnce = await loginToFinish(service)
   const late: readonly Pair[] = [
     ['state', answeredOnce.state],
     ['error', 'access_denied'],
@@ -214,7 +214,7 @@ t.test('one heading for each kind of end', async (t) => {
 
 t.test('another method and an address that is none: a page for a browser', async (t) => {
   const nowhere = 'There is nothing at this address'
-  const posted = await answered(
+  const posted = await readResponse(
     await fetch(`${service.url}${base}yandex?state=a`, { method: 'POST', headers: browser }),
   )
   isPage(t, posted, 405, nowhere, /cannot be opened in this way/)
@@ -232,7 +232,7 @@ t.test('another method and an address that is none: a page for a browser', async
     `GET ${base}yandex?state=%&code=%zz HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nConnection: close\r\n\r\n`,
   )
   t.match(query, /^HTTP\/1\.1 400 [^]*<h1>The login did not succeed/)
-  const program = await answered(await fetch(`${service.url}${base}yandex`, { method: 'POST' }))
+  const program = await readResponse(await fetch(`${service.url}${base}yandex`, { method: 'POST' }))
   t.match(program.headers.get('content-type'), /problem\+json/)
 })
 
@@ -259,7 +259,7 @@ t.test('more cookies than 32 kB: which ones to delete, a log line and a metric',
     'JSON elsewhere',
   )
   const fewer = { ...browser, cookie: cookie.slice(0, 5 * 3_905) }
-  const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl), fewer)
+  const back = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl), fewer)
   t.equal(back.status, 303, 'five large cookies are no hindrance')
 })
 

@@ -6,7 +6,7 @@ import type { NewSite } from '../../src/sites/manage.ts'
 import { addSite, removeSite, updateSite } from '../../src/sites/manage.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { answeredLogin, comeBack, finish, get, start } from '../support/login-flow.ts'
+import { finish, get, loginToFinish, openCallback, start } from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
 const service = await startTestService(t)
@@ -41,7 +41,7 @@ function isPage(t: Test, answer: Answer, status: number): void {
 }
 
 t.test('after a double click on Allow: what happened, and the way back to the site', async (t) => {
-  const login = await answeredLogin(service)
+  const login = await loginToFinish(service)
   t.equal((await finish(service, login)).status, 200)
   const path = `${callback}?state=${login.state}&code=${login.code}`
   const english = await get(service, path, { accept: browser })
@@ -118,7 +118,7 @@ t.test('what is no longer allowed is not redirected, at most 2 s later', async (
     const url = `https://site${++count}.example/return`
     const { id } = await addSite(database, { name: url, redirectUrls: [url], ...site }, rules)
     // The callback has seen the site: what it remembers must not hold for longer than 2 s.
-    await answeredLogin(service, 'yandex', { fields: { client_redirect_url: url } })
+    await loginToFinish(service, 'yandex', { fields: { client_redirect_url: url } })
     const { state, authorizeUrl } = await start(service, 'yandex', { client_redirect_url: url })
     const callbackUrl = await service.doubles.yandex.consent(authorizeUrl)
     return { id, url, state, callbackUrl }
@@ -158,10 +158,10 @@ t.test('what is no longer allowed is not redirected, at most 2 s later', async (
   for (const { change, id } of logins) await change(id)
   await new Promise((resolve) => setTimeout(resolve, 2_000))
   for (const { what, type, error, linked, url, callbackUrl } of logins) {
-    expectProblem(t, await comeBack(service, callbackUrl), { status: 400, type, error }, what)
-    const page = await comeBack(service, callbackUrl, { accept: browser })
+    expectProblem(t, await openCallback(service, callbackUrl), { status: 400, type, error }, what)
+    const page = await openCallback(service, callbackUrl, { accept: browser })
     isPage(t, page, 400)
     t.equal(page.text.includes(`<a href="${new URL(url).origin}">`), linked, what)
   }
-  t.equal((await comeBack(service, control.callbackUrl)).status, 303, 'the others go on')
+  t.equal((await openCallback(service, control.callbackUrl)).status, 303, 'the others go on')
 })

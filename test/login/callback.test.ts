@@ -3,13 +3,13 @@ import t from 'tap'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer, ProviderName } from '../support/login-flow.ts'
 import {
-  answered,
-  answeredLogin,
   basic,
-  comeBack,
   finish,
   get,
   locationFields,
+  loginToFinish,
+  openCallback,
+  readResponse,
   start,
 } from '../support/login-flow.ts'
 import { loginStores } from '../support/login-stores.ts'
@@ -45,7 +45,7 @@ async function secondsAgo<T>(seconds: number, work: () => Promise<T>): Promise<T
 
 /** The login can still be answered and finished: nothing was used up. */
 async function isUsable(t: Test, service: TestService, provider: ProviderName, authorizeUrl: string) {
-  const back = await comeBack(service, await service.doubles[provider].consent(authorizeUrl))
+  const back = await openCallback(service, await service.doubles[provider].consent(authorizeUrl))
   t.equal(back.status, 303, back.text)
   const finished = await finish(service, locationFields(back))
   t.equal(finished.status, 200, finished.text)
@@ -65,7 +65,7 @@ for (const { store, skip, options } of loginStores)
     t.test('the browser goes to the registered URL with provider, state and code', async (t) => {
       const { state, authorizeUrl } = await start(service)
       const callbackUrl = await service.doubles.yandex.consent(authorizeUrl, { code: 'a/b+c %41&=é' })
-      const back = await comeBack(service, callbackUrl)
+      const back = await openCallback(service, callbackUrl)
       t.equal(back.status, 303)
       t.equal(
         back.headers.get('location'),
@@ -74,9 +74,9 @@ for (const { store, skip, options } of loginStores)
       t.equal(back.text, '')
       closedHeaders(t, back)
       t.test('the same callback again: the same redirect, and the login can be finished', async (t) => {
-        const again = await comeBack(service, callbackUrl)
+        const again = await openCallback(service, callbackUrl)
         t.equal(again.headers.get('location'), back.headers.get('location'))
-        t.equal((await comeBack(service, callbackUrl.replace('/yandex?', '/yandex/?'))).status, 303)
+        t.equal((await openCallback(service, callbackUrl.replace('/yandex?', '/yandex/?'))).status, 303)
         t.equal((await finish(service, locationFields(again))).status, 200)
       })
     })
@@ -86,7 +86,7 @@ for (const { store, skip, options } of loginStores)
       async (t) => {
         const { state, authorizeUrl } = await start(service)
         const first = await service.doubles.yandex.consent(authorizeUrl, { code: 'the-first-code' })
-        const back = await comeBack(service, first)
+        const back = await openCallback(service, first)
         const late: readonly (readonly [string, string])[][] = [
           [['code', 'another-code']],
           [['error', 'access_denied']],
@@ -101,14 +101,14 @@ for (const { store, skip, options } of loginStores)
             t.notMatch(answer.text, state)
             if (accept === '*/*') expectProblem(t, answer, badLogin('code-mismatch'))
           }
-        t.equal((await comeBack(service, first)).headers.get('location'), back.headers.get('location'))
+        t.equal((await openCallback(service, first)).headers.get('location'), back.headers.get('location'))
         t.equal((await finish(service, locationFields(back))).status, 200, 'the first code still works')
       },
     )
 
     t.test('a refusal does not end the login: a code may follow', async (t) => {
       const { state, authorizeUrl } = await start(service)
-      const denial = await comeBack(service, await service.doubles.yandex.refuse(authorizeUrl))
+      const denial = await openCallback(service, await service.doubles.yandex.refuse(authorizeUrl))
       t.equal(denial.status, 303)
       t.strictSame(locationFields(denial).slice(0, 3), [
         ['provider', 'yandex'],
@@ -121,7 +121,7 @@ for (const { store, skip, options } of loginStores)
     })
 
     t.test('an unknown, a completed and a senseless state are never redirected', async (t) => {
-      const login = await answeredLogin(service)
+      const login = await loginToFinish(service)
       t.equal((await finish(service, login)).status, 200)
       const parameters = (state: string, code: string) => [['state', state] as const, ['code', code] as const]
       const completed = await callBack(service, 'yandex', parameters(login.state, login.code))
@@ -145,7 +145,7 @@ for (const { store, skip, options } of loginStores)
         const { state, authorizeUrl } = await start(hasty)
         const callbackUrl = await answer(authorizeUrl)
         await new Promise((resolve) => setTimeout(resolve, 1_050))
-        const back = await comeBack(hasty, callbackUrl)
+        const back = await openCallback(hasty, callbackUrl)
         t.equal(back.status, 303, back.text)
         const { error_description: description, ...fields } = Object.fromEntries(locationFields(back))
         t.strictSame(fields, { provider: 'yandex', state, error: 'login_expired' }, way)
@@ -160,13 +160,13 @@ for (const { store, skip, options } of loginStores)
       const { state, authorizeUrl } = await start(service)
       const callbackUrl = await service.doubles.yandex.consent(authorizeUrl)
       // The code came almost ten minutes ago.
-      const back = await secondsAgo(598, () => comeBack(service, callbackUrl))
+      const back = await secondsAgo(598, () => openCallback(service, callbackUrl))
       const login = Object.fromEntries(locationFields(back))
-      const unfinished = await secondsAgo(598, () => answeredLogin(service))
+      const unfinished = await secondsAgo(598, () => loginToFinish(service))
       const first = await finish(service, login)
       t.equal(first.status, 200, first.text)
       await new Promise((resolve) => setTimeout(resolve, 2_050))
-      expectProblem(t, await comeBack(service, callbackUrl), badLogin('login-completed'))
+      expectProblem(t, await openCallback(service, callbackUrl), badLogin('login-completed'))
       expectProblem(t, await finish(service, login), badLogin('login-completed'), 'unproved')
       const again = await finish(service, login, basic(service.site))
       t.equal(again.status, 200, `a proved caller gets a lost answer again: ${again.text}`)
@@ -190,7 +190,10 @@ for (const { store, skip, options } of loginStores)
       })
       const { authorizeUrl } = await start(service, 'google')
       for (const iss of ['https://accounts.example', `${google.origin}/`, google.origin.toUpperCase(), '']) {
-        const answer = await comeBack(service, await google.consent(authorizeUrl, { extra: [['iss', iss]] }))
+        const answer = await openCallback(
+          service,
+          await google.consent(authorizeUrl, { extra: [['iss', iss]] }),
+        )
         expectProblem(t, answer, { status: 400, type: 'issuer-mismatch', error: 'invalid_request' }, iss)
       }
       const right = await google.consent(authorizeUrl)
@@ -199,12 +202,12 @@ for (const { store, skip, options } of loginStores)
       const without = await start(service, 'google')
       const bare = new URL(await google.consent(without.authorizeUrl))
       bare.searchParams.delete('iss')
-      t.equal((await comeBack(service, bare.href)).status, 303, 'it may be missing')
+      t.equal((await openCallback(service, bare.href)).status, 303, 'it may be missing')
       const yandex = await start(service)
       const extra = [['iss', 'https://anything.example'] as const]
       const callbackUrl = await service.doubles.yandex.consent(yandex.authorizeUrl, { extra })
       t.equal(
-        (await comeBack(service, callbackUrl)).status,
+        (await openCallback(service, callbackUrl)).status,
         303,
         'a provider without an issuer: not ours to judge',
       )
@@ -250,7 +253,7 @@ for (const { store, skip, options } of loginStores)
         { purpose: 'preview' },
       ]
       for (const headers of prefetches) {
-        const answer = await comeBack(service, callbackUrl, headers)
+        const answer = await openCallback(service, callbackUrl, headers)
         t.equal(answer.status, 204)
         t.equal(answer.text, '')
         t.equal(answer.headers.get('location'), null)
@@ -261,7 +264,7 @@ for (const { store, skip, options } of loginStores)
       t.equal(head.status, 405)
       t.equal(head.headers.get('allow'), 'GET')
       t.equal(head.headers.get('location'), null)
-      const posted = await answered(await fetch(url, { method: 'POST', redirect: 'manual' }))
+      const posted = await readResponse(await fetch(url, { method: 'POST', redirect: 'manual' }))
       expectProblem(t, posted, { status: 405, type: 'method-not-allowed', error: 'invalid_request' })
       const code = new URL(callbackUrl).searchParams.get('code') ?? ''
       const state = new URL(callbackUrl).searchParams.get('state') ?? ''

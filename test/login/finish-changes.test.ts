@@ -3,7 +3,7 @@ import type { NewSite } from '../../src/sites/manage.ts'
 import { addSite, removeSite, updateSite } from '../../src/sites/manage.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
-import { answeredLogin, finish, start } from '../support/login-flow.ts'
+import { finish, loginToFinish, start } from '../support/login-flow.ts'
 import { loginStores } from '../support/login-stores.ts'
 import { eventually } from '../support/process.ts'
 import { startTestService } from '../support/service.ts'
@@ -23,7 +23,7 @@ for (const { store, skip, options } of loginStores)
       const begun = async (site: Partial<NewSite> = {}) => {
         const url = `https://site${++count}.${store}.example/return`
         const { id } = await addSite(database, { name: url, redirectUrls: [url], ...site }, rules)
-        return { id, login: await answeredLogin(service, 'yandex', { fields: { client_redirect_url: url } }) }
+        return { id, login: await loginToFinish(service, 'yandex', { fields: { client_redirect_url: url } }) }
       }
       const disabled = await begun()
       const withdrawn = await begun()
@@ -36,7 +36,7 @@ for (const { store, skip, options } of loginStores)
         env: { LOGIN_TTL: '1' },
       })
       const unanswered = await start(hasty)
-      const answeredInTime = await answeredLogin(hasty)
+      const answeredInTime = await loginToFinish(hasty)
       await updateSite(database, disabled.id, { disabled: true }, rules)
       await updateSite(database, withdrawn.id, { providers: ['google', 'mail'] }, rules)
       await removeSite(database, removed.id)
@@ -69,12 +69,12 @@ t.test('a site that is removed while the session is being written', { buffered: 
   const service = await startTestService(t)
   const { database } = service
   const person = { id: '5005', name: 'Anna Before' }
-  t.equal((await finish(service, await answeredLogin(service, 'yandex', { person }))).status, 200)
+  t.equal((await finish(service, await loginToFinish(service, 'yandex', { person }))).status, 200)
   const url = 'https://removed.example/return'
   const site = await addSite(database, { name: url, redirectUrls: [url] }, rules)
   const renamed = { ...person, name: 'Anna After' }
   const options = { person: renamed, fields: { client_redirect_url: url } }
-  const login = await answeredLogin(service, 'yandex', options)
+  const login = await loginToFinish(service, 'yandex', options)
 
   // The statement has read the site, and waits for this person's identity.
   const lock = await database.pool.connect()

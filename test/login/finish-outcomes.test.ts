@@ -1,6 +1,6 @@
 import t from 'tap'
 import { expectProblem } from '../support/expect-problem.ts'
-import { answeredLogin, finish } from '../support/login-flow.ts'
+import { finish, loginToFinish } from '../support/login-flow.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { startTestService } from '../support/service.ts'
 
@@ -11,7 +11,7 @@ t.test(
     const redis = await startRedis(t)
     const service = await startTestService(t, { redis: { url: redis.url, prefix: '' } })
     const { pool } = service.database
-    const [first, second] = [await answeredLogin(service), await answeredLogin(service)]
+    const [first, second] = [await loginToFinish(service), await loginToFinish(service)]
     const counted = async () => {
       const { values } = await service.metrics.loginsFinished.get()
       return Object.fromEntries(values.map(({ labels, value }) => [labels.outcome, value]))

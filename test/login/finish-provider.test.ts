@@ -6,7 +6,7 @@ import type { IdTokenSpoiling } from '../../sandbox/doubles/google-id-token.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { ProviderName } from '../support/login-flow.ts'
-import { answeredLogin, basic, finish } from '../support/login-flow.ts'
+import { basic, finish, loginToFinish } from '../support/login-flow.ts'
 import { publicUrl, startDoubles, startTestService } from '../support/service.ts'
 
 const service = await startTestService(t)
@@ -20,14 +20,14 @@ const bad = (type: ExpectedProblem['type'], status = 502) =>
 
 /** One token request in all, whatever is posted afterwards: the login is spent. */
 async function isSpent(t: Test, provider: ProviderName, expected: ExpectedProblem, prepare: () => void) {
-  const login = await answeredLogin(service, provider)
+  const login = await loginToFinish(service, provider)
   service.doubles[provider].requests.length = 0
   prepare()
   expectProblem(t, await finish(service, login), expected)
   expectProblem(t, await finish(service, login), lost, 'unproved')
   expectProblem(t, await finish(service, login, basic(service.site)), lost, 'proved')
   t.equal(count(provider, '/token'), 1, 'the token request is never repeated')
-  const fine = await finish(service, await answeredLogin(service, provider))
+  const fine = await finish(service, await loginToFinish(service, provider))
   t.equal(fine.status, 200, `and the next login succeeds: ${fine.text}`)
 }
 
@@ -73,7 +73,7 @@ const refusals: readonly (readonly [string, ReturnType<typeof said>, ExpectedPro
 ]
 for (const [name, answer, expected] of refusals)
   t.test(`spent by the provider's refusal: ${name}`, async (t) => {
-    const login = await answeredLogin(service)
+    const login = await loginToFinish(service)
     yandex.requests.length = 0
     yandex.answer('token', answer, 1)
     expectProblem(t, await finish(service, login), expected)
@@ -83,7 +83,7 @@ for (const [name, answer, expected] of refusals)
 
 t.test('a code that has run out at the provider; a secret that was changed there', async (t) => {
   t.teardown(() => Object.assign(mail.switches, { codeLifetime: 600, forgetClient: false }))
-  const [late, misconfigured] = [await answeredLogin(service, 'mail'), await answeredLogin(service, 'mail')]
+  const [late, misconfigured] = [await loginToFinish(service, 'mail'), await loginToFinish(service, 'mail')]
   mail.switches.codeLifetime = 0
   const rejected = { status: 400, type: 'code-rejected', error: 'invalid_grant' } as const
   expectProblem(t, await finish(service, late), rejected)
@@ -99,7 +99,7 @@ t.test('a code that has run out at the provider; a secret that was changed there
 
 t.test('the profile is asked for once more, and the login succeeds', async (t) => {
   for (const fault of ['503-html', 'reset'] as const) {
-    const login = await answeredLogin(service)
+    const login = await loginToFinish(service)
     yandex.requests.length = 0
     yandex.fault('userinfo', fault, 1)
     t.equal((await finish(service, login)).status, 200, fault)
@@ -136,21 +136,21 @@ t.test('a bad ID token opens no session and leaves no user', async (t) => {
     'other-sub',
   ]
   for (const spoiling of spoilings) {
-    const login = await answeredLogin(strict, 'google')
+    const login = await loginToFinish(strict, 'google')
     google.switches.idToken = spoiling
     expectProblem(t, await finish(strict, login), bad('provider-invalid-response'), spoiling)
     google.switches.idToken = undefined
     expectProblem(t, await finish(strict, login), lost, spoiling)
   }
   t.equal(await strict.database.prisma.user.count(), 0)
-  t.equal((await finish(strict, await answeredLogin(strict, 'google'))).status, 200)
+  t.equal((await finish(strict, await loginToFinish(strict, 'google'))).status, 200)
 })
 
 t.test('keys that cannot be fetched spend nothing, and are not needed twice', async (t) => {
   const doubles = await startDoubles(t)
   doubles.google.fault('jwks', '503-html')
   const keyless = await startTestService(t, { doubles })
-  const login = await answeredLogin(keyless, 'google')
+  const login = await loginToFinish(keyless, 'google')
   const tokenRequests = () => doubles.google.requests.filter(({ path }) => path === '/token').length
   const unavailable = {
     status: 503,
@@ -164,7 +164,7 @@ t.test('keys that cannot be fetched spend nothing, and are not needed twice', as
   doubles.google.fault('jwks', undefined)
   t.equal((await finish(keyless, login)).status, 200, 'and logs the person in')
   doubles.google.fault('jwks', '503-html')
-  t.equal((await finish(keyless, await answeredLogin(keyless, 'google'))).status, 200, 'keys are kept')
+  t.equal((await finish(keyless, await loginToFinish(keyless, 'google'))).status, 200, 'keys are kept')
   t.match(
     keyless.log.find((line) => line.includes('background work of a provider failed')),
     /"provider":"google","work":"keys"/,

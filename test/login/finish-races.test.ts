@@ -6,12 +6,12 @@ import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
 import {
-  answeredLogin,
   basic,
-  comeBack,
   finish,
   get,
   locationFields,
+  loginToFinish,
+  openCallback,
   start,
   text,
 } from '../support/login-flow.ts'
@@ -43,7 +43,7 @@ for (const { store, skip, options } of loginStores)
     const { prisma } = service.database
 
     t.test('50 finishes at once: one session, one token request', async (t) => {
-      const login = await answeredLogin(service)
+      const login = await loginToFinish(service)
       const [sessions] = [await prisma.session.count()]
       service.doubles.yandex.requests.length = 0
       const answers = await times(50, () => finish(service, login))
@@ -55,7 +55,7 @@ for (const { store, skip, options } of loginStores)
     })
 
     t.test('50 proved ones: the winner’s session, or a wait', async (t) => {
-      const login = await answeredLogin(service)
+      const login = await loginToFinish(service)
       service.doubles.yandex.requests.length = 0
       const answers = await times(50, () => finish(service, login, basic(service.site)))
       t.ok(answers.some(({ status }) => status === 200))
@@ -67,7 +67,7 @@ for (const { store, skip, options } of loginStores)
 
     t.test('50 first logins of one person at once: 50 sessions, one user', async (t) => {
       const person = { id: '77', email: 'first@mail.example' }
-      const logins = await times(50, () => answeredLogin(service, 'yandex', { person }))
+      const logins = await times(50, () => loginToFinish(service, 'yandex', { person }))
       const answers = await times(50, (n) => finish(service, logins[n] ?? {}))
       for (const answer of answers) t.equal(answer.status, 200, answer.text)
       const people = await prisma.user.findMany({
@@ -81,7 +81,7 @@ for (const { store, skip, options } of loginStores)
     t.test('callbacks and finishes of one login mixed: the code that came first, or nobody', async (t) => {
       const { authorizeUrl } = await start(service)
       const urls = await times(10, (n) => service.doubles.yandex.consent(authorizeUrl, { code: `code-${n}` }))
-      const backs = await times(10, (n) => comeBack(service, urls[n] ?? ''))
+      const backs = await times(10, (n) => openCallback(service, urls[n] ?? ''))
       const redirected = backs.filter(({ status }) => status === 303)
       t.equal(redirected.length, 1)
       for (const answer of backs.filter(({ status }) => status !== 303))
@@ -94,7 +94,7 @@ for (const { store, skip, options } of loginStores)
 t.test('who a person is', async (t) => {
   const service = await startTestService(t)
   const enter = async (provider: 'yandex' | 'google' | 'mail', person: object) => {
-    const answer = await finish(service, await answeredLogin(service, provider, { person }))
+    const answer = await finish(service, await loginToFinish(service, provider, { person }))
     return profileOf(service, text(answer, 'access_token'))
   }
   const email = 'same@mail.example'
@@ -121,7 +121,7 @@ t.test('two replicas over one Redis and one database', { skip: withoutRedis }, a
   t.test('start at one, callback at the other, finish at both: one session', async (t) => {
     for (let round = 0; round < 20; round++) {
       const { authorizeUrl } = await start(one)
-      const back = await comeBack(two, await doubles.yandex.consent(authorizeUrl))
+      const back = await openCallback(two, await doubles.yandex.consent(authorizeUrl))
       doubles.yandex.requests.length = 0
       const answers = await times(6, (n) => finish(n % 2 === 0 ? one : two, locationFields(back)))
       t.equal(answers.filter(({ status }) => status === 200).length, 1)
@@ -134,7 +134,7 @@ t.test('two replicas over one Redis and one database', { skip: withoutRedis }, a
     const client = new Redis(redis.url)
     t.teardown(() => client.disconnect())
     const broughtBack = async (t: Test) => {
-      const login = await answeredLogin(one)
+      const login = await loginToFinish(one)
       const key = `${redis.prefix}login:${createHash('sha256').update(login.state).digest('base64url')}`
       const before = await client.dumpBuffer(key)
       t.equal((await finish(one, login)).status, 200)

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import t from 'tap'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
-import { answeredLogin, finish, post, start } from '../support/login-flow.ts'
+import { finish, loginToFinish, post, start } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { redirectUrl, startDoubles, startTestService } from '../support/service.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
@@ -24,7 +24,7 @@ t.test(
     const { database, doubles, site } = service
     const own = await startTestService(t, { database, doubles, site })
     const tooMany = (seconds: string) => ({ status: 429, headers: { 'retry-after': seconds }, body: '{}' })
-    const [login, waiting] = [await answeredLogin(own, 'mail'), await answeredLogin(own, 'mail')]
+    const [login, waiting] = [await loginToFinish(own, 'mail'), await loginToFinish(own, 'mail')]
     mail.requests.length = 0
     mail.answer('token', tooMany('1'), 1)
     expectProblem(t, await finish(own, login), unavailable([1, 1]))
@@ -37,7 +37,7 @@ t.test(
     t.equal((await finish(own, login)).status, 200)
     t.equal((await finish(own, waiting)).status, 200)
     t.equal(tokenRequests(), 3)
-    const last = await answeredLogin(own, 'mail')
+    const last = await loginToFinish(own, 'mail')
     mail.answer('token', tooMany('3600'), 1)
     expectProblem(t, await finish(own, last), unavailable([59, 60]), 'an hour becomes a minute')
   },
@@ -57,7 +57,7 @@ t.test('no connection: the login is given back each time', async (t) => {
   ]) {
     const env = { YANDEX_TOKEN_URL: tokenUrl }
     const cutOff = await startTestService(t, { database, doubles, site, env })
-    const login = await answeredLogin(cutOff)
+    const login = await loginToFinish(cutOff)
     for (const attempt of ['first', 'second', 'third'])
       expectProblem(t, await finish(cutOff, login), unavailable([1, 1]), `${tokenUrl} ${attempt}`)
   }
@@ -71,7 +71,7 @@ t.test('the cap refuses rather than queues, and what it refused can be finished'
   })
   const env = { YANDEX_TOKEN_URL: proxy.through(doubles.yandex.env.YANDEX_TOKEN_URL ?? '') }
   const busy = await startTestService(t, { doubles, env })
-  const logins = await Promise.all(Array.from({ length: 105 }, () => answeredLogin(busy)))
+  const logins = await Promise.all(Array.from({ length: 105 }, () => loginToFinish(busy)))
   // No answer of the provider passes until all that are too many have been refused.
   proxy.pause()
   let refusals = 0

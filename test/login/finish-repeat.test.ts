@@ -3,7 +3,7 @@ import t from 'tap'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { answered, answeredLogin, basic, finish, get, post, text } from '../support/login-flow.ts'
+import { basic, finish, get, loginToFinish, post, readResponse, text } from '../support/login-flow.ts'
 import { loginStores } from '../support/login-stores.ts'
 import { eventually } from '../support/process.ts'
 import { startDoubles, startTestService } from '../support/service.ts'
@@ -52,7 +52,7 @@ for (const { store, skip, options } of loginStores)
     ] as const
     for (const [proof, atStart, atFinish, headers] of proofs)
       t.test(`proved by ${proof}: the session of this login again`, async (t) => {
-        const login = { ...(await answeredLogin(service, 'yandex', { fields: atStart })), ...atFinish }
+        const login = { ...(await loginToFinish(service, 'yandex', { fields: atStart })), ...atFinish }
         yandex.requests.length = 0
         const first = await finish(service, login, headers)
         t.equal(first.status, 200, first.text)
@@ -73,7 +73,7 @@ for (const { store, skip, options } of loginStores)
       })
 
     t.test('proof is no excuse: everything is checked again', async (t) => {
-      const login = await answeredLogin(service)
+      const login = await loginToFinish(service)
       t.equal((await finish(service, login, basic(site))).status, 200)
       const mismatch = (type: ExpectedProblem['type']) =>
         ({ status: 400, type, error: 'invalid_grant' }) as const
@@ -89,7 +89,7 @@ for (const { store, skip, options } of loginStores)
     })
 
     t.test('an unproved repeat gets nothing and revokes nothing', async (t) => {
-      const login = await answeredLogin(service)
+      const login = await loginToFinish(service)
       yandex.requests.length = 0
       const first = await finish(service, login)
       for (let n = 0; n < 3; n++) {
@@ -109,7 +109,7 @@ for (const { store, skip, options } of loginStores)
     }
     for (const [end, sql] of Object.entries(ends))
       t.test(`no session again that ${end}`, async (t) => {
-        const login = await answeredLogin(service)
+        const login = await loginToFinish(service)
         const first = await finish(service, login, basic(site))
         t.equal((await database.pool.query(sql, [sessionOf(first)])).rowCount, 1)
         expectProblem(t, await finish(service, login, basic(site)), completed)
@@ -117,7 +117,7 @@ for (const { store, skip, options } of loginStores)
 
     t.test('a disabled user gets no session, neither new nor again', async (t) => {
       const person = { id: '424242' }
-      const opened = await answeredLogin(service, 'yandex', { person })
+      const opened = await loginToFinish(service, 'yandex', { person })
       const first = await finish(service, opened, basic(site))
       t.equal(first.status, 200)
       const disable = (at: string) =>
@@ -127,7 +127,7 @@ for (const { store, skip, options } of loginStores)
         )
       await disable('now()')
       expectProblem(t, await finish(service, opened, basic(site)), completed)
-      const login = await answeredLogin(service, 'yandex', { person })
+      const login = await loginToFinish(service, 'yandex', { person })
       const expected = { status: 400, type: 'user-disabled', error: 'access_denied' } as const
       expectProblem(t, await finish(service, login), expected)
       t.equal(
@@ -138,14 +138,14 @@ for (const { store, skip, options } of loginStores)
       )
       await disable('NULL')
       expectProblem(t, await finish(service, login), lost, 'the login is spent')
-      t.equal((await finish(service, await answeredLogin(service, 'yandex', { person }))).status, 200)
+      t.equal((await finish(service, await loginToFinish(service, 'yandex', { person }))).status, 200)
     })
 
     t.test(
       'the client goes away in the middle: the login is finished, and a proved repeat gets it',
       async (t) => {
         t.teardown(() => proxy.delay(0))
-        const login = await answeredLogin(service)
+        const login = await loginToFinish(service)
         yandex.requests.length = 0
         proxy.delay(700)
         const impatient = new AbortController()
@@ -174,14 +174,14 @@ for (const { store, skip, options } of loginStores)
 
     t.test('the answer is lost on its way to the client', async (t) => {
       const door = await startTcpProxy(t, { host: '127.0.0.1', port: Number(new URL(service.url).port) })
-      const login = await answeredLogin(service)
+      const login = await loginToFinish(service)
       door.cutAtAnswer()
       await t.rejects(
         fetch(`http://127.0.0.1:${door.port}/api/v1/oauth/authorize/`, {
           method: 'POST',
           body: new URLSearchParams(login),
           headers: basic(site),
-        }).then(answered),
+        }).then(readResponse),
       )
       const before = await database.prisma.session.count()
       t.equal((await finish(service, login, basic(site))).status, 200)

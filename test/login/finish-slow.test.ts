@@ -4,7 +4,7 @@ import { deadlines } from '../../src/deadlines.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
-import { answeredLogin, basic, finish, post, start } from '../support/login-flow.ts'
+import { basic, finish, loginToFinish, post, start } from '../support/login-flow.ts'
 import type { TestService } from '../support/service.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
@@ -36,7 +36,7 @@ for (const fault of ['hang', 'slow-headers', 'slow-body'] as const)
   t.test(`the token endpoint: ${fault}`, { buffered: true }, async (t) => {
     const service = await startInTurn(t)
     const { yandex } = service.doubles
-    const login = await answeredLogin(service)
+    const login = await loginToFinish(service)
     yandex.requests.length = 0
     yandex.fault('token', fault, 1)
     const [answer, seconds] = await timed(finish(service, login))
@@ -51,7 +51,7 @@ t.test(
   { buffered: true },
   async (t) => {
     const service = await startInTurn(t)
-    const login = await answeredLogin(service)
+    const login = await loginToFinish(service)
     service.doubles.yandex.fault('userinfo', 'hang')
     const [answer, seconds] = await timed(finish(service, login))
     expectProblem(t, answer, timedOut)
@@ -62,7 +62,7 @@ t.test(
 
 t.test('a database that does not take the session until the deadline', { buffered: true }, async (t) => {
   const service = await startInTurn(t)
-  const [lost, other] = [await answeredLogin(service), await answeredLogin(service)]
+  const [lost, other] = [await loginToFinish(service), await loginToFinish(service)]
   const locker = openDatabase({ url: service.database.url, poolMax: 1 })
   t.teardown(() => locker.close())
   const lock = await locker.pool.connect()
@@ -99,10 +99,10 @@ t.test(
         new RegExp(`provider_breaker_state\\{provider="${name}"\\} 0\\b`),
         'from the start',
       )
-    const waiting = await answeredLogin(service)
+    const waiting = await loginToFinish(service)
     yandex.fault('token', 'reset', 5)
     for (let n = 0; n < 5; n++) {
-      const answer = await finish(service, await answeredLogin(service))
+      const answer = await finish(service, await loginToFinish(service))
       t.equal(answer.status, 502, answer.text)
     }
     yandex.requests.length = 0
@@ -112,7 +112,7 @@ t.test(
     expectProblem(t, await finish(service, waiting), unavailable, 'given back')
     t.strictSame(yandex.requests, [], 'the provider is left alone')
     t.match(await state(), /provider_breaker_state\{provider="yandex"\} 2\b/)
-    t.equal((await finish(service, await answeredLogin(service, 'google'))).status, 200, 'others go on')
+    t.equal((await finish(service, await loginToFinish(service, 'google'))).status, 200, 'others go on')
     await sleep(10_050)
     t.ok((await start(service)).state, 'one start a pause is let through')
     expectProblem(t, await post(service, '/api/v1/oauth/authorize-url/', body), unavailable, 'and only one')
@@ -125,7 +125,7 @@ t.test('junk codes open no circuit', { buffered: true }, async (t) => {
   const service = await startInTurn(t)
   service.doubles.yandex.switches.codeLifetime = 0
   for (let n = 0; n < 12; n++)
-    expectProblem(t, await finish(service, await answeredLogin(service)), grant('code-rejected'))
+    expectProblem(t, await finish(service, await loginToFinish(service)), grant('code-rejected'))
   service.doubles.yandex.switches.codeLifetime = 600
-  t.equal((await finish(service, await answeredLogin(service))).status, 200)
+  t.equal((await finish(service, await loginToFinish(service))).status, 200)
 })

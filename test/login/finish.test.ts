@@ -3,7 +3,15 @@ import type { Test } from 'tap'
 import t from 'tap'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
-import { answeredLogin, basic, comeBack, finish, locationFields, post, start } from '../support/login-flow.ts'
+import {
+  basic,
+  finish,
+  locationFields,
+  loginToFinish,
+  openCallback,
+  post,
+  start,
+} from '../support/login-flow.ts'
 import { loginStores } from '../support/login-stores.ts'
 import type { TestService } from '../support/service.ts'
 import { registerSite, startTestService } from '../support/service.ts'
@@ -35,8 +43,8 @@ for (const { store, skip, options } of loginStores)
     const other = await registerSite(service.database, 'https://other.example/return')
     const guardedUrl = 'https://guarded.example/return'
     const guarded = await registerSite(service.database, guardedUrl, true)
-    const fresh = async (options: Parameters<typeof answeredLogin>[2] = {}): Promise<Login> => {
-      const login = await answeredLogin(service, 'yandex', options)
+    const fresh = async (options: Parameters<typeof loginToFinish>[2] = {}): Promise<Login> => {
+      const login = await loginToFinish(service, 'yandex', options)
       service.doubles.yandex.requests.length = 0
       return login
     }
@@ -156,11 +164,11 @@ for (const { store, skip, options } of loginStores)
       const code = new URL(callbackUrl).searchParams.get('code') ?? ''
       const login = { provider: 'yandex', state, code }
       expectProblem(t, await finish(service, login), grant('login-unanswered'))
-      const denial = await comeBack(service, await service.doubles.yandex.refuse(authorizeUrl))
+      const denial = await openCallback(service, await service.doubles.yandex.refuse(authorizeUrl))
       const denied = { status: 400, type: 'access-denied', error: 'access_denied' } as const
       expectProblem(t, await finish(service, locationFields(denial)), denied, 'posted as it came')
       expectProblem(t, await finish(service, login), denied, 'with a code that never came back')
-      t.equal((await comeBack(service, callbackUrl)).status, 303)
+      t.equal((await openCallback(service, callbackUrl)).status, 303)
       service.doubles.yandex.requests.length = 0
       await isAsItWas(t, service, login)
     })

@@ -4,7 +4,7 @@ import t from 'tap'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { comeBack, finish, get, locationFields, start } from '../support/login-flow.ts'
+import { finish, get, locationFields, openCallback, start } from '../support/login-flow.ts'
 import { loginStores } from '../support/login-stores.ts'
 import type { TestService } from '../support/service.ts'
 import { startTestService } from '../support/service.ts'
@@ -34,7 +34,7 @@ async function bringJunk(service: TestService, browser: Record<string, string>):
 /** A person's whole login from this network. */
 async function succeeds(t: Test, service: TestService, browser: Record<string, string>) {
   const { authorizeUrl } = await start(service, 'yandex', {}, backend)
-  const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl), browser)
+  const back = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl), browser)
   const answer = await finish(service, locationFields(back), backend)
   t.equal(answer.status, 200, answer.text)
 }

@@ -8,13 +8,13 @@ import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
 import {
-  answeredLogin,
   basic,
-  comeBack,
   finish,
   get,
   locationFields,
   logIn,
+  loginToFinish,
+  openCallback,
   post,
   start,
 } from '../support/login-flow.ts'
@@ -52,12 +52,12 @@ t.test('Redis goes away at each step, and comes back', { skip: withoutRedis, buf
   const { accessToken, refreshToken } = await logIn(service)
   const started = await start(service)
   const callbackUrl = await yandex.consent(started.authorizeUrl)
-  const login = await answeredLogin(service)
+  const login = await loginToFinish(service)
 
   const everyStep = async (how: string) => {
     yandex.requests.length = 0
     await refusesSoon(t, `${how}: start`, 2.5, () => post(service, startPath, body))
-    await refusesSoon(t, `${how}: callback`, 1.5, () => comeBack(service, callbackUrl))
+    await refusesSoon(t, `${how}: callback`, 1.5, () => openCallback(service, callbackUrl))
     await refusesSoon(t, `${how}: finish`, 1.5, () => finish(service, login))
     await refusesSoon(t, `${how}: proved finish`, 1.5, () => finish(service, login, basic(service.site)))
     t.strictSame(yandex.requests, [], 'the provider was not asked')
@@ -67,14 +67,14 @@ t.test('Redis goes away at each step, and comes back', { skip: withoutRedis, buf
   }
   redis.pause()
   await everyStep('halted')
-  const page = await comeBack(service, callbackUrl, { accept: 'text/html', 'accept-language': 'ru' })
+  const page = await openCallback(service, callbackUrl, { accept: 'text/html', 'accept-language': 'ru' })
   t.equal(page.status, 503)
   t.match(page.headers.get('content-type'), /^text\/html/)
   t.match(page.headers.get('retry-after'), /^\d+$/)
   redis.resume()
   await eventually(() => start(service), 5_000)
 
-  const back = await comeBack(service, callbackUrl)
+  const back = await openCallback(service, callbackUrl)
   t.equal(back.status, 303, 'the login is as it was')
   t.equal((await finish(service, locationFields(back))).status, 200)
   t.equal((await finish(service, login)).status, 200)
@@ -86,7 +86,7 @@ t.test('Redis goes away at each step, and comes back', { skip: withoutRedis, buf
   await redis.start()
   await eventually(() => start(service), 5_000)
   expectProblem(t, await finish(service, login), grant('unknown-login'), 'restarted empty')
-  expectProblem(t, await comeBack(service, callbackUrl), grant('unknown-login'))
+  expectProblem(t, await openCallback(service, callbackUrl), grant('unknown-login'))
   t.ok(await logIn(service), 'without a restart')
 })
 
@@ -108,12 +108,17 @@ t.test(
 
     const { authorizeUrl } = await start(service)
     const callbackUrl = await service.doubles.yandex.consent(authorizeUrl)
-    const login = await answeredLogin(service)
+    const login = await loginToFinish(service)
     await direct.config('SET', 'maxmemory', '1')
     expectProblem(t, await post(service, startPath, body), away, 'full')
-    expectProblem(t, await comeBack(service, callbackUrl), away, 'full: no redirect without its code kept')
+    expectProblem(
+      t,
+      await openCallback(service, callbackUrl),
+      away,
+      'full: no redirect without its code kept',
+    )
     await direct.config('SET', 'maxmemory', '0')
-    t.equal((await comeBack(service, callbackUrl)).status, 303)
+    t.equal((await openCallback(service, callbackUrl)).status, 303)
 
     await direct.replicaof('127.0.0.1', '1')
     expectProblem(t, await post(service, startPath, body), away, 'read-only')
@@ -134,7 +139,7 @@ t.test('PostgreSQL goes away before a step, and in its middle', { buffered: true
   await registerSite(direct, otherUrl)
   const started = await start(service)
   const callbackUrl = await service.doubles.yandex.consent(started.authorizeUrl)
-  const login = await answeredLogin(service)
+  const login = await loginToFinish(service)
   service.doubles.yandex.requests.length = 0
   // What is remembered of sites is over then.
   await new Promise((resolve) => setTimeout(resolve, 2_000))
@@ -142,16 +147,16 @@ t.test('PostgreSQL goes away before a step, and in its middle', { buffered: true
   await refusesSoon(t, 'start', 2.5, () =>
     post(service, startPath, { ...body, client_redirect_url: otherUrl }),
   )
-  await refusesSoon(t, 'callback', 1.5, () => comeBack(service, callbackUrl))
+  await refusesSoon(t, 'callback', 1.5, () => openCallback(service, callbackUrl))
   await refusesSoon(t, 'finish', 3.5, () => finish(service, login))
   t.strictSame(service.doubles.yandex.requests, [], 'no code is spent where nothing could be saved')
   proxy.resume()
   proxy.cut()
   await eventually(() => start(service), 5_000)
-  t.equal((await comeBack(service, callbackUrl)).status, 303)
+  t.equal((await openCallback(service, callbackUrl)).status, 303)
   t.equal((await finish(service, login)).status, 200, 'as it was')
 
-  const lost = await answeredLogin(service)
+  const lost = await loginToFinish(service)
   const before = await direct.prisma.session.count()
   proxy.cutAtAnswer()
   const answer = await finish(service, lost)

@@ -5,7 +5,7 @@ import { deadlines } from '../../src/deadlines.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import { patient } from '../support/deadlines.ts'
 import type { Answer, Encoding } from '../support/login-flow.ts'
-import { answeredLogin, basic, comeBack, finish, get, post, start } from '../support/login-flow.ts'
+import { basic, finish, get, loginToFinish, openCallback, post, start } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, startDoubles, startTestService } from '../support/service.ts'
@@ -49,7 +49,7 @@ t.test(
       return answer
     }
     const login = async (provider: 'yandex' | 'google' | 'mail', headers = {}) => {
-      const posted = await answeredLogin(service, provider, { person, headers })
+      const posted = await loginToFinish(service, provider, { person, headers })
       markers.add(posted.state).add(posted.code)
       return posted
     }
@@ -69,7 +69,7 @@ t.test(
         await get(service, `/api/v1/oauth/callback/${provider}?state=${good.state}&state=a&code=marker-code`),
       )
       seen(
-        await comeBack(
+        await openCallback(
           service,
           `http://127.0.0.1:3000/api/v1/oauth/callback/${provider}/x?state=${good.state}`,
         ),
@@ -115,7 +115,7 @@ t.test(
       doubles,
       site,
     })
-    const spoiledLogin = await answeredLogin(broken, 'google', { person })
+    const spoiledLogin = await loginToFinish(broken, 'google', { person })
     markers.add(spoiledLogin.state).add(spoiledLogin.code)
     await service.database.pool.query(
       'ALTER TABLE users ADD CONSTRAINT no_markers CHECK (email IS NULL) NOT VALID',
@@ -182,7 +182,7 @@ t.test('a provider that repeats in its refusal whatever it was sent', async (t) 
     for (const name of names) {
       sent.clear()
       basic.clear()
-      const answer = await finish(service, await answeredLogin(service, name))
+      const answer = await finish(service, await loginToFinish(service, name))
       t.equal(answer.status, 502, answer.text)
       t.ok(sent.size + basic.size >= (endpoint === 'TOKEN' ? 3 : 1), `${name} was sent its secrets`)
       t.equal(holds(answer.text, sent), undefined)
@@ -243,7 +243,7 @@ t.test('a provider’s own words in the log: one short line, and nobody’s addr
   for (const endpoint of ['token', 'userinfo'] as const) {
     const body = JSON.stringify({ error: 'invalid_request', error_description: words })
     service.doubles.yandex.answer(endpoint, { status: 400, body }, 1)
-    t.equal((await finish(service, await answeredLogin(service))).status, 502)
+    t.equal((await finish(service, await loginToFinish(service))).status, 502)
     said(find(`yandex ${endpoint}`))
   }
 })

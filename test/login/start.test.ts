@@ -7,7 +7,7 @@ import { addSite, updateSite } from '../../src/sites/manage.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer, ProviderName } from '../support/login-flow.ts'
-import { answeredLogin, basic, finish, post, start, text } from '../support/login-flow.ts'
+import { basic, finish, loginToFinish, post, start, text } from '../support/login-flow.ts'
 import { publicUrl, redirectUrl, registerSite, startDoubles, startTestService } from '../support/service.ts'
 
 const path = '/api/v1/oauth/authorize-url/'
@@ -100,7 +100,7 @@ t.test('the provider gets the verifier of the challenge, and only at its token e
 t.test('with PKCE off for a provider there is no challenge and no verifier', async (t) => {
   const doubles = await startDoubles(t)
   const plain = await startTestService(t, { doubles, env: { YANDEX_PKCE: 'off' } })
-  const login = await answeredLogin(plain)
+  const login = await loginToFinish(plain)
   t.equal((await finish(plain, login)).status, 200)
   t.notMatch(JSON.stringify(doubles.yandex.requests), /code_verifier/)
   t.notMatch((await start(plain)).authorizeUrl, /code_challenge/)

@@ -5,11 +5,11 @@ import { testDatabase } from '../support/database.ts'
 import { patient } from '../support/deadlines.ts'
 import {
   basic,
-  comeBack,
   finish,
   get,
   locationFields,
   logIn,
+  openCallback,
   post,
   start,
   text,
@@ -59,7 +59,7 @@ for (const limit of ['off', 'on'] as const)
       const { authorizeUrl } = await start(service)
       t.strictSame(await take(), { redis: 1 + more, history: 1, sql: 0, provider: 0 }, 'start')
 
-      const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl))
+      const back = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl))
       t.strictSame(await take(), { redis: 2 + more, history: 1, sql: 0, provider: 0 }, 'callback')
 
       const finished = await finish(service, locationFields(back))
@@ -87,7 +87,7 @@ t.test('trips of what goes otherwise', { skip: withoutRedis }, async (t) => {
   const begin = async () => {
     const { authorizeUrl } = await start(service, 'yandex', {}, headers)
     t.strictSame(await take(), { redis: 1, history: 1, sql: 0, provider: 0 }, 'a proved start costs no more')
-    const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl))
+    const back = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl))
     await take()
     return locationFields(back)
   }

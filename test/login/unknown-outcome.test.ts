@@ -9,13 +9,13 @@ import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
 import {
-  answeredLogin,
   basic,
-  comeBack,
   finish,
   get,
   locationFields,
   logIn,
+  loginToFinish,
+  openCallback,
   post,
   start,
   text,
@@ -97,7 +97,7 @@ t.test('the claim of a finish', { skip: withoutRedis, buffered: true }, async (t
   for (const [fault, act] of Object.entries(faults))
     for (const [caller, { atStart, atFinish }] of Object.entries(callers))
       await t.test(`${fault}; the caller is ${caller}`, async (t) => {
-        const login = { ...(await answeredLogin(service, 'yandex', { fields: atStart })), ...atFinish }
+        const login = { ...(await loginToFinish(service, 'yandex', { fields: atStart })), ...atFinish }
         const before = await service.database.prisma.session.count()
         yandex.requests.length = 0
         proxy.beforeRequest(claim, act)
@@ -123,7 +123,7 @@ t.test('the release after 429 of the provider', { skip: withoutRedis, buffered: 
   for (const [fault, act] of Object.entries(faults))
     for (const [caller, { atStart, atFinish }] of Object.entries(callers))
       await t.test(`${fault}; the caller is ${caller}`, async (t) => {
-        const login = { ...(await answeredLogin(service, 'yandex', { fields: atStart })), ...atFinish }
+        const login = { ...(await loginToFinish(service, 'yandex', { fields: atStart })), ...atFinish }
         yandex.answer('token', { status: 429, headers: { 'retry-after': '1' }, body: '{}' }, 1)
         proxy.beforeRequest(release, act)
         expectProblem(t, await finish(service, login), { ...away, type: 'provider-unavailable' })
@@ -143,9 +143,9 @@ t.test('the other commands of a login', { skip: withoutRedis, buffered: true }, 
       const { authorizeUrl } = await start(service)
       const callbackUrl = await yandex.consent(authorizeUrl)
       proxy.beforeRequest(answer, act)
-      expectProblem(t, await comeBack(service, callbackUrl), away)
+      expectProblem(t, await openCallback(service, callbackUrl), away)
       const back = await eventually(async () => {
-        const redirected = await comeBack(service, callbackUrl)
+        const redirected = await openCallback(service, callbackUrl)
         if (redirected.status !== 303) expectProblem(t, redirected, away)
         return locationFields(redirected)
       }, 5_000)
@@ -163,8 +163,8 @@ t.test('the other commands of a login', { skip: withoutRedis, buffered: true }, 
 
   await t.test('a stop gives back what it can, and waits no longer than a moment', async (t) => {
     const { database, doubles, site } = service
-    const login = await answeredLogin(service)
-    const other = await answeredLogin(service)
+    const login = await loginToFinish(service)
+    const other = await loginToFinish(service)
     const stopping = await startTestService(t, { ...options, database, doubles, site })
     proxy.beforeRequest(claim, () => redis.pause())
     expectProblem(t, await finish(stopping, login), away)
@@ -189,7 +189,7 @@ t.test(
   async (t) => {
     const redis = await testRedis(t)
     const service = await startTestService(t, { redis, deadlines: { ...patient, finish: deadlines.finish } })
-    const login = await answeredLogin(service)
+    const login = await loginToFinish(service)
     const client = new Redis(redis.url)
     t.teardown(() => client.disconnect())
     await createRedisLoginStore(client, redis.prefix).claim(login.state, 'of a process that is gone')

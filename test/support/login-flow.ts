@@ -44,7 +44,7 @@ export async function post(
     body = new URLSearchParams(entries.map(([name, value]): [string, string] => [name, value])).toString()
     headers.set('content-type', options.contentType ?? 'application/x-www-form-urlencoded')
   }
-  return answered(await fetch(service.url + path, { method: 'POST', headers, body, redirect: 'manual' }))
+  return readResponse(await fetch(service.url + path, { method: 'POST', headers, body, redirect: 'manual' }))
 }
 
 function isList(fields: Fields | Readonly<Record<string, string>>): fields is Fields {
@@ -57,11 +57,11 @@ export async function get(
   path: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
-  return answered(await fetch(service.url + path, { headers, redirect: 'manual' }))
+  return readResponse(await fetch(service.url + path, { headers, redirect: 'manual' }))
 }
 
 /** Reads an answer whole. */
-export async function answered(response: Response): Promise<Answer> {
+export async function readResponse(response: Response): Promise<Answer> {
   const text = await response.text()
   const json: unknown = /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : {}
   return {
@@ -98,7 +98,7 @@ export async function start(
 }
 
 /** The browser's way back: the callback URL as the provider made it, at the address where the service listens. */
-export async function comeBack(
+export async function openCallback(
   service: FlowService,
   callbackUrl: string,
   headers: Readonly<Record<string, string>> = {},
@@ -115,7 +115,7 @@ export function locationFields(answer: Answer): [string, string][] {
 }
 
 /** Start, consent and callback: what a site's backend has to post. */
-export async function answeredLogin(
+export async function loginToFinish(
   service: FlowService,
   provider: ProviderName = 'yandex',
   options: ConsentOptions & {
@@ -124,7 +124,7 @@ export async function answeredLogin(
   } = {},
 ): Promise<{ provider: string; state: string; code: string }> {
   const { state, authorizeUrl } = await start(service, provider, options.fields, options.headers)
-  const answer = await comeBack(service, await service.doubles[provider].consent(authorizeUrl, options))
+  const answer = await openCallback(service, await service.doubles[provider].consent(authorizeUrl, options))
   const fields = Object.fromEntries(locationFields(answer))
   return { provider, state, code: fields.code ?? '' }
 }
@@ -144,6 +144,6 @@ export async function logIn(
   provider: ProviderName = 'yandex',
   options: ConsentOptions = {},
 ): Promise<{ accessToken: string; refreshToken: string }> {
-  const answer = await finish(service, await answeredLogin(service, provider, options))
+  const answer = await finish(service, await loginToFinish(service, provider, options))
   return { accessToken: text(answer, 'access_token'), refreshToken: text(answer, 'refresh_token') }
 }
