@@ -5,7 +5,7 @@ import { startRedis, withoutRedis } from '../support/redis.ts'
 import { startTestService } from '../support/service.ts'
 
 t.test(
-  'what a failed finish counts as: a bug is no outage, and an outage is no bug',
+  'a finish that fails by a bug counts as internal-error, by an outage as dependency-unavailable',
   { skip: withoutRedis },
   async (t) => {
     const redis = await startRedis(t)

@@ -19,7 +19,7 @@ const person = {
 const verifier = 'marker-verifier-marker-verifier-marker-verifier'
 
 t.test(
-  'whole logins and their failures: no secret and no person in any line, metric or error',
+  'no secret and no personal data are in any log line, metric or error of logins and their failures',
   { skip: withoutRedis },
   async (t) => {
     const redis = await startRedis(t)
@@ -106,7 +106,7 @@ t.test(
       seen(await get(service, `/api/v1/me/?access_token=${String(tokens.json.access_token)}`))
     }
 
-    // A database that fails as nobody expects, a store that is away.
+    // A database that fails in an unexpected way, and a store that is away.
     const locker = openDatabase({ url: service.database.url, poolMax: 1, deadlines: patient })
     t.teardown(() => locker.close())
     const unsaved = await login('google')
@@ -121,7 +121,7 @@ t.test(
       'ALTER TABLE users ADD CONSTRAINT no_markers CHECK (email IS NULL) NOT VALID',
     )
     const failed = seen(await finish(broken, spoiledLogin))
-    t.equal(failed.status, 500, 'an error that nobody expects')
+    t.equal(failed.status, 500, 'an unexpected error')
     await service.database.pool.query('ALTER TABLE users DROP CONSTRAINT no_markers')
 
     redis.pause()
@@ -135,22 +135,22 @@ t.test(
 
     t.ok(errors.length > 50, `${errors.length} errors`)
     t.ok(markers.size > 60, `${markers.size} markers`)
-    for (const { status, text } of errors) t.notOk(holds(text, markers), `an error ${status}: ${text}`)
+    for (const { status, text } of errors) t.notOk(markerIn(text, markers), `an error ${status}: ${text}`)
     t.ok(service.log.length > 100, `${service.log.length} lines`)
     for (const line of [...service.log, ...broken.log]) {
-      const held = holds(line, markers)
-      if (held !== undefined) t.fail(`${held} in ${line}`)
+      const found = markerIn(line, markers)
+      if (found !== undefined) t.fail(`${found} in ${line}`)
     }
     for (const { metrics } of [service, broken]) {
       const text = await metrics.registry.metrics()
       t.match(text, /logins_finished_total\{/)
-      t.equal(holds(text, markers), undefined)
+      t.equal(markerIn(text, markers), undefined)
       for (const label of [site.id, redirectUrl, new URL(redirectUrl).host]) t.notMatch(text, label)
     }
   },
 )
 
-t.test('a provider that repeats in its refusal whatever it was sent', async (t) => {
+t.test('the log has no secret of an error response that repeats everything that was sent', async (t) => {
   const sent = new Set<string>()
   const basic = new Set<string>()
   const repeat = async (request: IncomingMessage, response: ServerResponse) => {
@@ -162,7 +162,7 @@ t.test('a provider that repeats in its refusal whatever it was sent', async (t) 
     const credentials = request.headers.authorization?.replace(/^\w+ /, '')
     if (/^basic /i.test(request.headers.authorization ?? '')) basic.add(credentials ?? '')
     else if (credentials !== undefined) sent.add(credentials)
-    // Short enough to be logged whole.
+    // Short enough to be logged in full.
     const description = `refused: ${[...sent, ...basic].join(' ')}`
     response.writeHead(400, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ error: 'invalid_request', error_description: description }))
@@ -185,20 +185,20 @@ t.test('a provider that repeats in its refusal whatever it was sent', async (t) 
       const answer = await finish(service, await loginToFinish(service, name))
       t.equal(answer.status, 502, answer.text)
       t.ok(sent.size + basic.size >= (endpoint === 'TOKEN' ? 3 : 1), `${name} was sent its secrets`)
-      t.equal(holds(answer.text, sent), undefined)
+      t.equal(markerIn(answer.text, sent), undefined)
       t.ok(
         service.log.some((line) => line.includes('refused:')),
-        'its words stand in the log',
+        'the log has the words of the provider',
       )
       for (const line of service.log) {
-        t.equal(holds(line, sent), undefined, line)
-        t.equal(holds(line, basic), undefined, line)
+        t.equal(markerIn(line, sent), undefined, line)
+        t.equal(markerIn(line, basic), undefined, line)
       }
     }
   }
 })
 
-/** Characters that nobody sees, or that change how a line is read. */
+/** Characters that are invisible, or that change how a line is displayed. */
 const unprintable = [
   '\u0007',
   '\u001b[2J',
@@ -211,19 +211,19 @@ const unprintable = [
   '\u2029',
   '\ufeff',
 ]
-const addresses = [
+const emails = [
   'ada@mail.example',
   'Ада.Л@почта.рф',
   'a+b@[192.0.2.1]',
   'grace%40mail.example',
   '"g h"@mail.example',
 ]
-const words = `denied${unprintable.join('x')} for <${addresses.join('>, ')}> ${'again '.repeat(500)}`
+const words = `denied${unprintable.join('x')} for <${emails.join('>, ')}> ${'again '.repeat(500)}`
 
-t.test('a provider’s own words in the log: one short line, and nobody’s address', async (t) => {
+t.test('the words of a provider are logged in one short line without any email', async (t) => {
   const service = await startTestService(t)
-  const said = (line: string | undefined) => {
-    t.match(line, 'denied', 'its words stand in the log')
+  const isHarmless = (line: string | undefined) => {
+    t.match(line, 'denied', 'the log has the words of the provider')
     t.ok((line?.length ?? 0) < 2_000, 'bounded')
     t.notMatch(line, /[\u007f-\u009f\u200b\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff]|\\u00[01]/)
     for (const word of ['ada', 'Ада', 'a+b', 'grace', 'mail.example', 'почта']) t.notMatch(line, word)
@@ -237,19 +237,19 @@ t.test('a provider’s own words in the log: one short line, and nobody’s addr
     error_description: `${state} ${words}`,
   })
   t.equal((await get(service, `/api/v1/oauth/callback/yandex?${query.toString()}`)).status, 303)
-  said(find('provider refused'))
+  isHarmless(find('provider refused'))
   t.notMatch(find('provider refused'), state)
 
   for (const endpoint of ['token', 'userinfo'] as const) {
     const body = JSON.stringify({ error: 'invalid_request', error_description: words })
     service.doubles.yandex.answer(endpoint, { status: 400, body }, 1)
     t.equal((await finish(service, await loginToFinish(service))).status, 502)
-    said(find(`yandex ${endpoint}`))
+    isHarmless(find(`yandex ${endpoint}`))
   }
 })
 
-/** The first marker that stands in a text, as it is or in one of the encodings of the web. */
-function holds(text: string, markers: ReadonlySet<string>): string | undefined {
+/** The first marker that a text contains, as it is or in one of the encodings of the web. */
+function markerIn(text: string, markers: ReadonlySet<string>): string | undefined {
   return [...markers].find((marker) =>
     [marker, encodeURIComponent(marker), JSON.stringify(marker).slice(1, -1)].some((form) =>
       text.includes(form),
