@@ -2,8 +2,8 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { Cluster } from 'ioredis'
 import { tryRateLimits } from './http/rate-limit.ts'
+import { tryLoginStore } from './login/login-store.ts'
 import { createRedisLoginStore } from './login/redis-login-store.ts'
-import { tryLoginStore } from './login/try-login-store.ts'
 import { tryRedisLoginHistory } from './login-history/redis-store.ts'
 
 /** So many keys, drawn at random, miss a given one of three masters once in a thousand times. */

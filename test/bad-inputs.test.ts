@@ -4,7 +4,7 @@ import t from 'tap'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { forge, ownAccessKey, stranger } from './support/forge.ts'
-import { answered, answeredLogin, finish, logIn, post, start, text } from './support/login-flow.ts'
+import { finish, logIn, loginToFinish, post, readResponse, start, text } from './support/login-flow.ts'
 import { sharedSecretKeys, startTestService } from './support/service.ts'
 
 // One bad request an entry, sent byte for byte, with the status that it must get.
@@ -50,10 +50,10 @@ const tokens = await logIn(service, 'google')
 const makers: Readonly<Record<string, (input: BadInput) => Promise<string>>> = {
   liveState: async ({ needs }) =>
     needs?.includes('after callback')
-      ? (await answeredLogin(service, 'google')).state
+      ? (await loginToFinish(service, 'google')).state
       : (await start(service, 'google')).state,
   liveStateOfGoogle: async () => (await start(service, 'google')).state,
-  answeredState: async () => (await answeredLogin(service, 'google')).state,
+  answeredState: async () => (await loginToFinish(service, 'google')).state,
   expiredState: async () => expired,
   access: async () => tokens.accessToken,
   refresh: async () => tokens.refreshToken,
@@ -61,7 +61,7 @@ const makers: Readonly<Record<string, (input: BadInput) => Promise<string>>> = {
 }
 const { state: expired } = await start(hasty, 'google')
 await new Promise((resolve) => setTimeout(resolve, 1_100))
-const completed = await answeredLogin(service, 'google')
+const completed = await loginToFinish(service, 'google')
 await finish(service, completed)
 
 /** A refresh token whose successor was used: the grace is for the immediate parent alone. */
@@ -96,7 +96,7 @@ async function send(input: BadInput) {
   }
   const body = input.body === undefined ? undefined : await filled(input.body, input)
   if (input.raw) return rawAnswer(at.url, method, path, headers, body ?? '')
-  return answered(
+  return readResponse(
     await fetch(at.url + path, { method, headers, redirect: 'manual', ...(body !== undefined && { body }) }),
   )
 }
@@ -111,7 +111,7 @@ function rawAnswer(url: string, method: string, path: string, headers: Record<st
     ...headers,
   }
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
-  return new Promise<Awaited<ReturnType<typeof answered>>>((resolve, reject) => {
+  return new Promise<Awaited<ReturnType<typeof readResponse>>>((resolve, reject) => {
     const socket = connect(Number(port), hostname, () =>
       socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`),
     )
@@ -127,7 +127,7 @@ function rawAnswer(url: string, method: string, path: string, headers: Record<st
           return [line.slice(0, colon), line.slice(colon + 1).trim()]
         }),
       })
-      resolve(answered(answer))
+      resolve(readResponse(answer))
     })
   })
 }

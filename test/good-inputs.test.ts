@@ -3,7 +3,7 @@ import t from 'tap'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { Encoding, Fields } from './support/login-flow.ts'
-import { comeBack, locationFields, post, text } from './support/login-flow.ts'
+import { locationFields, openCallback, post, text } from './support/login-flow.ts'
 import { registerSite, startTestService } from './support/service.ts'
 
 // Whole logins that must succeed: a service that refuses everything must fail the tests.
@@ -67,7 +67,7 @@ for (const input of inputs) {
       code: input.providerCode,
       extra,
     })
-    const back = await comeBack(service, callbackUrl)
+    const back = await openCallback(service, callbackUrl)
     t.equal(back.status, 303, back.text)
     const location = back.headers.get('location') ?? ''
     t.ok(location.startsWith(input.registered), 'the registered URL goes first, raw')

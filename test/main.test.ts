@@ -6,7 +6,7 @@ import t from 'tap'
 import type { Environment } from '../src/config/config.ts'
 import { emptyDatabase, testDatabase } from './support/database.ts'
 import type { FlowService } from './support/login-flow.ts'
-import { answeredLogin, finish, post, start } from './support/login-flow.ts'
+import { finish, loginToFinish, post, start } from './support/login-flow.ts'
 import type { Started } from './support/npm-start.ts'
 import { emptyFolder, freePorts, run } from './support/npm-start.ts'
 import { eventually } from './support/process.ts'
@@ -163,7 +163,7 @@ t.test(
       doubles,
       config: { publicUrl },
     }
-    const login = await answeredLogin(service)
+    const login = await loginToFinish(service)
     const answer = finish(service, login)
     await eventually(() => {
       if (!doubles.yandex.requests.some(({ path }) => path === '/token')) throw new Error('not yet there')

@@ -134,6 +134,7 @@ function label(kid: string, kind: string): string {
 function publicJwkOf(privatePem: string, kid: string, alg: TokenAlg): PublicJwk {
   const { kty, crv, x, y } = createPublicKey(createPrivateKey(privatePem)).export({ format: 'jwk' })
   const jwk: unknown = { kty, crv, x, ...(y !== undefined && { y }), kid, use: 'sig', alg }
-  if (!jwkValidator.Check(jwk)) throw new UnusableKey(kid, `The access key ${kid} is not of the algorithm ${alg}.`)
+  if (!jwkValidator.Check(jwk))
+    throw new UnusableKey(kid, `The access key ${kid} is not of the algorithm ${alg}.`)
   return jwk
 }

@@ -1,7 +1,7 @@
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 
-/** What a login goes through, in this order. */
+/** The steps of a login, in their order. */
 export const steps = [
   'started',
   'sent_to_provider',
@@ -14,22 +14,23 @@ export const steps = [
 export type Step = (typeof steps)[number]
 
 /**
- * What is remembered of one request of a login. No state, code or token, no name, login, email or address: it is
- * shown to the site. Times are milliseconds since the epoch.
+ * What the history stores of one request of a login. No state, code or token, no name, login, email or IP address: the
+ * site may read it. Times are milliseconds since the epoch. The member names are those of the records in Redis, which
+ * replicas of another version read.
  */
 export const LoginEntry = Type.Object({
-  /** Its id; absent where a start was refused, which makes no login. */
+  /** The id of the login; absent where a start failed, which makes no login. */
   login: Type.Optional(Type.String()),
   provider: Type.String(),
   request: Type.Union([Type.Literal('start'), Type.Literal('callback'), Type.Literal('finish')]),
   requestId: Type.String(),
   at: Type.Number(),
-  /** How long it took, milliseconds. */
+  /** How long the request took, milliseconds. */
   ms: Type.Number(),
   steps: Type.Array(Type.Tuple([Type.Enum([...steps]), Type.Number()])),
-  /** The type of the problem that it ended in; absent where it went well. */
+  /** The type of the problem with which the request was answered; absent where it succeeded. */
   problem: Type.Optional(Type.String()),
-  /** The start of this login: it stays known after the start's own entry was pushed out. */
+  /** The start of this login, which is so known even after the start's own entry was pushed out. */
   start: Type.Optional(Type.Object({ at: Type.Number(), requestId: Type.Optional(Type.String()) })),
 })
 export type LoginEntry = Static<typeof LoginEntry>

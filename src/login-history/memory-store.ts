@@ -3,7 +3,7 @@ import { recentLogins } from './query.ts'
 import type { LoginHistory } from './store.ts'
 import { rememberedFor, streamOf, streams } from './store.ts'
 
-/** The history in this process's memory, for development: gone with the process and shared with no other. */
+/** The history in the memory of this process, for development: it ends with the process, and no other process sees it. */
 export function createMemoryLoginHistory(): LoginHistory {
   const sites = new Map<string, Record<keyof typeof streams, LoginEntry[]>>()
   return {

@@ -1,12 +1,15 @@
+import type { About } from '../http/answered-line.ts'
+import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
 import type { LoginEntry, Step } from './entry.ts'
+import type { LoginHistory } from './store.ts'
 
 /** What is known of a request before anything is looked up. */
 export type ProgressBeginning = Pick<LoginEntry, 'request' | 'provider' | 'requestId'>
 
 /** A login as its history names it. */
 export interface TrackedLogin {
-  /** Good for nothing but to name it. */
+  /** The login's id for people: with it nothing can be done to the login. */
   readonly id: string
   readonly siteId: string
   readonly provider: string
@@ -16,9 +19,9 @@ export interface TrackedLogin {
   readonly requestId?: string
 }
 
-/** How far one request of a login has got. It holds nothing that a site may not see. */
+/** How far one request of a login has got. It holds nothing that the site may not see. */
 export class LoginProgress {
-  /** The request's own, which the login keeps from its start. */
+  /** The id of this request; a login stores that of its start. */
   readonly requestId: string
   private readonly beginning: ProgressBeginning
   private readonly at = Date.now()
@@ -33,12 +36,12 @@ export class LoginProgress {
     this.requestId = beginning.requestId
   }
 
-  /** Whose request this is, where that is known before there is a login; the last word holds. */
+  /** The site of the request, where it is known before there is a login. A later call replaces an earlier one. */
   concerns(site: { readonly id: string } | undefined): void {
     this.siteId = site?.id ?? this.siteId
   }
 
-  /** Which login this request is about. */
+  /** The login of the request. */
   isAbout({ id, siteId, provider, startedAt: at, requestId }: TrackedLogin): void {
     this.siteId = siteId
     this.login = {
@@ -48,27 +51,31 @@ export class LoginProgress {
     }
   }
 
+  /** The login has reached a step now. */
   mark(step: Step): void {
     this.steps.push([step, this.now()])
   }
 
-  /** The login came to a bad end, though this request was answered as it should be. */
+  /** The login has failed, although this request itself was answered without a problem. */
   fails(problem: ProblemName): void {
     this.problem = problem
   }
 
-  /** @returns undefined where no site is known: nobody could be shown the entry */
+  /**
+   * The entry of the request, at its end.
+   * @returns undefined where no site is known, as nobody may then see the entry
+   */
   end(problem?: ProblemName): { readonly siteId: string; readonly entry: LoginEntry } | undefined {
     if (this.siteId === undefined) return undefined
-    const told = problem ?? this.problem
+    const type = problem ?? this.problem
     const entry: LoginEntry = {
       ...this.beginning,
       ...this.login,
       at: this.at,
       ms: this.now() - this.at,
-      // What still runs behind a deadline marks no entry that is out already.
+      // A copy: work that still runs after the deadline must not change an entry that is recorded already.
       steps: [...this.steps],
-      ...(told !== undefined && { problem: told }),
+      ...(type !== undefined && { problem: type }),
     }
     return { siteId: this.siteId, entry }
   }
@@ -76,5 +83,57 @@ export class LoginProgress {
   /** Milliseconds since the epoch; never goes back within a request. */
   now(): number {
     return this.at + Math.round(performance.now() - this.clock)
+  }
+}
+
+/**
+ * Runs one request of a login and records, at its end, how far it got.
+ * @param about where the provider and the site of the request are noted, for the line of the request in the log
+ */
+export type TrackRequest = <T>(
+  beginning: ProgressBeginning,
+  work: (progress: LoginProgress) => Promise<T>,
+  about: Pick<About, 'provider' | 'site'>,
+) => Promise<T>
+
+/** What trackRequests needs. */
+export interface TrackOptions {
+  /** Where the entry is recorded. */
+  readonly history: LoginHistory
+  /** The Problem of an error that is no Problem itself. */
+  readonly translate: (error: unknown) => Problem | undefined
+  /** For the metrics: how long a step came after the one before it, or after the request. */
+  readonly onStep: (provider: string, step: Step, seconds: number) => void
+}
+
+/** The type of the problem with which a failed request is answered; `internal-error` for a bug, as in the response. */
+export function problemTypeOf(error: unknown, translate: TrackOptions['translate']): ProblemName {
+  return (error instanceof Problem ? error : translate(error))?.type ?? 'internal-error'
+}
+
+/** Makes the tracker of all requests of logins. */
+export function trackRequests({ history, translate, onStep }: TrackOptions): TrackRequest {
+  const record = (ended: ReturnType<LoginProgress['end']>, about: Pick<About, 'site'>) => {
+    if (ended === undefined) return
+    const { siteId, entry } = ended
+    about.site = siteId
+    history.record(siteId, entry)
+    let before = entry.at
+    for (const [step, at] of entry.steps) {
+      onStep(entry.provider, step, (at - before) / 1000)
+      before = at
+    }
+  }
+  return async (beginning, work, about) => {
+    about.provider = beginning.provider
+    const progress = new LoginProgress(beginning)
+    try {
+      const result = await work(progress)
+      record(progress.end(), about)
+      return result
+    } catch (error) {
+      record(progress.end(problemTypeOf(error, translate)), about)
+      throw error
+    }
   }
 }

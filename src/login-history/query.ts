@@ -1,13 +1,13 @@
 import type { LoginEntry, Step } from './entry.ts'
 import { steps } from './entry.ts'
 
-/** How a login, or one of its requests, stands. */
+/** The outcome of a login, or of one of its requests. */
 export const outcomes = ['success', 'refused', 'failed', 'pending'] as const
 export type Outcome = (typeof outcomes)[number]
 
 /** A login, put together from its requests. Times are milliseconds since the epoch. */
 export interface RecentLogin {
-  /** Absent for a refused start. */
+  /** Absent for a start that failed. */
   readonly id?: string
   readonly provider: string
   readonly startedAt: number
@@ -15,7 +15,7 @@ export interface RecentLogin {
   readonly ms: number
   readonly outcome: Outcome
   readonly problem?: string
-  /** As far as it got, in the order of `steps`. */
+  /** The steps that the login reached, in the order of `steps`. */
   readonly steps: readonly (readonly [Step, number])[]
   /** Oldest first. A start whose entry is lost has no duration. */
   readonly requests: readonly (Pick<LoginEntry, 'request' | 'requestId' | 'at' | 'problem'> & {
@@ -23,30 +23,30 @@ export interface RecentLogin {
   })[]
 }
 
-/** What is asked for. */
+/** Which logins are asked for. */
 export interface RecentLoginsFilter {
-  /** Of any of the login's requests. */
+  /** The id of any request of the login. */
   readonly requestId?: string
   readonly outcome?: Outcome
-  /** Started then or later, milliseconds since the epoch. */
+  /** Logins that started then or later, milliseconds since the epoch. */
   readonly since?: number
-  /** Started before. */
+  /** Logins that started before, milliseconds since the epoch. */
   readonly until?: number
   readonly limit: number
 }
 
-/** Puts logins together from entries in any order, and picks those that are asked for, newest start first. */
+/** Builds logins from entries in any order, and returns those that are asked for, newest start first. */
 export function recentLogins(
   entries: readonly LoginEntry[],
   { requestId, outcome, since = 0, until = Infinity, limit }: RecentLoginsFilter,
 ): RecentLogin[] {
-  // A refused start is no login and stands alone.
+  // A start that failed made no login: its entry is a group of its own.
   return [...Map.groupBy(entries, (entry) => entry.login ?? entry).values()]
     .filter((group) => {
       const startedAt = startOf(group)
       return startedAt >= since && startedAt < until
     })
-    .map((group) => joined(group.toSorted((one, other) => one.at - other.at)))
+    .map((group) => loginOf(group.toSorted((one, other) => one.at - other.at)))
     .filter((login) => outcome === undefined || login.outcome === outcome)
     .filter(({ requests }) => requestId === undefined || requests.some((one) => one.requestId === requestId))
     .sort((one, other) => other.startedAt - one.startedAt)
@@ -57,7 +57,7 @@ function startOf(group: readonly LoginEntry[]): number {
   return Math.min(...group.map(({ at, start }) => start?.at ?? at))
 }
 
-function joined(group: readonly LoginEntry[]): RecentLogin {
+function loginOf(group: readonly LoginEntry[]): RecentLogin {
   const decisive = decisiveOf(group)
   const startedAt = startOf(group)
   const start = group.find((entry) => entry.start !== undefined)?.start
@@ -77,7 +77,10 @@ function joined(group: readonly LoginEntry[]): RecentLogin {
   }
 }
 
-/** Success decides; else the last finish that had the login for itself: what came after it only met a spent login. */
+/**
+ * The entry that decides the outcome: a success, else the last finish that claimed the login (the requests after it only
+ * met a login that was used up), else the last request.
+ */
 function decisiveOf(group: readonly LoginEntry[]): LoginEntry | undefined {
   return (
     group.find((entry) => outcomeOf(entry) === 'success') ??
@@ -95,7 +98,7 @@ function stepsOf(group: readonly LoginEntry[], startedAt: number | undefined): R
   const times = new Map<Step, number>()
   if (startedAt !== undefined) times.set('started', startedAt)
   for (const entry of group) {
-    // A login that was given back and claimed again shows the later attempt.
+    // Where a login was given back and claimed again, the steps are those of the later attempt.
     if (has(entry, 'claimed')) for (const step of steps.slice(steps.indexOf('claimed'))) times.delete(step)
     for (const [step, at] of entry.steps) if (!times.has(step)) times.set(step, at)
   }

@@ -9,15 +9,15 @@ import { rememberedFor, streamOf, streams } from './store.ts'
 
 const entries = Compile(LoginEntry)
 
-/** Entries that may be on their way at once: a Redis that is slow costs entries, not memory. */
-const mostUnderWay = 1_000
+/** Entries that are sent at the same time, at most: where Redis is slow, further entries are lost rather than memory. */
+const maxUnderWay = 1_000
 
-/** Milliseconds by which Redis's clock, which numbers the entries, may differ from ours. */
+/** Milliseconds by which the clock of Redis, which numbers the entries, may differ from that of this process. */
 const clockSkew = 60_000
 
 /**
- * The history in Redis 6.2 or newer, single or cluster: two capped streams a site, gone a day after their last
- * entry. Each command names one key, and those of one moment go out together (`enableAutoPipelining`).
+ * The history in Redis 6.2 or newer, single or cluster: two capped streams per site, which end a day after their last
+ * entry. Each command names one key, and commands of one moment are sent together (`enableAutoPipelining`).
  */
 export function createRedisLoginHistory(client: Redis | Cluster, prefix: string): LoginHistory {
   const keyOf = (name: keyof typeof streams, siteId: string) => `${prefix}history:${name}:${siteId}`
@@ -28,9 +28,9 @@ export function createRedisLoginHistory(client: Redis | Cluster, prefix: string)
     const key = keyOf(name, siteId)
     underWay++
     try {
-      await append(client, key, JSON.stringify(entry), { most: streams[name], seconds: rememberedFor / 1000 })
+      await append(client, key, JSON.stringify(entry), { max: streams[name], seconds: rememberedFor / 1000 })
     } catch {
-      // Redis away shows in `dependency_up` and in the logins themselves; the entry is lost.
+      // The entry is lost. `dependency_up` and the logins themselves show that Redis does not reply.
     } finally {
       underWay--
     }
@@ -38,7 +38,7 @@ export function createRedisLoginHistory(client: Redis | Cluster, prefix: string)
 
   return {
     record(siteId, entry) {
-      if (underWay < mostUnderWay) void send(siteId, entry)
+      if (underWay < maxUnderWay) void send(siteId, entry)
     },
     async recent(siteId, filter) {
       const since = Math.max(Date.now() - rememberedFor, filter.since ?? 0)
@@ -55,27 +55,28 @@ export function createRedisLoginHistory(client: Redis | Cluster, prefix: string)
   }
 }
 
-/** Two commands on one key, which go out together. */
+/** Two commands on one key, which are sent together. */
 async function append(
   client: Redis | Cluster,
   key: string,
   entry: string,
-  { most, seconds }: { most: number; seconds: number },
+  { max, seconds }: { max: number; seconds: number },
 ): Promise<void> {
-  await Promise.all([client.xadd(key, 'MAXLEN', '~', most, '*', 'entry', entry), client.expire(key, seconds)])
+  await Promise.all([client.xadd(key, 'MAXLEN', '~', max, '*', 'entry', entry), client.expire(key, seconds)])
 }
 
 /**
- * Does what the history does, on a stream of its own that ends within a second.
- * @throws whatever Redis refuses it with
+ * Calls every command of the history, on a stream of its own that ends within a second, to see at the start of the
+ * service that each is allowed.
+ * @throws {Error} that of Redis, where it is not
  */
 export async function tryRedisLoginHistory(client: Redis | Cluster, prefix: string): Promise<void> {
   const key = `${prefix}history:tried:${randomUUID()}`
-  await append(client, key, '{}', { most: 1, seconds: 1 })
+  await append(client, key, '{}', { max: 1, seconds: 1 })
   await client.xrange(key, '-', '+')
 }
 
-/** What another version wrote in another form is left out. */
+/** Leaves out an entry that another version wrote in another form. */
 function parsed(json: string | undefined): [] | [LoginEntry] {
   try {
     const entry: unknown = JSON.parse(json ?? '')

@@ -1,9 +1,9 @@
 import type { LoginEntry } from './entry.ts'
 import type { RecentLogin, RecentLoginsFilter } from './query.ts'
 
-/** Where the logins of the last 24 hours got to, for the site that asks "where did this one die?". */
+/** How far each login of the last 24 hours got, for a site that asks why one of its logins failed. */
 export interface LoginHistory {
-  /** Remembers one request at its end. Never waits, never throws: an entry may get lost, a login may not. */
+  /** Stores the entry of one request, at its end. Never waits and never throws: an entry may be lost, a login may not. */
   record(siteId: string, entry: LoginEntry): void
   /**
    * The site's logins, newest start first.
@@ -12,17 +12,17 @@ export interface LoginHistory {
   recent(siteId: string, filter: RecentLoginsFilter): Promise<readonly RecentLogin[]>
 }
 
-/** Milliseconds. */
+/** Milliseconds for which an entry is stored. */
 export const rememberedFor = 86_400_000
 
 /**
- * A site has two streams, each with its capacity in entries. Anybody who knows a redirect URL can start logins, and
- * open our callback with a made-up answer: such entries push out only one another.
+ * Each site has two streams; the numbers are their capacities in entries. Anybody who knows a redirect URL can start
+ * logins and open the callback with an invented response: such entries push out only each other.
  */
 export const streams = { starts: 500, logins: 2_000 } as const
 
-/** `logins`: the person came back for the first time, or a finish passed its checks. */
+/** `logins` for the first return of the person and for a finish that passed its checks; `starts` for all else. */
 export function streamOf({ request, steps }: LoginEntry): keyof typeof streams {
-  const telling = request === 'finish' ? 'claimed' : 'came_back'
-  return steps.some(([step]) => step === telling) ? 'logins' : 'starts'
+  const decisive = request === 'finish' ? 'claimed' : 'came_back'
+  return steps.some(([step]) => step === decisive) ? 'logins' : 'starts'
 }

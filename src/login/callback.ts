@@ -6,43 +6,43 @@ import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
 import type { ProviderAdapter } from '../providers/provider.ts'
 import type { Sites } from '../sites/site.ts'
-import type { Answer, CallbackError, Login } from './login.ts'
+import type { AuthorizationResponse, CallbackError, Login } from './login.ts'
+import { digest, isState, loginId } from './login.ts'
 import type { LoginStore } from './login-store.ts'
-import { digest, isState, loginId } from './state.ts'
 
-/** What the provider's redirect brought (RFC 6749 §4.1.2): a code, an error, or the reason why it is neither. */
+/** What the provider's redirect brought: an authorization response (RFC 6749 §4.1.2), or the reason why it is none. */
 export interface CallbackRequest {
   readonly state: string
   readonly code?: string
   readonly error?: string
   /** RFC 9207. */
   readonly iss?: string
-  /** Why what came is no answer; its login is left as it is, and the page leads back to its site. */
+  /** Why this is no authorization response. Its login is left as it is, and the error page links to its site. */
   readonly fault?: Problem
-  /** The browser's network address, for the limits. */
-  readonly address: string
-  /** All of the redirect's parameters, for those that the provider's exchange needs. */
+  /** The browser's IP address, for the limits. */
+  readonly ip: string
+  /** All parameters of the redirect: the provider's exchange may need some of them. */
   readonly parameters: Readonly<Record<string, string | undefined>>
 }
 
-/** What callback stands on. */
+/** What callback needs. */
 export interface CallbackServices {
-  readonly logins: Pick<LoginStore, 'find' | 'answer'>
+  readonly logins: Pick<LoginStore, 'find' | 'recordResponse'>
   readonly sites: Sites
   readonly limits: Pick<RateLimits, 'admitCode'>
 }
 
 /** Where the browser goes. */
-export interface CallbackAnswer {
-  /** The registered URL, raw, with our parameters appended. */
+export interface CallbackRedirect {
+  /** The registered URL, raw, with the parameters of the response appended. */
   readonly location: string
-  /** Without this callback parameter the exchange cannot succeed, and the provider did not send it: for the log. */
+  /** For the log: a callback parameter that the provider did not send, and without which the exchange cannot succeed. */
   readonly missing?: string
 }
 
-/** A failure at the callback that the browser is shown, and the site to which its page may lead back. */
+/** A failure at the callback that the browser shows as a page, and the site to which the page may link. */
 export class CallbackFailure extends Problem {
-  /** Undefined where no login is known, or the site may not be named any more. */
+  /** Undefined where no login is known, or where the site may not be named any more. */
   readonly siteOrigin: string | undefined
 
   constructor({ type, options }: Problem, siteOrigin: string | undefined) {
@@ -51,7 +51,7 @@ export class CallbackFailure extends Problem {
   }
 }
 
-/** English and ASCII, as RFC 6749 §4.1.2.1 wants it; the provider's own words go to the log alone. */
+/** `error_description`, in ASCII as RFC 6749 §4.1.2.1 demands; the provider's own description goes to the log alone. */
 const descriptions: Readonly<Record<CallbackError | 'login_expired', string>> = {
   access_denied: 'The user refused access at the provider.',
   temporarily_unavailable: 'The provider cannot answer now; start the login again a little later.',
@@ -59,7 +59,7 @@ const descriptions: Readonly<Record<CallbackError | 'login_expired', string>> = 
   login_expired: 'The login took too long; start it again.',
 }
 
-/** What finish would say of the same. */
+/** The problem with which a finish of the same login would be answered. */
 const problems: Readonly<Record<CallbackError | 'login_expired', ProblemName>> = {
   access_denied: 'access-denied',
   temporarily_unavailable: 'provider-declined',
@@ -67,9 +67,27 @@ const problems: Readonly<Record<CallbackError | 'login_expired', ProblemName>> =
   login_expired: 'login-expired',
 }
 
+/** The problems that a callback may be answered with, in the order of the OpenAPI document. */
+export const callbackProblems = [
+  'missing-parameter',
+  'invalid-parameter',
+  'repeated-parameter',
+  'unknown-login',
+  'access-denied',
+  'provider-declined',
+  'redirect-url-unknown',
+  'site-disabled',
+  'provider-not-allowed',
+  'login-completed',
+  'code-mismatch',
+  'provider-mismatch',
+  'issuer-mismatch',
+  'not-found',
+] as const satisfies readonly ProblemName[]
+
 /**
- * Takes the provider's redirect and says where the browser goes. The redirect is built only from what this
- * request carries: the same callback again gives the same redirect, and a stored code goes to nobody.
+ * Records the provider's response and returns where the browser goes. The redirect is built only from what this request
+ * carries: the same callback again gives the same redirect, and a stored code is never sent to anybody.
  * @throws {CallbackFailure} where the browser must not be redirected
  * @throws {StoreUnavailable}
  */
@@ -78,56 +96,58 @@ export async function callback(
   adapter: ProviderAdapter,
   services: CallbackServices,
   progress: LoginProgress,
-): Promise<CallbackAnswer> {
+): Promise<CallbackRedirect> {
   const found = isState(request.state) ? await services.logins.find(request.state) : undefined
   if (found === undefined) throw new CallbackFailure(new Problem('unknown-login'), undefined)
   const { login } = found
   progress.isAbout({ ...login, id: loginId(request.state) })
-  const refused = (problem: Problem) => new CallbackFailure(problem, new URL(login.redirectUrl).origin)
-  if (login.provider !== adapter.name) throw refused(new Problem('provider-mismatch'))
+  const failure = (problem: Problem) => new CallbackFailure(problem, new URL(login.redirectUrl).origin)
+  if (login.provider !== adapter.name) throw failure(new Problem('provider-mismatch'))
   if (request.iss !== undefined && adapter.issuer !== undefined && request.iss !== adapter.issuer)
-    throw refused(new Problem('issuer-mismatch'))
+    throw failure(new Problem('issuer-mismatch'))
   await checkSite(login, services.sites)
-  if (request.fault !== undefined) throw refused(request.fault)
+  if (request.fault !== undefined) throw failure(request.fault)
 
-  const back = (parameters: Readonly<Record<string, string>>) =>
+  const redirect = (parameters: Readonly<Record<string, string>>) =>
     appendQuery(login.redirectUrl, { provider: login.provider, state: request.state, ...parameters })
-  const failed = (error: CallbackError | 'login_expired') => {
+  const redirectWithError = (error: CallbackError | 'login_expired') => {
     progress.fails(problems[error])
-    return back({ error, error_description: descriptions[error] })
+    return redirect({ error, error_description: descriptions[error] })
   }
-  if (found.claimed) throw refused(new Problem('login-completed'))
+  if (found.claimed) throw failure(new Problem('login-completed'))
   const now = Date.now()
-  const by = found.answer?.kind === 'code' ? found.answer.finishBy : login.answerBy
-  if (now > by) return { location: failed('login_expired') }
+  const by = found.response?.kind === 'code' ? found.response.finishBy : login.answerBy
+  if (now > by) return { location: redirectWithError('login_expired') }
 
   const missing = missingParameter(request, adapter)
-  const answer = missing === undefined ? answerOf(request, adapter, now) : incomplete
-  if (answer === undefined) throw refused(new Problem('missing-parameter', { values: { parameter: 'code' } }))
-  if (answer.kind === 'code' && answer.from !== undefined)
-    await services.limits.admitCode(answer.from).catch((error: unknown) => {
-      throw error instanceof Problem ? refused(error) : error
+  const response = missing === undefined ? responseOf(request, adapter, now) : incomplete
+  if (response === undefined)
+    throw failure(new Problem('missing-parameter', { values: { parameter: 'code' } }))
+  if (response.kind === 'code' && response.from !== undefined)
+    await services.limits.admitCode(response.from).catch((error: unknown) => {
+      throw error instanceof Problem ? failure(error) : error
     })
-  const outcome = await services.logins.answer(request.state, answer, (finishWithin + rememberExpired) / 1000)
-  if (outcome === 'gone') throw refused(new Problem('login-completed'))
-  if (outcome === 'conflict') throw refused(new Problem('code-mismatch'))
-  if (found.answer?.kind !== answer.kind) progress.mark('came_back')
-  if (answer.kind === 'code') return { location: back({ code: request.code ?? '' }) }
-  return { location: failed(answer.error), ...(missing !== undefined && { missing }) }
+  const codeTtl = (finishWithin + rememberExpired) / 1000
+  const outcome = await services.logins.recordResponse(request.state, response, codeTtl)
+  if (outcome === 'gone') throw failure(new Problem('login-completed'))
+  if (outcome === 'conflict') throw failure(new Problem('code-mismatch'))
+  if (found.response?.kind !== response.kind) progress.mark('came_back')
+  if (response.kind === 'code') return { location: redirect({ code: request.code ?? '' }) }
+  return { location: redirectWithError(response.error), ...(missing !== undefined && { missing }) }
 }
 
-/** What a site is told of a code that cannot be exchanged. */
-const incomplete: Answer = { kind: 'error', error: 'server_error' }
+/** The response that is recorded in place of a code that cannot be exchanged. */
+const incomplete: AuthorizationResponse = { kind: 'error', error: 'server_error' }
 
-/** The first callback parameter that this provider's exchange cannot do without, and that did not come with the code. */
+/** The first callback parameter that this provider's exchange needs and that did not come with the code. */
 function missingParameter(request: CallbackRequest, adapter: ProviderAdapter): string | undefined {
   if (request.code === undefined || request.error !== undefined) return undefined
-  return Object.keys(adapter.keeps).find(
-    (name) => adapter.keeps[name] === 'required' && !request.parameters[name],
+  return Object.keys(adapter.callbackParameters).find(
+    (name) => adapter.callbackParameters[name] === 'required' && !request.parameters[name],
   )
 }
 
-/** Asked again here: a URL that is not registered any more gets no code, and a disabled site no user. */
+/** Checks the site again, as at the start: a URL that is no longer registered gets no code, a disabled site no user. */
 async function checkSite(login: Login, sites: Sites): Promise<void> {
   const site = await sites.byId(login.siteId)
   if (site === undefined || !site.redirectUrls.includes(login.redirectUrl))
@@ -140,9 +160,13 @@ async function checkSite(login: Login, sites: Sites): Promise<void> {
     )
 }
 
-function answerOf(request: CallbackRequest, adapter: ProviderAdapter, now: number): Answer | undefined {
+function responseOf(
+  request: CallbackRequest,
+  adapter: ProviderAdapter,
+  now: number,
+): AuthorizationResponse | undefined {
   if (request.code !== undefined && request.error === undefined) {
-    const kept = Object.keys(adapter.keeps).flatMap((name) => {
+    const kept = Object.keys(adapter.callbackParameters).flatMap((name) => {
       const value = request.parameters[name]
       return value ? [[name, value] as const] : []
     })
@@ -151,7 +175,7 @@ function answerOf(request: CallbackRequest, adapter: ProviderAdapter, now: numbe
       codeDigest: digest(request.code),
       kept: Object.fromEntries(kept),
       finishBy: now + finishWithin,
-      from: digest(network(request.address)),
+      from: digest(network(request.ip)),
     }
   }
   if (request.error === undefined || request.code !== undefined) return undefined
@@ -161,7 +185,7 @@ function answerOf(request: CallbackRequest, adapter: ProviderAdapter, now: numbe
   return { kind: 'error', error: known ?? 'server_error' }
 }
 
-/** Appends to the raw string: the URL API would rewrite a query that the registered URL already has. */
+/** Appends to the raw string, because the URL API would rewrite a query that the registered URL already has. */
 function appendQuery(url: string, parameters: Readonly<Record<string, string>>): string {
   const query = Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
   const separator = url.includes('?') ? (/[?&]$/.test(url) ? '' : '&') : '?'

@@ -3,8 +3,8 @@ import type { FastifyBaseLogger } from 'fastify'
 import { finishWithin, rememberExpired } from '../deadlines.ts'
 import { retry } from '../sessions/retry.ts'
 import { StoreUnavailable } from '../storage/store-unavailable.ts'
+import { loginId } from './login.ts'
 import type { Claim, LoginStore } from './login-store.ts'
-import { loginId } from './state.ts'
 
 /** The outcome of Claims.take(): only the winner has a claim to give back. */
 export type TakenLogin =
@@ -13,33 +13,36 @@ export type TakenLogin =
       readonly won: true
       /**
        * Lets the login be finished again; only where the provider cannot have used the code. Never throws: where the
-       * store does not answer, it goes on in the background.
+       * store does not reply, the attempts go on in the background.
        */
       giveBack(): Promise<void>
-      /** Tells whoever repeats this finish that it opened no session. Never throws: without it they wait a little. */
+      /**
+       * Records that this finish opened no session, for callers that repeat it. Never throws: where it is not recorded,
+       * they are told so once the claim is old enough.
+       */
       fail(): Promise<void>
     })
 
-/** Claims on logins of which none is lost because the store did not answer. */
+/** Claims on logins. None stays taken because the store did not reply. */
 export interface Claims {
   /**
-   * Takes the login for one finish. Where the store does not answer, the claim may have been carried out, or may still
-   * be: it is then taken back in the background, so that the same finish again succeeds soon.
+   * Takes the login for one finish. Where the store does not reply, the claim may have been carried out, or may still
+   * be: it is then given back in the background, so that the same finish soon succeeds when it is repeated.
    * @returns undefined where there is no such login
    * @throws {StoreUnavailable}
    */
   take(state: string): Promise<TakenLogin | undefined>
-  /** Stops what still goes on, after one last attempt of each. */
+  /** Ends the work in the background, after one last attempt of each claim. */
   close(): Promise<void>
 }
 
-/** Milliseconds: a store that was halted carries a claim out when it wakes, which may be long after the claim was sent. */
+/** Milliseconds: a store that was paused carries a claim out when it resumes, perhaps long after the claim was sent. */
 const releaseWithin = 60_000
 
-/** Claims that are given back in the background at once, at most: an outage must not fill this process's memory. */
-const mostAtOnce = 1_000
+/** Claims that are given back in the background at the same time, at most: an outage must not fill the memory. */
+const maxInBackground = 1_000
 
-/** Seconds that a login which is given back may still be finished or told of. */
+/** Seconds for which a login that was given back is stored: it may be finished, and later be told apart as expired. */
 const releasedTtl = (finishWithin + rememberExpired) / 1000
 
 /** @see Claims */
@@ -50,7 +53,7 @@ export function createClaims(
   const running = new Set<Promise<void>>()
   const closing = new AbortController()
 
-  const goOn = async (state: string, token: string) => {
+  const releaseInBackground = async (state: string, token: string) => {
     const release = () => logins.release(state, token, releasedTtl)
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(releaseWithin)])
     const attempts = Number.POSITIVE_INFINITY
@@ -74,7 +77,7 @@ export function createClaims(
     const first = logins.release(state, token, releasedTtl)
     const task = first
       .catch(async (err: unknown) => {
-        if (running.size <= mostAtOnce) await goOn(state, token)
+        if (running.size <= maxInBackground) await releaseInBackground(state, token)
         else
           log.warn({ login: loginId(state), err }, 'too many claims wait to be given back: this one does not')
       })

@@ -1,61 +1,73 @@
 import type { Deadlines } from '../deadlines.ts'
-import type { Credentials } from '../http/client-credentials.ts'
 import type { Counted, RateLimits } from '../http/rate-limit.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
-import type { AuthorizationGrant } from '../providers/provider.ts'
+import type { ProblemName } from '../problems/table.ts'
+import type { AuthorizationGrant, ProviderFailureKind } from '../providers/provider.ts'
 import { ProviderFailure } from '../providers/provider.ts'
-import type { ProviderRegistry, RegisteredProvider } from '../providers/registry.ts'
 import type { OpenedSession, OpenSession, SessionOfLogin } from '../sessions/session.ts'
-import { authenticate } from '../sites/authenticate.ts'
-import type { Site, Sites } from '../sites/site.ts'
 import type { TokenPair } from '../tokens/token-pair.ts'
+import type { CheckedFinish, CheckServices, FinishRequest } from './check-request.ts'
+import { checkFinish } from './check-request.ts'
 import type { Claims, TakenLogin } from './claims.ts'
-import type { Answer, Login } from './login.ts'
-import type { Claim, LoginStore } from './login-store.ts'
-import { admit, checkVerifier, sameDigest } from './prove-caller.ts'
-import { refusalOf } from './provider-problem.ts'
-import { digest, isState, loginHash, loginId } from './state.ts'
+import type { Login } from './login.ts'
+import { loginHash } from './login.ts'
+import type { Claim } from './login-store.ts'
 
-/** What the site's backend posts. */
-export interface FinishRequest {
-  readonly provider: string
-  readonly state: string
-  /** Absent where the provider sent an error in its place. */
-  readonly code?: string
-  readonly codeVerifier?: string
-  readonly credentials?: Credentials
-  /** The caller's network address, for the limits. */
-  readonly address: string
-}
-
-/** What finish stands on. */
-export interface FinishServices {
-  readonly logins: Pick<LoginStore, 'find'>
+/** What finish needs besides the services of its checks. */
+export interface FinishServices extends CheckServices {
   readonly claims: Claims
-  readonly sites: Sites
-  readonly providers: ProviderRegistry
-  readonly limits: RateLimits
   readonly callbackUrl: (provider: string) => string
-  /** One statement, repeated after a failed write until `signal` fires; the login's hash keeps it single. */
+  /** One statement, repeated after a failed write until `signal` fires; the login's hash makes it take effect once. */
   readonly openSession: (session: OpenSession, signal: AbortSignal) => Promise<OpenedSession>
   readonly sessionOfLogin: (loginHash: Buffer) => Promise<SessionOfLogin | undefined>
   readonly issueTokens: (session: SessionOfLogin) => TokenPair
   readonly deadlines: Pick<Deadlines, 'finish' | 'databaseAcquire' | 'databaseStatement'>
 }
 
-/** Milliseconds: for so long a proved caller may ask for a lost answer. */
+/** Milliseconds in which an authenticated caller may repeat a finish whose tokens did not reach it. */
 const repeatWithin = 60_000
 
 /** Milliseconds: the client of PostgreSQL gives a statement up so long after the server should have. */
 const statementSlack = 500
 
+/** The problems that a finish may be answered with, in the order of the OpenAPI document, besides those of every body. */
+export const finishProblems = [
+  'unknown-provider',
+  'unknown-login',
+  'login-expired',
+  'login-unanswered',
+  'login-completed',
+  'login-in-progress',
+  'login-lost',
+  'login-incomplete',
+  'site-disabled',
+  'provider-not-allowed',
+  'secret-required',
+  'wrong-credentials',
+  'site-mismatch',
+  'provider-mismatch',
+  'code-mismatch',
+  'verifier-missing',
+  'verifier-unexpected',
+  'verifier-mismatch',
+  'access-denied',
+  'provider-declined',
+  'user-disabled',
+  'code-rejected',
+  'provider-unavailable',
+  'provider-error',
+  'provider-timeout',
+  'provider-invalid-response',
+  'provider-misconfigured',
+] as const satisfies readonly ProblemName[]
+
 /**
- * Trades a login for the tokens of one session. No failed check uses the login up: it is claimed only when
+ * Exchanges a login for the tokens of one session. No failed check uses the login up: it is claimed only when
  * everything that the caller brings is right, and given back only where the provider cannot have used the code.
  * @param signal the request's deadline, which a client's disconnect does not bring forward
- * @throws {Problem} as design section 3 lists them
- * @throws {StoreUnavailable} the login is as it was, or soon will be again
+ * @throws {Problem} those of `finishProblems`, missing-parameter, rate-limited
+ * @throws {StoreUnavailable} the login is as it was before, or soon will be again
  */
 export async function finish(
   request: FinishRequest,
@@ -63,129 +75,68 @@ export async function finish(
   signal: AbortSignal,
   progress: LoginProgress,
 ): Promise<TokenPair> {
-  const checked = await check(request, services, progress).catch(async (error: unknown) => {
-    await countFailure(error, request.address, services.limits)
+  const checked = await checkFinish(request, services, progress).catch(async (error: unknown) => {
+    await countFailure(error, request.ip, services.limits)
     throw error
   })
-  await admitFinish(checked, services.limits)
+  await countFinish(checked, services.limits)
 
   const taken = await services.claims.take(request.state)
   if (taken === undefined) throw new Problem('unknown-login')
-  if (!taken.won) return await repeat(request.state, checked.proved, taken, services)
+  if (!taken.won) return await repeat(request.state, checked.authenticated, taken, services)
   progress.mark('claimed')
 
   try {
-    const tokens = await trade(request.state, checked, services, signal, progress)
+    const tokens = await exchange(request.state, checked, services, signal, progress)
     if (tokens !== undefined) return tokens
   } catch (error) {
     if (error instanceof ProviderFailure)
       return await afterFailure(error, request.state, checked, taken, services)
-    // A write whose COMMIT got no answer may have opened the session, or may still.
+    // After login-incomplete the session may exist or still come to exist: its COMMIT got no reply.
     if (error instanceof Problem && error.type !== 'login-incomplete') await taken.fail()
     throw error
   }
-  return await repeat(request.state, checked.proved, taken, services)
+  return await repeat(request.state, checked.authenticated, taken, services)
 }
 
-/** What a login and its caller bring, found right. */
-interface Checked {
-  readonly login: Login
-  readonly site: Site
-  readonly answer: CodeAnswer
-  readonly code: string
-  readonly provider: RegisteredProvider
-  /** By the site's secret or the verifier. */
-  readonly proved: boolean
-}
-
-type CodeAnswer = Extract<Answer, { readonly kind: 'code' }>
-
-/** Everything that can be wrong with what the caller brings, before anything is used up. */
-async function check(
-  request: FinishRequest,
-  services: FinishServices,
-  progress: LoginProgress,
-): Promise<Checked> {
-  const { login, answer } = await findLogin(request, services, progress)
-  const provider = services.providers.get(login.provider)
-  const site = await services.sites.byId(login.siteId)
-  if (site === undefined) throw new Problem('site-disabled')
-  if (provider === undefined)
-    throw new Problem('provider-not-allowed', { values: { provider: login.provider } })
-  const caller = await authenticate(request.credentials, request.address, services)
-  admit(site, login.provider, caller)
-  if (request.provider !== login.provider) throw new Problem('provider-mismatch')
-  const bound = checkVerifier(login, request.codeVerifier)
-  const proved = bound || caller !== undefined
-  return { login, site, provider, proved, ...checkCode(request.code, answer, login.provider) }
-}
-
-async function findLogin(
-  { state }: FinishRequest,
-  { logins }: FinishServices,
-  progress: LoginProgress,
-): Promise<{ login: Login; answer: Answer }> {
-  const found = isState(state) ? await logins.find(state) : undefined
-  if (found === undefined) throw new Problem('unknown-login')
-  const { login, answer, claimed } = found
-  progress.isAbout({ ...login, id: loginId(state) })
-  const by = answer?.kind === 'code' ? answer.finishBy : login.answerBy
-  // A repeat is told what became of the first finish, however late that one was.
-  if (!claimed && Date.now() > by) throw new Problem('login-expired')
-  if (answer === undefined) throw new Problem('login-unanswered')
-  return { login, answer }
-}
-
-/** A finish counts against whoever started the login: its site where that authenticated then, else the network. */
+/** A finish counts against the site if the site authenticated at the start of the login, else against the network. */
 function startedBy({ startedFrom }: Login): Counted {
   return startedFrom === undefined ? { by: 'site' } : { by: 'address', address: startedFrom }
 }
 
-/** Neither bucket ever refuses a finish that passes its checks: nobody can lock a site out with junk. */
-async function countFailure(error: unknown, address: string, limits: RateLimits): Promise<void> {
+/**
+ * Counts a finish that failed its checks. Neither bucket ever rejects a finish that passes them, so that nobody can lock
+ * a site out with junk.
+ */
+async function countFailure(error: unknown, ip: string, limits: RateLimits): Promise<void> {
   if (!(error instanceof Problem) || error.status !== 400) return
-  await (error.type === 'unknown-login' ? limits.unknownState(address) : limits.failedFinish(address))
+  await (error.type === 'unknown-login' ? limits.unknownState(ip) : limits.failedFinish(ip))
 }
 
-/** Two counters, one trip: whoever started the login, and the network whose browser brought the code. */
-async function admitFinish({ login, site, answer: { from } }: Checked, limits: RateLimits) {
+/** Counts against who started the login and against the network whose browser brought the code: two counters, one trip. */
+async function countFinish({ login, site, response: { from } }: CheckedFinish, limits: RateLimits) {
   await Promise.all([
     limits.admit('finish', site, startedBy(login)),
     from === undefined ? undefined : limits.admitCode(from),
   ])
 }
 
-/** The code must be the one that came back at the callback: no other may be injected (RFC 9700 §4.5). */
-function checkCode(
-  code: string | undefined,
-  answer: Answer,
-  provider: string,
-): { code: string; answer: CodeAnswer } {
-  if (answer.kind === 'error') {
-    if (answer.error === 'access_denied') throw new Problem('access-denied', { values: { provider } })
-    throw new Problem('provider-declined', { error: answer.error, values: { provider, error: answer.error } })
-  }
-  if (code === undefined) throw new Problem('missing-parameter', { values: { parameter: 'code' } })
-  if (!sameDigest(digest(code), answer.codeDigest)) throw new Problem('code-mismatch')
-  return { code, answer }
-}
-
 /**
  * Code → profile → person and session → tokens.
  * @returns undefined where the login has opened its session before: a Redis that lost the claim in a failover let this
- *   finish in, and the session's own row is the second barrier
+ *   finish pass, and the row of the session is the second barrier
  * @throws {ProviderFailure} the code may be unspent
  */
-async function trade(
+async function exchange(
   state: string,
-  { login, answer, code, provider: { adapter, guard } }: Checked,
+  { login, response, code, provider: { adapter, guard } }: CheckedFinish,
   services: FinishServices,
   signal: AbortSignal,
   progress: LoginProgress,
 ): Promise<TokenPair | undefined> {
   const grant: AuthorizationGrant = {
     code,
-    kept: answer.kept,
+    callbackParameters: response.kept,
     redirectUri: services.callbackUrl(login.provider),
     nonce: login.nonce,
     onExchanged: () => progress.mark('exchanged'),
@@ -204,36 +155,41 @@ async function trade(
   return services.issueTokens(session)
 }
 
-/** Gives the login back where the code is unspent; a used code may be this login's own, its answer lost. */
+/**
+ * Gives the login back where the code is unspent. A code that the provider calls used may have opened this very login's
+ * session, in a finish whose response was lost: then the tokens are issued again.
+ * @throws {Problem} where the login failed
+ */
 async function afterFailure(
   failure: ProviderFailure,
   state: string,
-  { login, answer, proved }: Checked,
+  { login, response, authenticated }: CheckedFinish,
   taken: TakenLogin & { readonly won: true },
   services: FinishServices,
 ): Promise<TokenPair> {
   if (failure.kind === 'invalid_grant') {
-    const session = proved ? await services.sessionOfLogin(loginHash(state)) : undefined
+    const session = authenticated ? await services.sessionOfLogin(loginHash(state)) : undefined
     if (session !== undefined && repeatable(session)) return services.issueTokens(session)
-    if (answer.from !== undefined) await services.limits.codeRejected(answer.from)
+    if (response.from !== undefined) await services.limits.codeRejected(response.from)
   }
   await (failure.codeUnspent ? taken.giveBack() : taken.fail())
-  throw refusalOf(failure, login.provider)
+  throw providerProblem(failure, login.provider)
 }
 
 /**
- * A login that is finished already, or at this moment: whoever proved to be its caller gets a lost answer again. While
- * nobody knows how the first finish ends, nobody is told that it has ended.
+ * Handles a finish of a login that another finish has claimed. An authenticated caller gets tokens of the same session
+ * again, as the first response may have been lost. Until it is known how the first finish ended, no caller is told
+ * that it has.
  */
 async function repeat(
   state: string,
-  proved: boolean,
+  authenticated: boolean,
   claim: Claim,
   services: FinishServices,
 ): Promise<TokenPair> {
   const session = await services.sessionOfLogin(loginHash(state))
   if (session !== undefined) {
-    if (proved && repeatable(session)) return services.issueTokens(session)
+    if (authenticated && repeatable(session)) return services.issueTokens(session)
     throw new Problem('login-completed')
   }
   const age = claim.now.getTime() - claim.at.getTime()
@@ -252,4 +208,25 @@ function longestFinish({ finish, databaseAcquire, databaseStatement }: FinishSer
 
 function repeatable(session: SessionOfLogin): boolean {
   return session.living && session.generation === 0 && session.ageSeconds * 1000 <= repeatWithin
+}
+
+/** What a caller is told of each failure once the code may be spent: "start again". */
+const spent: Readonly<Record<ProviderFailureKind, ProblemName>> = {
+  invalid_grant: 'code-rejected',
+  timeout: 'provider-timeout',
+  invalid_response: 'provider-invalid-response',
+  misconfigured: 'provider-misconfigured',
+  rate_limited: 'provider-error',
+  unavailable: 'provider-error',
+}
+
+/** A provider's failure as a problem; where the code is unspent, the caller may repeat the same request. */
+function providerProblem(failure: ProviderFailure, provider: string): Problem {
+  if (failure.codeUnspent)
+    return new Problem('provider-unavailable', {
+      values: { provider },
+      retryAfter: failure.retryAfter ?? 1,
+      cause: failure,
+    })
+  return new Problem(spent[failure.kind], { values: { provider }, cause: failure })
 }

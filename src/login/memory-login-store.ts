@@ -1,24 +1,22 @@
-import type { Answer, Login } from './login.ts'
+import type { AuthorizationResponse, Login } from './login.ts'
 import type { Claim, LoginStore } from './login-store.ts'
+import { claimedTtl } from './login-store.ts'
 
 interface Row {
   readonly login: Login
-  answer?: Answer
+  response?: AuthorizationResponse
   claim?: { readonly token: string; readonly at: Date; readonly failed: boolean }
   /** Tokens of claims that must not win if they still arrive. */
   readonly released: Set<string>
   expiresAt: number
 }
 
-/** Seconds that a claimed record is kept. */
-const claimedTtl = 120
-
-/** Records at most: an abandoned development server does not grow for ever. */
+/** Records at most, so that a development server that is left running does not grow for ever. */
 const capacity = 100_000
 
 /**
- * Logins in this process's memory, for development: gone with the process and shared with no other. Strict mode
- * never uses it.
+ * Logins in the memory of this process, for development: they end with the process, and no other process sees them.
+ * Strict mode never uses this store.
  */
 export function createMemoryLoginStore(): LoginStore {
   const rows = new Map<string, Row>()
@@ -41,17 +39,19 @@ export function createMemoryLoginStore(): LoginStore {
     async find(state) {
       const row = living(state)
       if (row === undefined) return undefined
-      const { login, answer, claim } = row
-      return { login, ...(answer && { answer }), claimed: claim !== undefined }
+      const { login, response, claim } = row
+      return { login, ...(response && { response }), claimed: claim !== undefined }
     },
-    async answer(state, answer, codeTtlSeconds) {
+    async recordResponse(state, response, codeTtlSeconds) {
       const row = living(state)
       if (row === undefined || row.claim !== undefined) return 'gone'
-      if (row.answer?.kind === 'code')
-        return answer.kind === 'code' && answer.codeDigest === row.answer.codeDigest ? 'kept' : 'conflict'
-      row.answer = answer
-      if (answer.kind === 'code') row.expiresAt = Date.now() + codeTtlSeconds * 1000
-      return 'kept'
+      if (row.response?.kind === 'code') {
+        const same = response.kind === 'code' && response.codeDigest === row.response.codeDigest
+        return same ? 'recorded' : 'conflict'
+      }
+      row.response = response
+      if (response.kind === 'code') row.expiresAt = Date.now() + codeTtlSeconds * 1000
+      return 'recorded'
     },
     async claim(state, token): Promise<Claim | undefined> {
       const row = living(state)

@@ -1,15 +1,20 @@
-import { createHash } from 'node:crypto'
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import type { Cluster, Redis, Result } from 'ioredis'
 import { Compile } from 'typebox/compile'
 import { StoreUnavailable } from '../storage/store-unavailable.ts'
-import { Answer, Login } from './login.ts'
+import { AuthorizationResponse, digest, Login } from './login.ts'
 import type { LoginStore } from './login-store.ts'
-import type { LoginSeal, SealPurpose } from './seal.ts'
-import { sealOf } from './seal.ts'
+import { claimedTtl } from './login-store.ts'
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
-    answerLogin(key: string, kind: string, code: string, answer: Buffer, ttl: number): Result<string, Context>
+    recordLoginResponse(
+      key: string,
+      kind: string,
+      code: string,
+      response: Buffer,
+      ttl: number,
+    ): Result<string, Context>
     claimLogin(
       key: string,
       token: string,
@@ -21,15 +26,17 @@ declare module 'ioredis' {
 }
 
 /**
- * One hash a login: `login` and `answer` sealed, `code` a digest to compare, `claim` the time of the claim, `claimer` its
- * token (absent where an older version claimed), `failed` for a claim whose finish opened no session, `released:TOKEN` for a claim that must not win if it still arrives.
+ * One hash per login. Its fields: `login` and `answer` (the authorization response), both sealed; `code`, a digest to
+ * compare; `claim`, the time of the claim; `claimer`, the claim's token (absent where an older version claimed);
+ * `failed`, if the finish of the claim opened no session; `released:TOKEN`, for a claim that must not win if it still
+ * arrives. Replicas of another version read these fields, so their names do not change.
  */
 const scripts = {
-  answerLogin: `
+  recordLoginResponse: `
     if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HEXISTS', KEYS[1], 'claim') == 1 then return 'gone' end
     local code = redis.call('HGET', KEYS[1], 'code')
     if code then
-      if ARGV[1] == 'code' and code == ARGV[2] then return 'kept' end
+      if ARGV[1] == 'code' and code == ARGV[2] then return 'recorded' end
       return 'conflict'
     end
     redis.call('HSET', KEYS[1], 'answer', ARGV[3])
@@ -37,7 +44,7 @@ const scripts = {
       redis.call('HSET', KEYS[1], 'code', ARGV[2])
       redis.call('EXPIRE', KEYS[1], ARGV[4])
     end
-    return 'kept'`,
+    return 'recorded'`,
   claimLogin: `
     if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
     local time = redis.call('TIME')
@@ -63,26 +70,23 @@ const scripts = {
 }
 
 const compiledLogin = Compile(Login)
-const compiledAnswer = Compile(Answer)
-
-/** Seconds that a claimed record is kept: as long as a repeat may be told that the login is completed. */
-const claimedTtl = 120
+const compiledResponse = Compile(AuthorizationResponse)
 
 /**
- * Logins in Redis 6.2 or newer, single or cluster: one hash key a login, named by SHA-256 of its state and
- * sealed under the state, so that a dump of Redis is worth nothing (RFC 9700 §4.7 on state as a secret).
+ * Logins in Redis 6.2 or newer, single or cluster: one hash key per login, named by SHA-256 of its state and sealed
+ * under the state, so that a dump of Redis is worth nothing (RFC 9700 §4.7 on state as a secret).
  */
 export function createRedisLoginStore(client: Redis | Cluster, prefix: string): LoginStore {
   for (const [name, lua] of Object.entries(scripts)) client.defineCommand(name, { lua, numberOfKeys: 1 })
 
   const record = (state: string) => {
-    const key = `${prefix}login:${createHash('sha256').update(state).digest('base64url')}`
+    const key = `${prefix}login:${digest(state)}`
     return { key, seal: sealOf(state, key) }
   }
 
   return {
     start: (state, login, ttlSeconds) =>
-      answered(async () => {
+      orUnavailable(async () => {
         const { key, seal } = record(state)
         const results = await client
           .multi()
@@ -94,59 +98,54 @@ export function createRedisLoginStore(client: Redis | Cluster, prefix: string): 
           throw failed?.[0] ?? new Error('the transaction was dropped')
       }),
     find: (state) =>
-      answered(async () => {
+      orUnavailable(async () => {
         const { key, seal } = record(state)
-        const [sealedLogin, sealedAnswer, claim] = await client.hmgetBuffer(key, 'login', 'answer', 'claim')
+        const [sealedLogin, sealedResponse, claim] = await client.hmgetBuffer(key, 'login', 'answer', 'claim')
         const login = opened(compiledLogin, seal, 'login', sealedLogin)
-        const answer = opened(compiledAnswer, seal, 'answer', sealedAnswer)
-        return login && { login, ...(answer && { answer }), claimed: claim instanceof Buffer }
+        const response = opened(compiledResponse, seal, 'answer', sealedResponse)
+        return login && { login, ...(response && { response }), claimed: claim instanceof Buffer }
       }),
-    answer: (state, answer, codeTtlSeconds) =>
-      answered(async () => {
+    recordResponse: (state, response, codeTtlSeconds) =>
+      orUnavailable(async () => {
         const { key, seal } = record(state)
         // Bound to the state: a short code could otherwise be guessed from its digest in a dump.
-        const code =
-          answer.kind === 'code'
-            ? createHash('sha256')
-                .update(state + answer.codeDigest)
-                .digest('base64url')
-            : ''
-        const outcome = await client.answerLogin(
+        const code = response.kind === 'code' ? digest(state + response.codeDigest) : ''
+        const outcome = await client.recordLoginResponse(
           key,
-          answer.kind,
+          response.kind,
           code,
-          seal.seal('answer', answer),
+          seal.seal('answer', response),
           codeTtlSeconds,
         )
-        return outcome === 'kept' || outcome === 'conflict' ? outcome : 'gone'
+        return outcome === 'recorded' || outcome === 'conflict' ? outcome : 'gone'
       }),
     claim: (state, token) =>
-      answered(async () => {
+      orUnavailable(async () => {
         const claim = await client.claimLogin(record(state).key, token, claimedTtl)
         if (claim === null) return undefined
         const [won, at, now, failed] = claim
         return { won: won === 1, at: new Date(at), now: new Date(now), failed: failed === 1 }
       }),
     release: (state, token, ttlSeconds) =>
-      answered(async () => {
+      orUnavailable(async () => {
         await client.releaseLogin(record(state).key, token, ttlSeconds)
       }),
     fail: (state, token) =>
-      answered(async () => {
+      orUnavailable(async () => {
         await client.failLogin(record(state).key, token)
       }),
   }
 }
 
-async function answered<T>(ask: () => Promise<T>): Promise<T> {
+async function orUnavailable<T>(call: () => Promise<T>): Promise<T> {
   try {
-    return await ask()
+    return await call()
   } catch (error) {
     throw new StoreUnavailable('Redis did not answer', { cause: error })
   }
 }
 
-/** What was sealed by another version, or spoiled, is as good as nothing. */
+/** A value that another version sealed in another form, or that was damaged, counts as absent. */
 function opened<T>(
   schema: { Check(value: unknown): value is T },
   seal: LoginSeal,
@@ -156,4 +155,49 @@ function opened<T>(
   if (sealed === null || sealed === undefined) return undefined
   const value = seal.open(purpose, sealed)
   return schema.Check(value) ? value : undefined
+}
+
+const ivBytes = 12
+const tagBytes = 16
+
+/**
+ * What a sealed value is: part of the authenticated data, so that one value never passes for another. `answer` is the
+ * authorization response; records of other versions are sealed by this word.
+ */
+type SealPurpose = 'login' | 'answer'
+
+/** Seals with one login's key, which comes from its state alone: somebody with the store but no state can read nothing. */
+interface LoginSeal {
+  seal(purpose: SealPurpose, value: unknown): Buffer
+  /** @returns undefined where the value was not sealed by this key for this purpose and name */
+  open(purpose: SealPurpose, sealed: Buffer): unknown
+}
+
+/**
+ * AES-256-GCM under HKDF-SHA-256 of the state (RFC 5869), with purpose and key name as additional data.
+ * @param state the login's 256 random bits, base64url
+ * @param name the key under which the record is stored
+ */
+function sealOf(state: string, name: string): LoginSeal {
+  const key = Buffer.from(hkdfSync('sha256', Buffer.from(state, 'base64url'), '', 'auth-movies login', 32))
+  const additional = (purpose: SealPurpose) => Buffer.from(`${purpose}\0${name}`)
+  return {
+    seal(purpose, value) {
+      const iv = randomBytes(ivBytes)
+      const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(additional(purpose))
+      const sealed = cipher.update(JSON.stringify(value), 'utf8')
+      return Buffer.concat([iv, sealed, cipher.final(), cipher.getAuthTag()])
+    },
+    open(purpose, sealed) {
+      if (sealed.length < ivBytes + tagBytes) return undefined
+      const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, ivBytes))
+      decipher.setAAD(additional(purpose)).setAuthTag(sealed.subarray(-tagBytes))
+      try {
+        const opened = decipher.update(sealed.subarray(ivBytes, -tagBytes))
+        return JSON.parse(Buffer.concat([opened, decipher.final()]).toString())
+      } catch {
+        return undefined
+      }
+    },
+  }
 }

@@ -2,45 +2,45 @@ import { isIP } from 'node:net'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Deadlines } from '../deadlines.ts'
-import { readCredentials } from '../http/client-credentials.ts'
+import { credentialParameters, readCredentials } from '../http/client-credentials.ts'
 import { withDeadline } from '../http/deadline.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { bodyProblems, formTypes, problemResponses, ref } from '../http/openapi.ts'
 import type { RunningWork } from '../http/running-work.ts'
-import type { TrackRequest } from '../login-history/track-request.ts'
-import { problemTypeOf } from '../login-history/track-request.ts'
+import type { TrackRequest } from '../login-history/progress.ts'
+import { problemTypeOf } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
-import { callbackParameters } from './callback-parameters.ts'
+import { callbackProblems } from './callback.ts'
 import type { CallbackRouteOptions } from './callback-route.ts'
-import { unknownCallbackRoute } from './callback-route.ts'
-import type { FinishRequest, FinishServices } from './finish.ts'
-import { finish } from './finish.ts'
-import { loginSchemas } from './schemas.ts'
+import { CallbackQuery, unknownCallbackRoute } from './callback-route.ts'
+import type { FinishRequest } from './check-request.ts'
+import type { FinishServices } from './finish.ts'
+import { finish, finishProblems } from './finish.ts'
 import type { StartRequest, StartServices } from './start.ts'
-import { start, unknownProvider } from './start.ts'
+import { start, startProblems, unknownProvider } from './start.ts'
 
-/** What the login's routes stand on. */
+/** What the routes of a login need. */
 export interface LoginRouteOptions {
   readonly services: StartServices & FinishServices & { readonly deadlines: Pick<Deadlines, 'start'> }
   readonly callback: CallbackRouteOptions
   readonly track: TrackRequest
-  /** A finish goes on when its caller is gone. */
+  /** A finish goes on after its caller has disconnected. */
   readonly running: RunningWork
   /** Every provider that this version knows, configured or not. */
   readonly providerNames: readonly string[]
   readonly metrics: Pick<Metrics, 'loginsStarted' | 'loginsFinished'>
 }
 
-/** Parameters sent without a value are as good as omitted (RFC 6749 §3.1). */
+/** A parameter without a value counts as omitted (RFC 6749 §3.1). */
 const present = (value: string | undefined): string | undefined => (value === '' ? undefined : value)
 
-/** The two requests of the published guide, and the callback between them. */
+/** The two requests of a site's backend, and the documentation of the callback between them. */
 export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (app, options) => {
   const { services } = options
   const { StartLogin, StartedLogin, FinishLogin } = loginSchemas(options.providerNames)
   for (const schema of [StartLogin, StartedLogin, FinishLogin]) app.addSchema(schema)
-  // The schema knows the names, but only this says which of them help; all other failures are told as usual.
+  // The schema lists every provider, but the problem only those in service. All other failures are reported as usual.
   app.setSchemaErrorFormatter((failures) =>
     failures.some(({ keyword, instancePath }) => keyword === 'enum' && instancePath === '/provider')
       ? unknownProvider(services.providers)
@@ -62,19 +62,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
             description: 'The login is started',
             content: { 'application/json': { schema: ref(StartedLogin) } },
           },
-          ...problemResponses(
-            ...bodyProblems,
-            'misnamed-parameter',
-            'unknown-provider',
-            'redirect-url-unknown',
-            'redirect-url-differs',
-            'wrong-credentials',
-            'secret-required',
-            'site-mismatch',
-            'site-disabled',
-            'provider-not-allowed',
-            'provider-unavailable',
-          ),
+          ...problemResponses(...bodyProblems, ...startProblems),
         },
       },
     },
@@ -95,10 +83,10 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       const userIp = present(user_ip)
       if (userIp !== undefined && isIP(userIp) === 0)
         throw new Problem('invalid-parameter', { values: { parameter: 'user_ip', rule: 'ip' } })
-      const asked: StartRequest = {
+      const startRequest: StartRequest = {
         provider,
         redirectUrl,
-        address: request.ip,
+        ip: request.ip,
         ...(credentials && { credentials }),
         ...(code_challenge !== undefined && { codeChallenge: code_challenge }),
         ...(loginHint !== undefined && { loginHint }),
@@ -107,7 +95,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       }
       const started = await options.track(
         { request: 'start', provider, requestId: request.id },
-        (progress) => withDeadline(services.deadlines.start, () => start(asked, services, progress)),
+        (progress) => withDeadline(services.deadlines.start, () => start(startRequest, services, progress)),
         request,
       )
       options.metrics.loginsStarted.inc({ provider })
@@ -124,26 +112,11 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         'Redirects the browser to the client_redirect_url of the login with provider, state and code, or with error and error_description.',
       security: [],
       params: Type.Object({ provider: Type.String() }),
-      querystring: callbackParameters,
+      querystring: CallbackQuery,
       response: {
         204: { description: 'Nothing: the browser only looked ahead (prefetch)', type: 'null' },
         303: { description: 'On to the site', type: 'null' },
-        ...problemResponses(
-          'missing-parameter',
-          'invalid-parameter',
-          'repeated-parameter',
-          'unknown-login',
-          'access-denied',
-          'provider-declined',
-          'redirect-url-unknown',
-          'site-disabled',
-          'provider-not-allowed',
-          'login-completed',
-          'code-mismatch',
-          'provider-mismatch',
-          'issuer-mismatch',
-          'not-found',
-        ),
+        ...problemResponses(...callbackProblems),
       },
     }),
   )
@@ -160,36 +133,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         body: ref(FinishLogin),
         response: {
           200: { description: 'The tokens', content: { 'application/json': { schema: ref(TokenPair) } } },
-          ...problemResponses(
-            ...bodyProblems,
-            'unknown-provider',
-            'unknown-login',
-            'login-expired',
-            'login-unanswered',
-            'login-completed',
-            'login-in-progress',
-            'login-lost',
-            'login-incomplete',
-            'site-disabled',
-            'provider-not-allowed',
-            'secret-required',
-            'wrong-credentials',
-            'site-mismatch',
-            'provider-mismatch',
-            'code-mismatch',
-            'verifier-missing',
-            'verifier-unexpected',
-            'verifier-mismatch',
-            'access-denied',
-            'provider-declined',
-            'user-disabled',
-            'code-rejected',
-            'provider-unavailable',
-            'provider-error',
-            'provider-timeout',
-            'provider-invalid-response',
-            'provider-misconfigured',
-          ),
+          ...problemResponses(...bodyProblems, ...finishProblems),
         },
       },
     },
@@ -197,10 +141,10 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       const { provider, state, code, code_verifier } = request.body
       const credentials = readCredentials(request.headers.authorization, request.body)
       const given = { code: present(code), codeVerifier: present(code_verifier) }
-      const asked: FinishRequest = {
+      const finishRequest: FinishRequest = {
         provider,
         state,
-        address: request.ip,
+        ip: request.ip,
         ...(given.code !== undefined && { code: given.code }),
         ...(given.codeVerifier !== undefined && { codeVerifier: given.codeVerifier }),
         ...(credentials && { credentials }),
@@ -210,12 +154,12 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         (progress) =>
           withDeadline(
             services.deadlines.finish,
-            (signal) => options.running.track(finish(asked, services, signal, progress)),
+            (signal) => options.running.track(finish(finishRequest, services, signal, progress)),
             'login-incomplete',
           ),
         request,
       )
-      // The outcome is the problem's type: a closed set, and what the caller was told.
+      // The outcome is the type of the problem: a closed set, and the same as in the response.
       return await tokens.then(
         (pair) => {
           options.metrics.loginsFinished.inc({ provider, outcome: 'success' })
@@ -229,4 +173,89 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       )
     },
   )
+}
+
+/** A value of a closed set, as `type: string, enum`, which generators of clients understand. */
+const oneOf = (values: readonly string[], options: object) =>
+  Type.Unsafe<string>({ type: 'string', enum: [...values], ...options })
+
+/**
+ * The bodies of a login's requests and responses. Unknown parameters pass, because a site may post every parameter
+ * that came in its GET.
+ * @param providers every provider that this version knows, so that the document is the same everywhere
+ */
+function loginSchemas(providers: readonly string[]) {
+  const provider = oneOf(providers, { description: 'The OAuth provider', examples: [providers[0]] })
+  return {
+    StartLogin: Type.Object(
+      {
+        provider,
+        client_redirect_url: Type.String({
+          minLength: 1,
+          maxLength: 2000,
+          description: "The site's registered address, exactly as registered; the browser comes back to it",
+        }),
+        code_challenge: Type.Optional(
+          Type.String({
+            pattern: '^[A-Za-z0-9_-]{43}$',
+            description: 'Binds the login to this caller (RFC 7636): base64url of SHA-256 of a code_verifier',
+          }),
+        ),
+        code_challenge_method: Type.Optional(oneOf(['S256'], { description: 'Only with code_challenge' })),
+        login_hint: Type.Optional(
+          Type.String({ maxLength: 255, description: 'Login or email that the provider may fill in' }),
+        ),
+        user_ip: Type.Optional(
+          Type.String({
+            maxLength: 64,
+            description:
+              "IP address of the visitor who logs in, who then has limits of their own. Counts only with the site's secret; ignored without it",
+          }),
+        ),
+        prompt: Type.Optional(oneOf(['select_account'], { description: 'Ask which account to use' })),
+        ...credentialParameters,
+      },
+      {
+        $id: 'StartLogin',
+        examples: [{ provider: providers[0], client_redirect_url: 'https://site.example/oauth/return' }],
+      },
+    ),
+    StartedLogin: Type.Object(
+      {
+        state: Type.String({ description: 'Keep it in the browser session and compare it on return' }),
+        authorize_url: Type.String({ format: 'uri', description: 'Redirect the user to this address' }),
+      },
+      {
+        $id: 'StartedLogin',
+        examples: [
+          {
+            state: 'Y2hhbmdlIG1lIHRvIDI1NiByYW5kb20gYml0cyEhISE',
+            authorize_url: 'https://provider.example/authorize?response_type=code&client_id=app',
+          },
+        ],
+      },
+    ),
+    FinishLogin: Type.Object(
+      {
+        provider,
+        state: Type.String({ minLength: 1, maxLength: 512, description: 'As it came in the GET' }),
+        code: Type.Optional(
+          Type.String({
+            maxLength: 4096,
+            description: 'As it came in the GET; it is missing only where the provider sent an error',
+          }),
+        ),
+        code_verifier: Type.Optional(
+          Type.String({ maxLength: 512, description: 'Where the start brought a code_challenge (RFC 7636)' }),
+        ),
+        ...credentialParameters,
+      },
+      {
+        $id: 'FinishLogin',
+        examples: [
+          { provider: providers[0], state: 'Y2hhbmdlIG1lIHRvIDI1NiByYW5kb20gYml0cyEhISE', code: '4/0AbCdEf' },
+        ],
+      },
+    ),
+  }
 }

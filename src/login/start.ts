@@ -5,22 +5,23 @@ import { network } from '../http/client-ip.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
+import type { ProblemName } from '../problems/table.ts'
 import type { ProviderRegistry } from '../providers/registry.ts'
 import { authenticate, countedOf } from '../sites/authenticate.ts'
 import { hostOf, redirectUrlDifference } from '../sites/redirect-url.ts'
 import type { Site, Sites } from '../sites/site.ts'
+import { checkAccess } from './check-request.ts'
 import type { Login } from './login.ts'
+import { digest, loginId, newState } from './login.ts'
 import type { LoginStore } from './login-store.ts'
-import { admit } from './prove-caller.ts'
-import { digest, loginId, newState } from './state.ts'
 
-/** What a site's backend asks for. */
+/** What a site's backend posts to start a login. */
 export interface StartRequest {
   readonly provider: string
   readonly redirectUrl: string
-  /** The caller's network address, for the limits. */
-  readonly address: string
-  /** The IP address of the person for whom the site asks; counts only where the site authenticates. */
+  /** The caller's IP address, for the limits. */
+  readonly ip: string
+  /** The IP address of the visitor who logs in; counts only where the site authenticates. */
   readonly userIp?: string
   readonly credentials?: Credentials
   readonly codeChallenge?: string
@@ -28,28 +29,44 @@ export interface StartRequest {
   readonly prompt?: 'select_account'
 }
 
-/** What start stands on. */
+/** What start needs. */
 export interface StartServices {
-  readonly logins: LoginStore
+  readonly logins: Pick<LoginStore, 'start'>
   readonly sites: Sites
   readonly providers: ProviderRegistry
   readonly limits: RateLimits
-  /** The callback address of a provider, as registered there. */
+  /** The callback URL of a provider, as registered there. */
   readonly callbackUrl: (provider: string) => string
   /** Seconds. */
   readonly loginTtl: number
 }
 
-/** What the site sends its user to, and what it will meet again. */
+/** A login that is started. */
 export interface StartedLogin {
+  /** Comes back with the browser; the site keeps it in the browser's session to compare. */
   readonly state: string
+  /** Where the site sends the browser. */
   readonly authorizeUrl: string
 }
 
+/** The problems that a start may be answered with, in the order of the OpenAPI document, besides those of every body. */
+export const startProblems = [
+  'misnamed-parameter',
+  'unknown-provider',
+  'redirect-url-unknown',
+  'redirect-url-differs',
+  'wrong-credentials',
+  'secret-required',
+  'site-mismatch',
+  'site-disabled',
+  'provider-not-allowed',
+  'provider-unavailable',
+] as const satisfies readonly ProblemName[]
+
 /**
  * Starts a login: the redirect URL names the site (RFC 6749 §4.1.1, exact comparison as RFC 9700 §2.1 demands).
- * @throws {Problem} unknown-provider, redirect-url-unknown, redirect-url-differs, wrong-credentials,
- *   secret-required, site-mismatch, site-disabled, provider-not-allowed, rate-limited, provider-unavailable
+ * @throws {Problem} those of `startProblems`, rate-limited
+ * @throws {StoreUnavailable}
  */
 export async function start(
   request: StartRequest,
@@ -57,21 +74,21 @@ export async function start(
   progress: LoginProgress,
 ): Promise<StartedLogin> {
   const { limits, sites } = services
-  const pace = limits.unknownSiteStruck(request.address) ? 'together' : 'at-once'
+  const pace = limits.unknownSiteStruck(request.ip) ? 'together' : 'at-once'
   const site = await sites.byRedirectUrl(request.redirectUrl, pace)
   progress.concerns(site)
   const provider = services.providers.get(request.provider)
   if (provider === undefined) throw unknownProvider(services.providers)
-  const caller = await authenticate(request.credentials, request.address, services)
+  const caller = await authenticate(request.credentials, request.ip, services)
   progress.concerns(caller)
   if (site === undefined) {
-    // Before the refusal is made, which asks the database once more.
-    await limits.unknownSite(request.address)
+    // Counted before unregistered(), which asks the database once more.
+    await limits.unknownSite(request.ip)
     throw await unregistered(request.redirectUrl, caller, sites)
   }
-  admit(site, request.provider, caller)
-  const counted = countedOf(caller, request.address)
-  // From anybody else an address of a visitor is ignored: it could be invented.
+  checkAccess(site, request.provider, caller)
+  const counted = countedOf(caller, request.ip)
+  // Without the site's secret the visitor's IP address is ignored, because it could be invented.
   const visitor = counted.by === 'site' ? request.userIp : undefined
   await limits.admit('start', site, { ...counted, ...(visitor !== undefined && { visitor }) })
   const admission = provider.guard.allowsStart()
@@ -92,7 +109,7 @@ export async function start(
     nonce: randomBytes(16).toString('base64url'),
     ...(adapter.pkce && { codeVerifier }),
     ...(request.codeChallenge !== undefined && { codeChallenge: request.codeChallenge }),
-    ...(caller === undefined && { startedFrom: network(request.address) }),
+    ...(caller === undefined && { startedFrom: network(request.ip) }),
     startedAt: now,
     requestId: progress.requestId,
     answerBy: now + services.loginTtl * 1000,
@@ -112,15 +129,16 @@ export async function start(
   return { state, authorizeUrl: authorizeUrl.href }
 }
 
-/** Names the providers that are in service, to whoever named none of them. */
+/** The problem of a request that names no provider in service: it lists those that are. */
 export function unknownProvider(providers: ProviderRegistry): Problem {
   const names = providers.list().map(({ adapter }) => adapter.name)
   return new Problem('unknown-provider', { values: { providers: names.join(', ') } })
 }
 
 /**
- * Says how an unregistered URL differs from a registered one of the same host, and no more: nobody learns our
- * list of customers by asking. Only a caller with that site's secret is told the registered URL; the log is too.
+ * The problem of an unregistered URL: how it differs from a registered one of the same host, and no more, so that
+ * nobody learns the list of sites by asking. Only a caller with the secret of that site, and the log, get the
+ * registered URL itself.
  */
 async function unregistered(url: string, caller: Site | undefined, sites: Sites): Promise<Problem> {
   const host = hostOf(url)

@@ -16,9 +16,9 @@ import type { ProviderDeclaration, ProviderSettings } from './settings.ts'
 export interface ProviderDifferences extends ProviderDeclaration {
   readonly title: ProviderAdapter['title']
   readonly jurisdiction: ProviderAdapter['jurisdiction']
-  /** Further callback parameters that its token request needs; none by default. */
-  readonly keeps?: ProviderAdapter['keeps']
-  /** GET by default. */
+  /** Further callback parameters that its exchange uses; none where absent. */
+  readonly callbackParameters?: ProviderAdapter['callbackParameters']
+  /** GET where absent. */
   readonly callbackMethod?: ProviderAdapter['callbackMethod']
   /** RFC 9207: if the callback has an `iss`, it must equal this value. */
   readonly issuer?: (settings: ProviderSettings) => string
@@ -129,7 +129,7 @@ function runInBackground(app: FastifyInstance, provider: string, { name, work }:
 }
 
 function adapterOf(
-  { name, title, jurisdiction, callbackMethod = 'GET', keeps = {}, issuer }: ProviderDifferences,
+  { name, title, jurisdiction, callbackMethod = 'GET', callbackParameters = {}, issuer }: ProviderDifferences,
   { authorizeUrl, identify }: Pick<ProviderAdapter, 'authorizeUrl' | 'identify'>,
   settings: ProviderSettings,
 ): ProviderAdapter {
@@ -138,7 +138,7 @@ function adapterOf(
     title,
     jurisdiction,
     callbackMethod,
-    keeps,
+    callbackParameters,
     pkce: settings.pkce,
     ...(issuer !== undefined && { issuer: issuer(settings) }),
     authorizeUrl,

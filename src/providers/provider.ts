@@ -16,8 +16,8 @@ export interface AuthorizationGrant {
   readonly redirectUri: string
   readonly nonce: string
   readonly codeVerifier?: string
-  /** The callback parameters named in `keeps`, as they came. */
-  readonly kept: Readonly<Record<string, string>>
+  /** The callback parameters named in `ProviderAdapter.callbackParameters`, as they came. */
+  readonly callbackParameters: Readonly<Record<string, string>>
   /** Called when the code has been exchanged for tokens. */
   readonly onExchanged?: () => void
 }
@@ -34,7 +34,7 @@ export interface ProviderProfile {
 }
 
 /** Whether the exchange can do without a callback parameter: where a required one is missing, the login has failed. */
-export type KeptParameter = 'required' | 'optional'
+export type CallbackParameterNeed = 'required' | 'optional'
 
 /**
  * One OAuth provider as the login flow sees it. These members hide everything that differs between providers; the login
@@ -49,7 +49,7 @@ export interface ProviderAdapter {
   /** POST if the provider sends its authorization response by `form_post`. */
   readonly callbackMethod: 'GET' | 'POST'
   /** Further callback parameters that the exchange uses, by name (VK ID: `device_id`, required). */
-  readonly keeps: Readonly<Record<string, KeptParameter>>
+  readonly callbackParameters: Readonly<Record<string, CallbackParameterNeed>>
   /** RFC 9207: if the callback has an `iss`, it must equal this value. */
   readonly issuer?: string
   /** False if the operator switched PKCE off because the registered application does not support it. */

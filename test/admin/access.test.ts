@@ -3,7 +3,7 @@ import t from 'tap'
 import { wrongTokens } from '../../src/admin/authorize.ts'
 import { deadlines } from '../../src/deadlines.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { answered, basic, get, logIn } from '../support/login-flow.ts'
+import { basic, get, logIn, readResponse } from '../support/login-flow.ts'
 import { adminToken, startTestManagement } from '../support/management.ts'
 
 const unlimited = { RATE_LIMIT: 'off' }
@@ -142,8 +142,8 @@ t.test('what is not JSON, too long or not understood is refused, and nothing is 
 
 t.test('health and metrics stay open; a database that does not answer is 503', async (t) => {
   const { admin, url, service } = await startTestManagement(t, { deadlines })
-  t.equal((await answered(await fetch(`${url}/health/live`))).status, 200)
-  t.equal((await answered(await fetch(`${url}/metrics`))).status, 200)
+  t.equal((await readResponse(await fetch(`${url}/health/live`))).status, 200)
+  t.equal((await readResponse(await fetch(`${url}/metrics`))).status, 200)
   t.equal((await get(service, '/api/v1/admin/sites/')).status, 404, 'the public port knows nothing of it')
   const holder = await service.database.pool.connect()
   await holder.query('BEGIN; LOCK TABLE sites IN ACCESS EXCLUSIVE MODE')

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { deadlines } from '../../src/deadlines.ts'
 import { testDatabase } from '../support/database.ts'
-import { answered } from '../support/login-flow.ts'
+import { readResponse } from '../support/login-flow.ts'
 import { adminToken, startTestManagement } from '../support/management.ts'
 import { emptyFolder, freePorts, run } from '../support/npm-start.ts'
 import { end, eventually } from '../support/process.ts'
@@ -46,7 +46,7 @@ t.test('the process as it runs: its admin API, and audit lines at every level bu
     }, 30_000)
     const headers = { authorization: `Bearer ${token}`, 'x-request-id': `at-${level}` }
     const rotate = `${origin}/api/v1/admin/sites/${site.id}/secrets/`
-    const rotated = await answered(await fetch(rotate, { method: 'POST', headers }))
+    const rotated = await readResponse(await fetch(rotate, { method: 'POST', headers }))
     t.equal(rotated.status, 201)
     await end(started.child, 'SIGTERM')
     await started.ended

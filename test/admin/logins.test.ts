@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Answer } from '../support/login-flow.ts'
-import { answeredLogin, finish, start } from '../support/login-flow.ts'
+import { finish, loginToFinish, start } from '../support/login-flow.ts'
 import { startTestManagement } from '../support/management.ts'
 import { eventually } from '../support/process.ts'
 import { testRedis, withoutRedis } from '../support/redis.ts'
@@ -20,7 +20,7 @@ for (const store of ['memory', 'redis'] as const)
       const other = await registerSite(service.database, url)
       for (let count = 0; count < 6; count++)
         await registerSite(service.database, `https://idle-${count}.example/`)
-      await finish(service, await answeredLogin(service))
+      await finish(service, await loginToFinish(service))
       await start(service, 'mail', { client_redirect_url: url }, { 'x-request-id': 'the-one-asked-for' })
       const all = await eventually(async () => {
         const found = logins(await admin('GET', 'logins/'))

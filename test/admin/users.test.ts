@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Answer } from '../support/login-flow.ts'
-import { answeredLogin, finish, get, logIn, post, text } from '../support/login-flow.ts'
+import { finish, get, logIn, loginToFinish, post, text } from '../support/login-flow.ts'
 import { startTestManagement } from '../support/management.ts'
 
 const problem = (name: string) => `urn:auth-movies:problem:${name}`
@@ -120,7 +120,7 @@ t.test('a disabled person can do nothing; enabled again they go on where they we
   ])
   t.equal((await me()).status, 401)
   t.match((await refresh()).json, { type: problem('user-disabled') })
-  const login = await finish(service, await answeredLogin(service, 'yandex', { person: boris }))
+  const login = await finish(service, await loginToFinish(service, 'yandex', { person: boris }))
   t.match(login.json, { type: problem('user-disabled') })
   t.equal(await service.database.prisma.session.count({ where: { userId: id } }), 1)
 

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import t from 'tap'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { answeredLogin, basic, finish, get, logIn, post } from '../support/login-flow.ts'
+import { basic, finish, get, logIn, loginToFinish, post } from '../support/login-flow.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { startTestService } from '../support/service.ts'
 import { codeBlocks, readText } from './markdown.ts'
@@ -27,7 +27,7 @@ await t.test('the user of the guide is enough for whole logins', { skip: without
   const refreshed = await post(service, '/api/v1/oauth/refresh/', [['refresh_token', tokens.refreshToken]])
   t.equal(refreshed.status, 200)
   // A 429 at the token endpoint leaves the code unspent: the login is given back.
-  const answered = await answeredLogin(service, 'mail')
+  const answered = await loginToFinish(service, 'mail')
   service.doubles.mail.answer('token', { status: 429, body: '' }, 1)
   t.equal((await finish(service, answered)).status, 503)
   const logins = await get(service, '/api/v1/site/logins/', basic(service.site))

@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { problems } from '../../src/problems/table.ts'
 import { logInAt, me, problemOf, refresh } from '../sessions/http/session-requests.ts'
-import { answeredLogin, finish } from '../support/login-flow.ts'
+import { finish, loginToFinish } from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 import { readGuide } from './guide.ts'
 
@@ -46,7 +46,7 @@ const challenge = createHash('sha256').update(verifier).digest('base64url')
 
 /** A login up to the finish, a new one for each block. */
 async function answered(fields: Variables = {}): Promise<Variables> {
-  const login = await answeredLogin(service, 'yandex', { code: `${code}${performance.now()}`, fields })
+  const login = await loginToFinish(service, 'yandex', { code: `${code}${performance.now()}`, fields })
   return { STATE: login.state, CODE: login.code }
 }
 

@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { answeredLogin, finish, get, logIn, start } from '../support/login-flow.ts'
+import { finish, get, logIn, loginToFinish, start } from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 import { injection, randomRequest } from './random-requests.ts'
 import type { RawAnswer, RawRequest } from './raw-http.ts'
@@ -63,7 +63,7 @@ t.test('whatever is sent: never a 5xx, nothing of ours leaks, and good logins go
   const service = await startTestService(t, { env: { RATE_LIMIT: 'off' } })
   const port = Number(new URL(service.url).port)
   const tokens = await logIn(service, 'google')
-  const login = await answeredLogin(service)
+  const login = await loginToFinish(service)
   const { state } = await start(service, 'mail')
   const { paths } = Value.Parse(OpenApi, (await get(service, '/openapi.json')).json)
   const known = {
@@ -139,5 +139,5 @@ t.test('whatever is sent: never a 5xx, nothing of ours leaks, and good logins go
     'nothing failed inside',
   )
   for (const provider of ['yandex', 'google', 'mail'] as const)
-    t.equal((await finish(service, await answeredLogin(service, provider))).status, 200, provider)
+    t.equal((await finish(service, await loginToFinish(service, provider))).status, 200, provider)
 })

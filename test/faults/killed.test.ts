@@ -7,7 +7,7 @@ import { testDatabase } from '../support/database.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { answeredLogin, basic, finish, get, logIn, start, text } from '../support/login-flow.ts'
+import { basic, finish, get, logIn, loginToFinish, start, text } from '../support/login-flow.ts'
 import { emptyFolder } from '../support/npm-start.ts'
 import { end, eventually } from '../support/process.ts'
 import { startProcess } from '../support/process-service.ts'
@@ -75,9 +75,9 @@ t.test(
   async (t) => {
     const { doubles, site, toDatabase, service, exchanges, sessionOf } = await stage(t)
     const first = await service({ directly: false })
-    const bySecret = await answeredLogin(first)
+    const bySecret = await loginToFinish(first)
     const byVerifier = {
-      ...(await answeredLogin(first, 'yandex', { fields: bound })),
+      ...(await loginToFinish(first, 'yandex', { fields: bound })),
       code_verifier: verifier,
     }
     doubles.yandex.requests.length = 0
@@ -116,7 +116,7 @@ t.test(
     const first = await service({ directly: false })
     // Up before the claim is made: a process may take longer than its eleven seconds to start on a busy machine.
     const second = await service({ directly: true })
-    const login = await answeredLogin(first)
+    const login = await loginToFinish(first)
     doubles.yandex.requests.length = 0
     toProfile.pause()
     const outcome = Promise.allSettled([finish(first, login, basic(site))])
@@ -161,7 +161,7 @@ t.test(
     const { doubles, toProfile, service, exchanged, exchanges, sessionOf } = await stage(t)
     const running = await service({ directly: false })
     const door = await startTcpProxy(t, { host: '127.0.0.1', port: portOf(running.url) })
-    const login = { ...(await answeredLogin(running, 'yandex', { fields: bound })), code_verifier: verifier }
+    const login = { ...(await loginToFinish(running, 'yandex', { fields: bound })), code_verifier: verifier }
     doubles.yandex.requests.length = 0
     toProfile.pause()
     const far = { ...running, url: door.through(running.url).replace(/\/$/, '') }

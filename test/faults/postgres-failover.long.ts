@@ -4,7 +4,7 @@ import t from 'tap'
 import { migrate } from '../../src/storage/migrate.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { comeBack, finish, locationFields, logIn, post, text } from '../support/login-flow.ts'
+import { finish, locationFields, logIn, openCallback, post, text } from '../support/login-flow.ts'
 import { startPostgres } from '../support/postgres-server.ts'
 import { eventually } from '../support/process.ts'
 import type { ProcessService } from '../support/process-service.ts'
@@ -82,7 +82,7 @@ function startLoad(service: ProcessService) {
         }),
       )
       const back = await service.doubles.yandex.consent(text(begun, 'authorize_url'), { person: { id } })
-      const came = await steadily('callback', () => comeBack(service, back))
+      const came = await steadily('callback', () => openCallback(service, back))
       const fields = Object.fromEntries(locationFields(came))
       let pair = await steadily('finish', () => finish(service, fields))
       for (let n = 0; n < refreshes && pair.status === 200 && !over.signal.aborted; n++) {

@@ -6,7 +6,7 @@ import { migrate } from '../../src/storage/migrate.ts'
 import { openTestDatabase } from '../support/database.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
-import { answeredLogin, finish, get, logIn, post, start, text } from '../support/login-flow.ts'
+import { finish, get, logIn, loginToFinish, post, start, text } from '../support/login-flow.ts'
 import { startPostgres } from '../support/postgres-server.ts'
 import { eventually } from '../support/process.ts'
 import { startDoubles, startTestService } from '../support/service.ts'
@@ -41,7 +41,7 @@ async function stage(t: Test, options: Parameters<typeof startTestService>[1] = 
 
 /** Begins a finish and stops before the profile is there. */
 async function underWay(t: Test, { service, toProfile, exchanged }: Awaited<ReturnType<typeof stage>>) {
-  const login = await answeredLogin(service, 'yandex', { person: { id: '5005' } })
+  const login = await loginToFinish(service, 'yandex', { person: { id: '5005' } })
   service.doubles.yandex.requests.length = 0
   toProfile.pause()
   t.teardown(() => toProfile.resume())
@@ -85,7 +85,7 @@ t.test('a deadlock: the victim is repeated, and nobody notices', async (t) => {
   const { service } = await stage(t)
   const { prisma } = service.database
   const person = { id: '6006' }
-  t.equal((await finish(service, await answeredLogin(service, 'yandex', { person }))).status, 200)
+  t.equal((await finish(service, await loginToFinish(service, 'yandex', { person }))).status, 200)
   const rival = new Client({ connectionString: service.database.url })
   await rival.connect()
   t.teardown(() => rival.end())
@@ -102,7 +102,7 @@ t.test('a deadlock: the victim is repeated, and nobody notices', async (t) => {
     END LOOP;
     UPDATE identities SET user_id = user_id;
   END $$`)
-  const answer = finish(service, await answeredLogin(service, 'yandex', { person }))
+  const answer = finish(service, await loginToFinish(service, 'yandex', { person }))
   await crossing
   await rival.query('COMMIT')
   const { status, text: said } = await answer
@@ -140,8 +140,8 @@ t.test('a server of its own, which comes and goes', async (t) => {
   })
 
   t.test('gone: 503 soon, no code is spent, and the same finish afterwards', async (t) => {
-    const tokens = await finish(service, await answeredLogin(service))
-    const login = await answeredLogin(service)
+    const tokens = await finish(service, await loginToFinish(service))
+    const login = await loginToFinish(service)
     service.doubles.yandex.requests.length = 0
     await server.stop('SIGQUIT')
     // What is remembered of sites is over then.

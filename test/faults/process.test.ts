@@ -2,7 +2,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { openTestDatabase, testDatabase } from '../support/database.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { answeredLogin, finish, get, logIn, post, start } from '../support/login-flow.ts'
+import { finish, get, logIn, loginToFinish, post, start } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { liveness, startProcess } from '../support/process-service.ts'
 import { testRedis, withoutRedis } from '../support/redis.ts'
@@ -93,7 +93,7 @@ t.test(
 
 t.test('halted for a while and let go on: what waited is answered', { skip: withoutRedis }, async (t) => {
   const { service, toProfile, exchanged } = await stage(t)
-  const login = await answeredLogin(service)
+  const login = await loginToFinish(service)
   toProfile.pause()
   const under = finish(service, login)
   await exchanged()
@@ -146,7 +146,7 @@ t.test(
   { skip: withoutRedis },
   async (t) => {
     const { service, toProfile, exchanged } = await stage(t, { DRAIN_DELAY: '0' }, 'sandbox/start.ts')
-    const login = await answeredLogin(service)
+    const login = await loginToFinish(service)
     toProfile.pause()
     const outcome = Promise.allSettled([finish(service, login)])
     await exchanged()

@@ -2,7 +2,7 @@ import t from 'tap'
 import { migrate } from '../../src/storage/migrate.ts'
 import { openTestDatabase } from '../support/database.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { answeredLogin, finish, get, logIn, post, text } from '../support/login-flow.ts'
+import { finish, get, logIn, loginToFinish, post, text } from '../support/login-flow.ts'
 import { startPostgres } from '../support/postgres-server.ts'
 import { eventually } from '../support/process.ts'
 import { liveness, startProcess } from '../support/process-service.ts'
@@ -75,7 +75,7 @@ t.test(
 
     await Promise.all([redis.start(), postgres.start()])
     const returned = performance.now()
-    const login = await eventually(() => answeredLogin(service), 5_000)
+    const login = await eventually(() => loginToFinish(service), 5_000)
     const answer = await finish(service, login)
     t.equal(answer.status, 200, answer.text)
     t.ok(performance.now() - returned < 5_000, 'it serves within 5 s')

@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { answeredLogin, basic, finish, get, logIn, start, text } from '../support/login-flow.ts'
+import { basic, finish, get, logIn, loginToFinish, start, text } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import type { RedisServer } from '../support/redis-server.ts'
@@ -79,7 +79,7 @@ const sessionIn = (answer: Answer) => decodeJwt(text(answer, 'access_token')).si
 t.test('a failover that loses the claim of a finish under way', { skip: withoutRedis }, async (t) => {
   const { service, yandex, toProfile, cutReplicaOff, failOver, exchanged } = await stage(t)
   const { prisma } = service.database
-  const login = await answeredLogin(service, 'yandex', { person: { id: '1001' } })
+  const login = await loginToFinish(service, 'yandex', { person: { id: '1001' } })
   await cutReplicaOff()
   yandex.requests.length = 0
   toProfile.pause()
@@ -116,8 +116,8 @@ t.test('a failover that loses the claim of a finish under way', { skip: withoutR
 
 t.test('a failover that brings a finished login back as new', { skip: withoutRedis }, async (t) => {
   const { service, yandex, cutReplicaOff, failOver } = await stage(t)
-  const unbound = await answeredLogin(service)
-  const login = { ...(await answeredLogin(service, 'yandex', { fields: bound })), code_verifier: verifier }
+  const unbound = await loginToFinish(service)
+  const login = { ...(await loginToFinish(service, 'yandex', { fields: bound })), code_verifier: verifier }
   await cutReplicaOff()
   const answers = [await finish(service, unbound), await finish(service, login)]
   for (const { status } of answers) t.equal(status, 200)
@@ -142,7 +142,7 @@ t.test('a failover that brings a finished login back as new', { skip: withoutRed
 t.test('a failover that loses a login: it is to be started again', { skip: withoutRedis }, async (t) => {
   const { service, cutReplicaOff, failOver } = await stage(t)
   await cutReplicaOff()
-  const lost = await answeredLogin(service)
+  const lost = await loginToFinish(service)
   await failOver()
   expectProblem(t, await finish(service, lost), {
     status: 400,

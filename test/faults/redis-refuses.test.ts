@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
-import { answeredLogin, comeBack, finish, get, logIn, post, start } from '../support/login-flow.ts'
+import { finish, get, logIn, loginToFinish, openCallback, post, start } from '../support/login-flow.ts'
 import { startTestManagement } from '../support/management.ts'
 import { eventually } from '../support/process.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
@@ -103,12 +103,12 @@ t.test('a Redis that answers, and refuses', { skip: withoutRedis }, async (t) =>
     t.test(name, async (t) => {
       const { authorizeUrl } = await start(service)
       const callbackUrl = await yandex.consent(authorizeUrl)
-      const login = await answeredLogin(service)
+      const login = await loginToFinish(service)
       yandex.requests.length = 0
       await begin(admin)
       const asked = performance.now()
       expectProblem(t, await post(service, '/api/v1/oauth/authorize-url/', startBody), away, 'start')
-      expectProblem(t, await comeBack(service, callbackUrl), away, 'no redirect whose code is not kept')
+      expectProblem(t, await openCallback(service, callbackUrl), away, 'no redirect whose code is not kept')
       expectProblem(t, await finish(service, login), away, 'finish')
       t.ok(performance.now() - asked < 3_000)
       t.strictSame(yandex.requests, [], 'the provider was not asked')
@@ -123,12 +123,12 @@ t.test('a Redis that answers, and refuses', { skip: withoutRedis }, async (t) =>
       await end(admin)
       await eventually(() => start(service), 5_000)
       await shown('up')
-      t.equal((await comeBack(service, callbackUrl)).status, 303, 'every login is as it was')
+      t.equal((await openCallback(service, callbackUrl)).status, 303, 'every login is as it was')
       t.equal((await finish(service, login)).status, 200)
     })
 
   t.test('LOADING: it reads its snapshot', async (t) => {
-    const login = await answeredLogin(service)
+    const login = await loginToFinish(service)
     await admin.eval(`for i = 1, 1500 do redis.call('SET', 'filling:' .. i, string.rep('x', 64)) end`, 0)
     await admin.config('SET', 'loading-process-events-interval-bytes', '1024')
     // Microseconds a key.
@@ -161,7 +161,7 @@ t.test(
     await admin.acl('SETUSER', 'service', 'on', '>first-w0rd', '~*', '+@all')
     const url = server.url.replace('//', '//service:first-w0rd@')
     const service = await startTestService(t, { redis: { url, prefix: '' } })
-    const login = await answeredLogin(service)
+    const login = await loginToFinish(service)
     await admin.acl('SETUSER', 'service', 'resetpass', '>other-w0rd')
     await admin.client('KILL', 'USER', 'service')
     for (let n = 0; n < 3; n++) expectProblem(t, await finish(service, login), away, 'WRONGPASS')

@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { testDatabase } from '../support/database.ts'
 import type { FlowService } from '../support/login-flow.ts'
-import { answeredLogin, finish, get, post, start, text } from '../support/login-flow.ts'
+import { finish, get, loginToFinish, post, start, text } from '../support/login-flow.ts'
 import { startNginx, withoutNginx } from '../support/nginx.ts'
 import { emptyFolder, freePorts } from '../support/npm-start.ts'
 import type { ProcessService } from '../support/process-service.ts'
@@ -48,7 +48,7 @@ const requests: readonly ((service: FlowService) => Promise<unknown>)[] = [
   },
   (service) => start(service, 'mail'),
   async (service) => {
-    const answer = await finish(service, await answeredLogin(service))
+    const answer = await finish(service, await loginToFinish(service))
     const refreshed = await post(service, '/api/v1/oauth/refresh/', {
       refresh_token: text(answer, 'refresh_token'),
     })

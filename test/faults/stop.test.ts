@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { startService } from '../../src/service.ts'
 import { testDatabase } from '../support/database.ts'
-import { answeredLogin, get } from '../support/login-flow.ts'
+import { get, loginToFinish } from '../support/login-flow.ts'
 import { eventually, freePort } from '../support/process.ts'
 import { startProcess } from '../support/process-service.ts'
 import { testRedis, withoutRedis } from '../support/redis.ts'
@@ -82,7 +82,7 @@ t.test(
     kept.send(question('/api/v1/oauth/providers/'))
     t.notMatch((await kept.answers(1))[0], /^connection: close/im)
     toProfile.pause()
-    kept.send(form('/api/v1/oauth/authorize/', await answeredLogin(service)))
+    kept.send(form('/api/v1/oauth/authorize/', await loginToFinish(service)))
     await exchanged()
     service.started.child.kill('SIGTERM')
     await eventually(() => {
@@ -205,7 +205,7 @@ t.test('a finish whose caller is gone ends before the process does', { skip: wit
   const { database, service, toProfile, exchanged } = await stage(t)
   toProfile.delay(700)
   const caller = await connection(t, service.url)
-  caller.send(form('/api/v1/oauth/authorize/', await answeredLogin(service)))
+  caller.send(form('/api/v1/oauth/authorize/', await loginToFinish(service)))
   await exchanged()
   caller.socket.resetAndDestroy()
   service.started.child.kill('SIGTERM')

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Answer } from '../support/login-flow.ts'
-import { answeredLogin, basic, finish, get, post, text } from '../support/login-flow.ts'
+import { basic, finish, get, loginToFinish, post, text } from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
 t.test('the line of a request says how it was refused, for which site and provider', async (t) => {
@@ -33,7 +33,7 @@ t.test('the line of a request says how it was refused, for which site and provid
       { provider: 'yandex', client_redirect_url: redirectUrl, ...fields },
       { headers },
     )
-  const login = await answeredLogin(service)
+  const login = await loginToFinish(service)
   const tokens = await finish(service, login)
   const refresh = (token: string) => post(service, '/api/v1/oauth/refresh/', { refresh_token: token })
 

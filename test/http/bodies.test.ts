@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Encoding } from '../support/login-flow.ts'
-import { answered, answeredLogin, basic, post, text } from '../support/login-flow.ts'
+import { basic, loginToFinish, post, readResponse, text } from '../support/login-flow.ts'
 import { startTestManagement } from '../support/management.ts'
 import { redirectUrl } from '../support/service.ts'
 
@@ -12,7 +12,7 @@ const posts = ['authorize-url', 'authorize', 'refresh', 'revoke', 'introspect'].
 
 const json = (path: string, body: string) =>
   fetch(service.url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body }).then(
-    answered,
+    readResponse,
   )
 
 for (const encoding of ['urlencoded', 'multipart', 'json'] satisfies Encoding[])
@@ -21,7 +21,7 @@ for (const encoding of ['urlencoded', 'multipart', 'json'] satisfies Encoding[])
       post(service, path, fields, { encoding, headers: basic(service.site) })
     const started = await send(startPath, { provider: 'yandex', client_redirect_url: redirectUrl })
     t.equal(started.status, 200, started.text)
-    const fields = await answeredLogin(service, 'yandex', { headers: basic(service.site) })
+    const fields = await loginToFinish(service, 'yandex', { headers: basic(service.site) })
     const finished = await send('/api/v1/oauth/authorize/', fields)
     t.equal(finished.status, 200, finished.text)
     const refreshed = await send('/api/v1/oauth/refresh/', { refresh_token: text(finished, 'refresh_token') })
@@ -35,7 +35,7 @@ for (const encoding of ['urlencoded', 'multipart', 'json'] satisfies Encoding[])
 t.test('what is taken is the same at every address, and the refusal names all of it', async (t) => {
   for (const path of posts) {
     const headers = { 'content-type': 'text/plain' }
-    const answer = await answered(await fetch(service.url + path, { method: 'POST', headers, body: 'x' }))
+    const answer = await readResponse(await fetch(service.url + path, { method: 'POST', headers, body: 'x' }))
     t.match(answer.json, {
       status: 415,
       detail: /application\/x-www-form-urlencoded, multipart\/form-data, application\/json/,
@@ -54,10 +54,10 @@ t.test('an empty body is no body, whatever its type, on both ports', async (t) =
   for (const type of types) {
     const headers = { 'content-type': type, 'content-encoding': 'gzip' }
     for (const path of posts) {
-      const answer = await answered(await fetch(service.url + path, { method: 'POST', headers }))
+      const answer = await readResponse(await fetch(service.url + path, { method: 'POST', headers }))
       t.match(answer.json, { status: 400, type: 'urn:auth-movies:problem:missing-parameter' }, type + path)
     }
-    const login = await post(service, '/api/v1/oauth/authorize/', await answeredLogin(service))
+    const login = await post(service, '/api/v1/oauth/authorize/', await loginToFinish(service))
     const authorization = `Bearer ${text(login, 'access_token')}`
     const sessions = `${service.url}/api/v1/me/sessions/`
     const ended = await fetch(sessions, { method: 'DELETE', headers: { ...headers, authorization } })
@@ -74,7 +74,7 @@ t.test('a chunked body with nothing in it is none either', async (t) => {
   for (const type of ['application/json', 'application/x-www-form-urlencoded']) {
     const headers = { 'content-type': type }
     const request = { method: 'POST', headers, body: body(), duplex: 'half' } as const
-    const answer = await answered(await fetch(service.url + startPath, request))
+    const answer = await readResponse(await fetch(service.url + startPath, request))
     t.match(answer.json, { status: 400, type: 'urn:auth-movies:problem:missing-parameter' }, type)
   }
 })
@@ -93,7 +93,7 @@ t.test('a name that comes twice in JSON is refused by name, also where nobody re
   }
   const operator = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   const sites = { method: 'POST', headers: operator, body: '{"name":"a","name":"b","redirect_urls":[]}' }
-  const refused = await answered(await fetch(`${managementUrl}/api/v1/admin/sites/`, sites))
+  const refused = await readResponse(await fetch(`${managementUrl}/api/v1/admin/sites/`, sites))
   t.match(refused.json, { status: 400, type: 'urn:auth-movies:problem:repeated-parameter' })
 })
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Encoding } from '../support/login-flow.ts'
-import { answeredLogin, basic, finish, logIn, post, text } from '../support/login-flow.ts'
+import { basic, finish, logIn, loginToFinish, post, text } from '../support/login-flow.ts'
 import { redirectUrl, registerSite, startTestService } from '../support/service.ts'
 
 const service = await startTestService(t, { env: { RATE_LIMIT: 'off' } })
@@ -15,7 +15,7 @@ const requests = {
     path: '/api/v1/oauth/authorize-url/',
     fields: async () => ({ provider: 'yandex', client_redirect_url: redirectUrl }),
   },
-  finish: { path: '/api/v1/oauth/authorize/', fields: () => answeredLogin(service) },
+  finish: { path: '/api/v1/oauth/authorize/', fields: () => loginToFinish(service) },
   refresh: {
     path: '/api/v1/oauth/refresh/',
     fields: async () => ({ refresh_token: (await logIn(service)).refreshToken }),
@@ -82,7 +82,7 @@ t.test('a site that requires its secret may send it in the body', async (t) => {
 })
 
 t.test("another site's credentials at finish use nothing up", async (t) => {
-  const login = await answeredLogin(service)
+  const login = await loginToFinish(service)
   const foreign = { status: 400, type: 'site-mismatch', error: 'invalid_grant' } as const
   expectProblem(t, await finish(service, { ...login, ...inBody(other) }), foreign)
   t.match(text(await finish(service, login), 'access_token'), /^ey/)

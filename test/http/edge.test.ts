@@ -3,7 +3,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import fc from 'fast-check'
 import t from 'tap'
-import { answered, get, post, start } from '../support/login-flow.ts'
+import { get, post, readResponse, start } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
@@ -21,7 +21,7 @@ function multipart(parts: readonly { name: string; value: string; file?: string 
 }
 
 const send = async (body: string, type: string, headers: Record<string, string> = {}) =>
-  answered(
+  readResponse(
     await fetch(service.url + path, { method: 'POST', headers: { 'content-type': type, ...headers }, body }),
   )
 
@@ -36,7 +36,9 @@ t.test('a body that is cut inside a file part is a 400, and the process lives on
   const cut = '--b\r\nContent-Disposition: form-data; name="a"; filename="x"\r\n\r\nabc'
   for (const route of [path, '/api/v1/oauth/authorize/', '/api/v1/oauth/refresh/', '/api/v1/oauth/revoke/']) {
     const headers = { 'content-type': 'multipart/form-data; boundary=b' }
-    const answer = await answered(await fetch(service.url + route, { method: 'POST', headers, body: cut }))
+    const answer = await readResponse(
+      await fetch(service.url + route, { method: 'POST', headers, body: cut }),
+    )
     t.match(answer.json, { status: 400, type: 'urn:auth-movies:problem:malformed-request' }, route)
   }
 })
@@ -176,7 +178,7 @@ t.test('a body of another type, or encoded, is told what is taken', async (t) =>
 })
 
 t.test('parameters in the address and no body: told where they belong', async (t) => {
-  const answer = await answered(await fetch(`${service.url}${path}?provider=yandex`, { method: 'POST' }))
+  const answer = await readResponse(await fetch(`${service.url}${path}?provider=yandex`, { method: 'POST' }))
   t.match(answer.json, { status: 400, type: 'urn:auth-movies:problem:missing-parameter', detail: /address/ })
 })
 
@@ -205,12 +207,12 @@ t.test('a known path by another method: 405 with Allow, and why', async (t) => {
     ['QUERY', '/api/v1/me/', 'GET, HEAD'],
     ['QUERY', '/api/v1/oauth/refresh/', 'POST'],
   ] as const) {
-    const answer = await answered(await fetch(service.url + url, { method }))
+    const answer = await readResponse(await fetch(service.url + url, { method }))
     t.equal(answer.status, 405, `${method} ${url}`)
     t.strictSame(answer.headers.get('allow')?.split(', ').toSorted(), allow.split(', ').toSorted())
     t.match(answer.json.detail, /redirect/, 'a redirect may have turned POST into GET')
   }
-  const address = await answered(await fetch(`${service.url}/api/v1/oauth/authorize-url?state=x`))
+  const address = await readResponse(await fetch(`${service.url}/api/v1/oauth/authorize-url?state=x`))
   t.match(address.json.detail, `send it to ${service.config.publicUrl}/api/v1/oauth/authorize-url itself`)
   t.equal((await get(service, '/api/v1/nothing')).status, 404)
   t.equal((await get(service, '/API/v1/me')).status, 404, 'paths are told apart by case')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { answered, get, post } from '../support/login-flow.ts'
+import { get, post, readResponse } from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
 // Bodies that were put together by hand, or by a client with habits of its own.
@@ -9,7 +9,7 @@ const url = encodeURIComponent(redirectUrl)
 const form = 'application/x-www-form-urlencoded'
 
 const send = async (body: string, type = form, to = path, language = 'en') =>
-  answered(
+  readResponse(
     await fetch(service.url + to, {
       method: 'POST',
       headers: { 'content-type': type, 'accept-language': language },

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { request } from 'undici'
-import { newState } from '../../src/login/state.ts'
-import { answeredLogin, basic, finish, get, logIn, post } from '../support/login-flow.ts'
+import { newState } from '../../src/login/login.ts'
+import { basic, finish, get, logIn, loginToFinish, post } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import type { TestService } from '../support/service.ts'
@@ -81,7 +81,7 @@ t.test('nobody can lock a site out', { skip: withoutRedis, timeout: 120_000 }, a
   await t.test(
     'junk states without end through the site’s own return address: its logins go through',
     async (t) => {
-      const login = await answeredLogin(service, 'yandex', { headers: from(site) })
+      const login = await loginToFinish(service, 'yandex', { headers: from(site) })
       const statuses = await many(sent, () =>
         lean(service, finishPath, { provider: 'yandex', state: newState(), code: 'x' }, from(site)),
       )
@@ -94,7 +94,7 @@ t.test('nobody can lock a site out', { skip: withoutRedis, timeout: 120_000 }, a
   await t.test(
     'strangers’ living logins with junk codes, posted by the site’s own backend, use up their own share',
     async (t) => {
-      const login = await answeredLogin(service, 'yandex', { headers: from(site) })
+      const login = await loginToFinish(service, 'yandex', { headers: from(site) })
       service.doubles.yandex.requests.length = 0
       const statuses = await many(1_300, async (index) => {
         const stranger = from(`203.0.113.${20 + (index % 3)}`)
@@ -127,7 +127,7 @@ t.test('nobody can lock a site out', { skip: withoutRedis, timeout: 120_000 }, a
   })
 
   await t.test('failing finishes of a living login are limited, and a good one is not', async (t) => {
-    const login = await answeredLogin(service, 'yandex', { headers: from(site) })
+    const login = await loginToFinish(service, 'yandex', { headers: from(site) })
     const wrong = { ...login, code: 'wrong' }
     await used('failed-finish', '203.0.113.30', 5_800)
     const statuses = await many(300, () => lean(service, finishPath, wrong, from('203.0.113.30')))

@@ -1,30 +1,30 @@
 import t from 'tap'
 import type { Answer } from '../support/login-flow.ts'
-import { comeBack, finish, locationFields, post, start, text } from '../support/login-flow.ts'
+import { finish, locationFields, openCallback, post, start, text } from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 import { loginOf, loginsOf, stepsOf, urn, wholeLogin } from './site-logins.ts'
 
 const service = await startTestService(t)
 const { yandex } = service.doubles
 
-const begin = () =>
+const postStart = () =>
   post(service, '/api/v1/oauth/authorize-url/', { provider: 'yandex', client_redirect_url: redirectUrl })
 const fieldsOf = (started: Answer, callback: Answer) => ({
   provider: 'yandex',
   state: text(started, 'state'),
   code: Object.fromEntries(locationFields(callback)).code ?? '',
 })
-/** Start and callback. */
-async function answered(code?: string) {
-  const started = await begin()
+/** A login after its start and its callback. */
+async function afterCallback(code?: string) {
+  const started = await postStart()
   const url = await yandex.consent(text(started, 'authorize_url'), code === undefined ? {} : { code })
-  const callback = await comeBack(service, url)
+  const callback = await openCallback(service, url)
   return { started, callback, url, fields: fieldsOf(started, callback) }
 }
 
-t.test('a login with every step, its times and the ids of its requests', async (t) => {
+t.test('a login is shown with every step, its times and the ids of its requests', async (t) => {
   const before = Date.now()
-  const { started, callback, fields } = await answered()
+  const { started, callback, fields } = await afterCallback()
   const finished = await finish(service, fields)
   t.equal(finished.status, 200)
   const login = await loginOf(service, finished)
@@ -49,10 +49,10 @@ t.test('a login with every step, its times and the ids of its requests', async (
     t.equal((await loginOf(service, answer))?.id, login?.id, 'found by each of them')
 })
 
-t.test('Google and Mail go through the same steps', async (t) => {
+t.test('logins through Google and Mail have the same steps', async (t) => {
   for (const provider of ['google', 'mail'] as const) {
     const { state, authorizeUrl } = await start(service, provider)
-    const callback = await comeBack(service, await service.doubles[provider].consent(authorizeUrl))
+    const callback = await openCallback(service, await service.doubles[provider].consent(authorizeUrl))
     const { code = '' } = Object.fromEntries(locationFields(callback))
     t.strictSame(
       stepsOf(await loginOf(service, await finish(service, { provider, state, code }))),
@@ -61,13 +61,13 @@ t.test('Google and Mail go through the same steps', async (t) => {
   }
 })
 
-t.test('a caller may name its requests itself', async (t) => {
+t.test('a login is found by a request id that the caller chose', async (t) => {
   await start(service, 'yandex', {}, { 'x-request-id': 'order-4711' })
   t.equal((await loginsOf(service, '?request_id=order-4711')).length, 1)
 })
 
-t.test('each login shows where it died, and of what', async (t) => {
-  const dies = async (
+t.test('each login is shown with its last step and its problem', async (t) => {
+  const endsWith = async (
     name: string,
     answer: Answer,
     expected: { outcome: string; problem: string | null; last: string | undefined },
@@ -77,72 +77,76 @@ t.test('each login shows where it died, and of what', async (t) => {
     t.equal(login?.problem, expected.problem && urn(expected.problem), name)
     t.equal(login?.steps.at(-1)?.step, expected.last, name)
   }
-  await dies('never came back', await begin(), {
+  await endsWith('never came back', await postStart(), {
     outcome: 'pending',
     problem: null,
     last: 'sent_to_provider',
   })
-  await dies('never finished', (await answered()).callback, {
+  await endsWith('never finished', (await afterCallback()).callback, {
     outcome: 'pending',
     problem: null,
     last: 'came_back',
   })
 
-  const refusedStart = await begin()
-  const refused = await comeBack(service, await yandex.refuse(text(refusedStart, 'authorize_url')))
-  await dies('refused', refused, { outcome: 'refused', problem: 'access-denied', last: 'came_back' })
+  const refusedStart = await postStart()
+  const refused = await openCallback(service, await yandex.refuse(text(refusedStart, 'authorize_url')))
+  await endsWith('refused', refused, { outcome: 'refused', problem: 'access-denied', last: 'came_back' })
   await finish(service, { provider: 'yandex', state: text(refusedStart, 'state') })
-  await dies('refused and finished', refusedStart, {
+  await endsWith('refused and finished', refusedStart, {
     outcome: 'refused',
     problem: 'access-denied',
     last: 'came_back',
   })
 
-  const early = await begin()
+  const early = await postStart()
   await finish(service, { provider: 'yandex', state: text(early, 'state'), code: 'x' })
-  await dies('finished too early', early, {
+  await endsWith('finished too early', early, {
     outcome: 'failed',
     problem: 'login-unanswered',
     last: 'sent_to_provider',
   })
 
-  const other = await answered()
-  await dies('a wrong code', await finish(service, { ...other.fields, code: 'wrong' }), {
+  const other = await afterCallback()
+  await endsWith('a wrong code', await finish(service, { ...other.fields, code: 'wrong' }), {
     outcome: 'failed',
     problem: 'code-mismatch',
     last: 'came_back',
   })
   t.equal((await finish(service, other.fields)).status, 200)
-  await dies('the right one after it', other.started, { outcome: 'success', problem: null, last: 'session' })
+  await endsWith('the right one after it', other.started, {
+    outcome: 'success',
+    problem: null,
+    last: 'session',
+  })
 
   for (const { endpoint, problem, last } of [
     { endpoint: 'token', problem: 'provider-error', last: 'claimed' },
     { endpoint: 'userinfo', problem: 'provider-error', last: 'exchanged' },
   ] as const) {
-    const { fields } = await answered()
+    const { fields } = await afterCallback()
     yandex.fault(endpoint, '503-html', 2)
     const failed = await finish(service, fields)
     yandex.fault(endpoint, undefined)
-    await dies(`${endpoint} fails`, failed, { outcome: 'failed', problem, last })
+    await endsWith(`${endpoint} fails`, failed, { outcome: 'failed', problem, last })
     t.equal((await finish(service, fields)).status, 400)
-    await dies('and the site tries again', failed, { outcome: 'failed', problem, last })
+    await endsWith('and the site tries again', failed, { outcome: 'failed', problem, last })
   }
 })
 
-t.test('the page that a person sees names a request that the site finds', async (t) => {
-  const { url, fields, started } = await answered()
+t.test('the request id on the page of the callback finds the login', async (t) => {
+  const { url, fields, started } = await afterCallback()
   t.equal((await finish(service, fields)).status, 200)
-  const page = await comeBack(service, url, { accept: 'text/html' })
+  const page = await openCallback(service, url, { accept: 'text/html' })
   t.equal(page.status, 400)
   const id = page.headers.get('x-request-id') ?? 'none'
-  t.ok(page.text.includes(`<code>${id}</code>`), 'the page shows the id of its own answer')
+  t.ok(page.text.includes(`<code>${id}</code>`), 'the page shows the id of its own request')
   const login = await loginOf(service, page)
   t.equal(login?.id, (await loginOf(service, started))?.id)
-  t.equal(login?.outcome, 'success', 'a second click changes nothing of the login')
+  t.equal(login?.outcome, 'success', 'a second click does not change the outcome')
   t.match(login?.requests.at(-1), { request: 'callback', request_id: id, problem: urn('login-completed') })
 })
 
-t.test('the metrics have the steps, and no site', async (t) => {
+t.test('the metrics have every step, and no site', async (t) => {
   const metrics = await service.metrics.registry.metrics()
   for (const step of wholeLogin)
     t.match(metrics, `login_step_duration_seconds_count{provider="yandex",step="${step}"}`)

@@ -1,11 +1,11 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
-import { basic, comeBack, finish, get, locationFields, start, text } from '../support/login-flow.ts'
+import { basic, finish, get, locationFields, openCallback, start, text } from '../support/login-flow.ts'
 import { startRedis, testRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 import { loginsOf, stepsOf, urn, wholeLogin } from './site-logins.ts'
 
-t.test('in Redis', { skip: withoutRedis }, async (t) => {
+t.test('the history in Redis', { skip: withoutRedis }, async (t) => {
   const { url, prefix } = await testRedis(t)
   const client = new Redis(url)
   t.teardown(() => client.disconnect())
@@ -17,10 +17,10 @@ t.test('in Redis', { skip: withoutRedis }, async (t) => {
     id: '424242424242',
   }
 
-  await t.test('no state, code, token or personal data, neither shown nor stored', async (t) => {
+  await t.test('no state, code, token or personal data is shown or stored', async (t) => {
     const { state, authorizeUrl } = await start(service, 'yandex', { login_hint: planted.email })
     const code = 'planted-code-1234567'
-    const callback = await comeBack(
+    const callback = await openCallback(
       service,
       await service.doubles.yandex.consent(authorizeUrl, { code, person: planted }),
     )
@@ -45,18 +45,18 @@ t.test('in Redis', { skip: withoutRedis }, async (t) => {
       for (const where of [shown.text, JSON.stringify(stored)]) t.notOk(where.includes(secret), secret)
   })
 
-  await t.test('the id of a login opens nothing', async (t) => {
+  await t.test('the id of a login neither finishes it nor names a key', async (t) => {
     const { id } = (await loginsOf(service))[0] ?? { id: null }
     const answer = await finish(service, { provider: 'yandex', state: id ?? '', code: 'x' })
     t.equal(answer.json.type, urn('unknown-login'))
     const keys = await client.keys(`${prefix}*${id ?? ''}*`)
-    t.strictSame(keys, [], 'nor names a key')
+    t.strictSame(keys, [], 'no key has the id in its name')
   })
 
-  await t.test('a start whose entry was pushed out is shown by its login', async (t) => {
+  await t.test('a start whose own entry was pushed out is still shown with its login', async (t) => {
     const { state, authorizeUrl } = await start(service, 'yandex', {}, { 'x-request-id': 'pushed-out' })
     await client.del(`${prefix}history:starts:${service.site.id}`)
-    const callback = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl))
+    const callback = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl))
     const { code = '' } = Object.fromEntries(locationFields(callback))
     await finish(service, { provider: 'yandex', state, code })
     const [login] = await loginsOf(service, '?request_id=pushed-out')
@@ -64,25 +64,28 @@ t.test('in Redis', { skip: withoutRedis }, async (t) => {
     t.match(login?.requests[0], { request: 'start', request_id: 'pushed-out', duration_ms: null })
   })
 
-  await t.test('six hundred foreign starts, and junk at the callback, push no real login out', async (t) => {
-    const real = await loginsOf(service, '?outcome=success&limit=200')
-    const { state } = await start(service)
-    const junk = `/api/v1/oauth/callback/yandex?state=${state}&code=`
-    await get(service, `${junk}first`)
-    for (let round = 0; round < 30; round++)
-      await Promise.all(
-        Array.from({ length: 20 }, async (_, index) => {
-          await start(service, 'yandex', {}, basic(service.site))
-          await get(service, junk + String(round * 20 + index))
-        }),
+  await t.test(
+    'six hundred starts and invented codes of a stranger push out no finished login',
+    async (t) => {
+      const real = await loginsOf(service, '?outcome=success&limit=200')
+      const { state } = await start(service)
+      const junk = `/api/v1/oauth/callback/yandex?state=${state}&code=`
+      await get(service, `${junk}first`)
+      for (let round = 0; round < 30; round++)
+        await Promise.all(
+          Array.from({ length: 20 }, async (_, index) => {
+            await start(service, 'yandex', {}, basic(service.site))
+            await get(service, junk + String(round * 20 + index))
+          }),
+        )
+      t.strictSame(
+        (await loginsOf(service, '?outcome=success&limit=200')).map(({ id }) => id),
+        real.map(({ id }) => id),
       )
-    t.strictSame(
-      (await loginsOf(service, '?outcome=success&limit=200')).map(({ id }) => id),
-      real.map(({ id }) => id),
-    )
-  })
+    },
+  )
 
-  await t.test('a Redis that takes no entries: logins are not affected, the question gets 503', async (t) => {
+  await t.test('where Redis takes no entries, logins succeed and the history gets 503', async (t) => {
     const server = await startRedis(t)
     const admin = new Redis(server.url)
     t.teardown(() => admin.disconnect())
@@ -91,7 +94,7 @@ t.test('in Redis', { skip: withoutRedis }, async (t) => {
     const other = await startTestService(t, { redis: { url: limited, prefix: 'p:' } })
     await admin.acl('SETUSER', 'limited', '-xadd', '-xrange')
     const { state, authorizeUrl } = await start(other)
-    const callback = await comeBack(other, await other.doubles.yandex.consent(authorizeUrl))
+    const callback = await openCallback(other, await other.doubles.yandex.consent(authorizeUrl))
     const { code = '' } = Object.fromEntries(locationFields(callback))
     t.equal((await finish(other, { provider: 'yandex', state, code })).status, 200)
     const answer = await get(other, '/api/v1/site/logins/', basic(other.site))
@@ -100,6 +103,10 @@ t.test('in Redis', { skip: withoutRedis }, async (t) => {
     t.equal(answer.headers.get('retry-after'), '1')
     await server.stop('SIGKILL')
     t.equal((await get(other, '/api/v1/site/logins/', basic(other.site))).status, 503)
-    t.equal((await get(other, '/api/v1/site/', basic(other.site))).status, 200, 'the rest needs no Redis')
+    t.equal(
+      (await get(other, '/api/v1/site/', basic(other.site))).status,
+      200,
+      'other questions of the site need no Redis',
+    )
   })
 })

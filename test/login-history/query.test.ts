@@ -11,7 +11,7 @@ for (let index = 0; index < 4; index++) {
 }
 
 t.test(
-  'a refused start is shown to the site whose URL it names, and to the one that proved itself',
+  'a start that failed is shown to the site that authenticated, else to the site of its URL',
   async (t) => {
     const url = 'https://strict.example/return'
     const strict = await registerSite(service.database, url, true)
@@ -27,8 +27,12 @@ t.test(
     const wrong = await startAs(basic({ ...strict, secret: 'wrong' }))
     t.match(await loginOf(service, wrong, strict), { problem: urn('wrong-credentials') })
     const mismatch = await startAs(basic(service.site))
-    t.match(await loginOf(service, mismatch), { problem: urn('site-mismatch') }, 'who proved itself is told')
-    t.equal(await loginOf(service, mismatch, strict), undefined, 'and the owner of the URL is not')
+    t.match(
+      await loginOf(service, mismatch),
+      { problem: urn('site-mismatch') },
+      'shown to the site that authenticated',
+    )
+    t.equal(await loginOf(service, mismatch, strict), undefined, 'not shown to the site of the URL')
     await updateSite(
       service.database,
       strict.id,
@@ -41,7 +45,7 @@ t.test(
   },
 )
 
-t.test("no site sees another's logins", async (t) => {
+t.test('a site is not shown the logins of another site', async (t) => {
   const other = await registerSite(service.database, 'https://neighbour.example/return')
   t.strictSame(await loginsOf(service, '', other), [])
   await start(service, 'yandex', {}, { 'x-request-id': 'not-yours' })
@@ -49,7 +53,7 @@ t.test("no site sees another's logins", async (t) => {
   t.equal((await loginsOf(service, '?request_id=not-yours')).length, 1)
 })
 
-t.test('every answer names its request', async (t) => {
+t.test('every response has a request id', async (t) => {
   for (const path of [
     '/api/v1/site/',
     '/nowhere',
@@ -63,7 +67,7 @@ t.test('every answer names its request', async (t) => {
   }
 })
 
-t.test('a query that cannot be understood is refused; an unknown parameter is not', async (t) => {
+t.test('a query with an invalid value gets invalid-parameter, an unknown parameter is ignored', async (t) => {
   const bad = [
     { query: 'outcome=lost', parameter: 'outcome' },
     { query: 'outcome=', parameter: 'outcome' },
@@ -89,7 +93,7 @@ t.test('a query that cannot be understood is refused; an unknown parameter is no
   t.equal((await loginsOf(service, '?limit=1&page=2&request=x')).length, 1)
 })
 
-t.test('pages by time', async (t) => {
+t.test('until and since page through the logins by their start', async (t) => {
   const all = await loginsOf(service, '?limit=200')
   const [first, second] = await loginsOf(service, '?limit=2')
   t.strictSame([first, second], all.slice(0, 2))

@@ -26,7 +26,7 @@ const entry = (requestId: string): LoginEntry => ({
   steps: [],
 })
 
-async function connected(
+async function connectHistory(
   test: Pick<typeof t, 'teardown'>,
   url: string,
   { prefix = '', deadlines = patient } = {},
@@ -36,24 +36,24 @@ async function connected(
   return { client, history: createRedisLoginHistory(client, prefix) }
 }
 
-t.test('conformance', skip, async (t) => {
+t.test('Redis passes the conformance suite of login histories', skip, async (t) => {
   const { url, prefix } = await testRedis(t)
-  const { history } = await connected(t, url, { prefix })
+  const { history } = await connectHistory(t, url, { prefix })
   await runHistoryConformance(t, async () => history)
 })
 
-t.test('conformance on a Cluster', skip, async (t) => {
+t.test('a cluster of Redis passes the conformance suite of login histories', skip, async (t) => {
   const nodes = await Promise.all([0, 1, 2].map(() => startRedis(t, ['--cluster-enabled', 'yes'])))
   const hosts = nodes.map(({ port }) => `127.0.0.1:${port}`)
   await promisify(execFile)('redis-cli', ['--cluster', 'create', ...hosts, '--cluster-yes'])
-  const { client, history } = await connected(t, nodes.map(({ url }) => url).join(','), { prefix: 'p:' })
+  const { client, history } = await connectHistory(t, nodes.map(({ url }) => url).join(','), { prefix: 'p:' })
   t.ok(client instanceof Cluster)
   await runHistoryConformance(t, async () => history)
 })
 
-t.test('both streams are capped and end by themselves, under the prefix', skip, async (t) => {
+t.test('both streams are under the prefix, are capped and have a ttl', skip, async (t) => {
   const { url, prefix } = await testRedis(t)
-  const { client, history } = await connected(t, url, { prefix })
+  const { client, history } = await connectHistory(t, url, { prefix })
   for (let round = 0; round < 10; round++) {
     for (let index = 0; index < 400; index++) {
       history.record('site_1', { ...entry(`f${round}-${index}`), steps: [['claimed', Date.now()]] })
@@ -63,7 +63,7 @@ t.test('both streams are capped and end by themselves, under the prefix', skip, 
   }
   const keys = [`${prefix}history:logins:site_1`, `${prefix}history:starts:site_1`]
   await eventually(async () => {
-    // What the connection tried out is gone a second later.
+    // The keys that the connection tried out end a second later.
     const found = (await client.keys(`${prefix}*`)).toSorted()
     if (found.join() !== keys.join()) throw new Error(found.join())
   })
@@ -76,9 +76,9 @@ t.test('both streams are capped and end by themselves, under the prefix', skip, 
   }
 })
 
-t.test('what another version wrote is passed over', skip, async (t) => {
+t.test('an entry that another version wrote in another form is left out', skip, async (t) => {
   const { url, prefix } = await testRedis(t)
-  const { client, history } = await connected(t, url, { prefix })
+  const { client, history } = await connectHistory(t, url, { prefix })
   history.record('site_1', entry('known'))
   const odd = JSON.stringify({ ...entry('odd'), steps: [['teleported', 1]] })
   await client.xadd(`${prefix}history:logins:site_1`, '*', 'entry', odd)
@@ -91,11 +91,11 @@ t.test('what another version wrote is passed over', skip, async (t) => {
 })
 
 t.test(
-  'Redis halted: what is recorded meanwhile is bounded, and asking is refused in time',
+  'while Redis is paused the entries that wait are bounded, and reading fails within its deadline',
   skip,
   async (t) => {
     const server = await startRedis(t)
-    const { history } = await connected(t, server.url, {
+    const { history } = await connectHistory(t, server.url, {
       deadlines: { ...patient, redisCommand: deadlines.redisCommand },
     })
     history.record('site_0', entry('before'))
@@ -111,21 +111,25 @@ t.test(
     const found = await eventually(() =>
       Promise.all([0, 1, 2, 3, 4].map((site) => history.recent(`site_${site}`, { limit: 10_000 }))),
     )
-    t.ok(found.flat().length <= 1_001, 'no more were kept back than may be under way')
+    t.ok(found.flat().length <= 1_001, 'no more entries waited than may be sent at the same time')
   },
 )
 
-t.test('Redis gone: recording throws nothing, and works again by itself', skip, async (t) => {
-  const server = await startRedis(t)
-  const { history } = await connected(t, server.url)
-  await server.stop('SIGKILL')
-  for (let index = 0; index < 3_000; index++) history.record('site_1', entry(`lost-${index}`))
-  await t.rejects(history.recent('site_1', everything), StoreUnavailable)
-  await server.start()
-  await eventually(() => history.recent('site_1', everything))
-  history.record('site_1', entry('after'))
-  t.strictSame(
-    (await history.recent('site_1', everything)).map(({ id }) => id),
-    ['after'],
-  )
-})
+t.test(
+  'while Redis is gone recording throws nothing, and works again when Redis is back',
+  skip,
+  async (t) => {
+    const server = await startRedis(t)
+    const { history } = await connectHistory(t, server.url)
+    await server.stop('SIGKILL')
+    for (let index = 0; index < 3_000; index++) history.record('site_1', entry(`lost-${index}`))
+    await t.rejects(history.recent('site_1', everything), StoreUnavailable)
+    await server.start()
+    await eventually(() => history.recent('site_1', everything))
+    history.record('site_1', entry('after'))
+    t.strictSame(
+      (await history.recent('site_1', everything)).map(({ id }) => id),
+      ['after'],
+    )
+  },
+)

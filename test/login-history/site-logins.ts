@@ -26,14 +26,14 @@ const Logins = Type.Array(
   }),
 )
 
-/** What the site is shown. */
+/** The logins that a site is shown. */
 export async function loginsOf(service: TestService, query = '', site = service.site) {
   const answer = await get(service, `/api/v1/site/logins/${query}`, basic(site))
   t.equal(answer.status, 200, answer.text)
   return Value.Parse(Logins, answer.json.logins)
 }
 
-/** The login of one request, as its answer named it. */
+/** The login of a request, found by the request id of its response. */
 export async function loginOf(service: TestService, answer: Answer, site = service.site) {
   const id = answer.headers.get('x-request-id') ?? ''
   const [login, ...more] = await loginsOf(service, `?request_id=${id}`, site)
@@ -52,8 +52,8 @@ export const wholeLogin = [
   'session',
 ]
 
-/** The names of its steps. */
+/** The names of a login's steps. */
 export const stepsOf = (login: Awaited<ReturnType<typeof loginOf>>) => login?.steps.map(({ step }) => step)
 
-/** A problem's type, as it is shown. */
+/** The type of a problem, as it is shown. */
 export const urn = (problem: string) => `urn:auth-movies:problem:${problem}`

@@ -1,11 +1,11 @@
 import type { Test } from 'tap'
-import { loginId, newState } from '../../src/login/state.ts'
+import { loginId, newState } from '../../src/login/login.ts'
 import type { LoginEntry } from '../../src/login-history/entry.ts'
 import type { LoginHistory } from '../../src/login-history/store.ts'
 
 const everything = { limit: 200 }
 
-/** The entries of one login; `at` is when its start came, and each further request comes a second later. */
+/** The entries of one login, whose start came `at` and whose further requests came a second after each other. */
 function madeLogin(at = Date.now() - 60_000) {
   const login = loginId(newState())
   const start = { at, requestId: `start-${login}` }
@@ -44,9 +44,12 @@ function madeLogin(at = Date.now() - 60_000) {
   }
 }
 
-/** What every LoginHistory must do; `history` gives a new or a shared one, and sites have names of their own. */
+/**
+ * The tests that every LoginHistory must pass.
+ * @param history gives a new history, or one that the tests share: each test has a site of its own
+ */
 export async function runHistoryConformance(test: Test, history: () => Promise<LoginHistory>): Promise<void> {
-  const recorded = async (...entries: readonly LoginEntry[]) => {
+  const record = async (...entries: readonly LoginEntry[]) => {
     const logins = await history()
     const site = `site_${newState().slice(0, 12)}`
     for (const entry of entries) logins.record(site, entry)
@@ -55,7 +58,7 @@ export async function runHistoryConformance(test: Test, history: () => Promise<L
 
   await test.test('three requests make one login, with its steps in order', async (t) => {
     const made = madeLogin()
-    const { logins, site } = await recorded(made.started, made.cameBack, made.finished)
+    const { logins, site } = await record(made.started, made.cameBack, made.finished)
     const found = await logins.recent(site, everything)
     t.strictSame(found, [
       {
@@ -70,15 +73,15 @@ export async function runHistoryConformance(test: Test, history: () => Promise<L
     ])
   })
 
-  await test.test('a site sees its own logins alone', async (t) => {
-    const { logins } = await recorded(madeLogin().started)
+  await test.test('a site is shown only its own logins', async (t) => {
+    const { logins } = await record(madeLogin().started)
     t.strictSame(await logins.recent('site_nobody', everything), [])
   })
 
-  await test.test('refused starts are no logins, and stand each alone', async (t) => {
-    const { login: _login, start: _start, ...refused } = madeLogin().started
-    const one = { ...refused, steps: [], problem: 'provider-not-allowed' }
-    const { logins, site } = await recorded(one, { ...one })
+  await test.test('each start that failed is shown alone, without the id of a login', async (t) => {
+    const { login: _login, start: _start, ...failed } = madeLogin().started
+    const one = { ...failed, steps: [], problem: 'provider-not-allowed' }
+    const { logins, site } = await record(one, { ...one })
     const found = await logins.recent(site, everything)
     t.match(found, [
       { outcome: 'failed', problem: 'provider-not-allowed' },
@@ -90,28 +93,33 @@ export async function runHistoryConformance(test: Test, history: () => Promise<L
   const made = madeLogin()
   const claimed: LoginEntry['steps'] = [['claimed', made.at + 3_000]]
   const table: { name: string; entries: LoginEntry[]; outcome: string; problem?: string; last: string }[] = [
-    { name: 'never came back', entries: [made.started], outcome: 'pending', last: 'sent_to_provider' },
     {
-      name: 'came back, never finished',
+      name: 'a login without a callback is pending',
+      entries: [made.started],
+      outcome: 'pending',
+      last: 'sent_to_provider',
+    },
+    {
+      name: 'a login without a finish is pending',
       entries: [made.started, made.cameBack],
       outcome: 'pending',
       last: 'came_back',
     },
     {
-      name: 'refused by the person',
+      name: 'a login that the person refused is refused',
       entries: [made.started, { ...made.cameBack, problem: 'access-denied' }],
       outcome: 'refused',
       problem: 'access-denied',
       last: 'came_back',
     },
     {
-      name: 'finished with a wrong code first, then with the right one',
+      name: 'a login that was finished with a wrong code and then with the right one is a success',
       entries: [made.cameBack, made.finish(1_500, { problem: 'code-mismatch' }), made.finished],
       outcome: 'success',
       last: 'session',
     },
     {
-      name: 'died at the provider; the site tried again, in vain',
+      name: 'a login that failed at the provider keeps its problem when the site repeats the finish',
       entries: [
         made.cameBack,
         made.finish(2_000, { steps: claimed, problem: 'code-rejected' }),
@@ -122,7 +130,7 @@ export async function runHistoryConformance(test: Test, history: () => Promise<L
       last: 'claimed',
     },
     {
-      name: 'given back, then finished',
+      name: 'a login that was given back and then finished is a success',
       entries: [
         made.cameBack,
         made.finish(1_500, { steps: [['claimed', made.at + 1_501]], problem: 'provider-unavailable' }),
@@ -132,7 +140,7 @@ export async function runHistoryConformance(test: Test, history: () => Promise<L
       last: 'session',
     },
     {
-      name: 'a second click after the login',
+      name: 'a finished login stays a success after a second click',
       entries: [
         made.cameBack,
         made.finished,
@@ -145,7 +153,7 @@ export async function runHistoryConformance(test: Test, history: () => Promise<L
   ]
   for (const { name, entries, outcome, problem, last } of table) {
     await test.test(name, async (t) => {
-      const { logins, site } = await recorded(...entries)
+      const { logins, site } = await record(...entries)
       const [login] = await logins.recent(site, everything)
       t.equal(login?.outcome, outcome)
       t.equal(login?.problem, problem)
@@ -153,28 +161,31 @@ export async function runHistoryConformance(test: Test, history: () => Promise<L
       t.same(
         login?.steps.map(([, at]) => at),
         login?.steps.map(([, at]) => at).toSorted((a, b) => a - b),
-        'the steps go forward',
+        'the times of the steps ascend',
       )
     })
   }
 
-  await test.test('a login whose start was pushed out still shows when and by which request', async (t) => {
-    const { logins, site } = await recorded(made.cameBack, made.finished)
-    const [login] = await logins.recent(site, everything)
-    t.equal(login?.startedAt, made.at)
-    t.strictSame(login?.steps[0], ['started', made.at])
-    t.match(login?.requests[0], { request: 'start', requestId: made.started.requestId })
-    t.equal(login?.requests.length, 3)
-  })
+  await test.test(
+    'a login whose start was pushed out is shown with the time and the request id of its start',
+    async (t) => {
+      const { logins, site } = await record(made.cameBack, made.finished)
+      const [login] = await logins.recent(site, everything)
+      t.equal(login?.startedAt, made.at)
+      t.strictSame(login?.steps[0], ['started', made.at])
+      t.match(login?.requests[0], { request: 'start', requestId: made.started.requestId })
+      t.equal(login?.requests.length, 3)
+    },
+  )
 
-  await test.test('filters', async (t) => {
+  await test.test('logins are filtered by outcome, request id, start and number', async (t) => {
     const now = Date.now()
     const [old, middle, young] = [
       madeLogin(now - 3_000_000),
       madeLogin(now - 2_000_000),
       madeLogin(now - 9_000),
     ]
-    const { logins, site } = await recorded(
+    const { logins, site } = await record(
       young.started,
       old.started,
       old.cameBack,
@@ -193,22 +204,24 @@ export async function runHistoryConformance(test: Test, history: () => Promise<L
     for (const { requestId } of [old.started, old.cameBack, old.finished])
       t.strictSame(await ids({ requestId }), [old.login])
     t.strictSame(await ids({ requestId: 'another' }), [])
-    t.strictSame(await ids({ since: middle.at }), [young.login, middle.login], 'since counts its own moment')
-    t.strictSame(await ids({ until: middle.at }), [old.login], 'until does not')
+    t.strictSame(
+      await ids({ since: middle.at }),
+      [young.login, middle.login],
+      'since includes its own moment',
+    )
+    t.strictSame(await ids({ until: middle.at }), [old.login], 'until excludes its own moment')
     t.strictSame(await ids({ since: old.at + 1, until: young.at }), [middle.login])
   })
 
-  await test.test('what started more than a day ago is not shown', async (t) => {
-    const { logins, site } = await recorded(madeLogin(Date.now() - 86_400_000 - 1_000).started)
+  await test.test('a login that started more than a day ago is not shown', async (t) => {
+    const { logins, site } = await record(madeLogin(Date.now() - 86_400_000 - 1_000).started)
     t.strictSame(await logins.recent(site, everything), [])
     t.strictSame(await logins.recent(site, { ...everything, since: 0 }), [])
   })
 
-  await test.test('thousands of starts and made-up answers push no real login out', async (t) => {
+  await test.test('thousands of starts and invented responses push out no finished login', async (t) => {
     const real = Array.from({ length: 60 }, () => madeLogin())
-    const { logins, site } = await recorded(
-      ...real.flatMap((one) => [one.started, one.cameBack, one.finished]),
-    )
+    const { logins, site } = await record(...real.flatMap((one) => [one.started, one.cameBack, one.finished]))
     const stranger = madeLogin()
     for (let round = 0; round < 20; round++) {
       for (let index = 0; index < 100; index++) {
@@ -216,7 +229,7 @@ export async function runHistoryConformance(test: Test, history: () => Promise<L
         logins.record(site, stranger.junk(round * 100 + index))
         logins.record(site, stranger.finish(3_000, { problem: 'rate-limited' }))
       }
-      // As the service: what was sent is answered before much more is.
+      // As in the service, entries that were sent are stored before many more are sent.
       await logins.recent(site, everything)
     }
     const found = await logins.recent(site, { ...everything, outcome: 'success' })

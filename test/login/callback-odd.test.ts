@@ -3,17 +3,17 @@ import type { Test } from 'tap'
 import t from 'tap'
 import type { Answer } from '../support/login-flow.ts'
 import {
-  answered,
-  answeredLogin,
-  comeBack,
   finish,
   get,
   locationFields,
+  loginToFinish,
+  openCallback,
+  readResponse,
   start,
 } from '../support/login-flow.ts'
 import { startTestService } from '../support/service.ts'
 
-// What providers, browsers and strangers bring to the callback beside a plain code or error.
+// Callbacks that are neither a plain code nor a plain error.
 const service = await startTestService(t)
 const base = '/api/v1/oauth/callback/'
 const browser = { accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8' }
@@ -42,24 +42,24 @@ function isPage(t: Test, answer: Answer, status: number, heading: string, senten
 
 const linked = /<a href="https:\/\/client\.example">/
 const logged = () => service.log.map((line): Record<string, unknown> => JSON.parse(line))
-const heard = (provider: string, error: string) =>
+const loggedError = (provider: string, error: string) =>
   logged().some(
     (line) => line.msg === 'provider refused' && line.provider === provider && line.error === error,
   )
 
-t.test('a refusal without a state: the person reads what happened, the log names it', async (t) => {
+t.test('an error without a state is shown to the person and named in the log', async (t) => {
   const cancelled = await callBack('yandex', [['error', 'access_denied']])
   isPage(t, cancelled, 400, 'The login was cancelled', /The login through Yandex was cancelled/)
   t.notMatch(cancelled.text, /<a |POST/)
   const inRussian = await callBack('google', [['error', 'access_denied']], russian)
   isPage(t, inRussian, 400, 'Вход отменён', /Вход через Google отменён/)
-  t.ok(heard('yandex', 'access_denied') && heard('google', 'access_denied'))
+  t.ok(loggedError('yandex', 'access_denied') && loggedError('google', 'access_denied'))
   const failed = await callBack('mail', [
     ['error', 'invalid_scope'],
     ['state', ''],
   ])
   isPage(t, failed, 400, 'The login did not succeed', /The login through Mail\.ru did not succeed/)
-  t.ok(heard('mail', 'invalid_scope'))
+  t.ok(loggedError('mail', 'invalid_scope'))
   const program = await callBack('yandex', [['error', 'access_denied']], {})
   t.match(program.json, {
     type: 'urn:auth-movies:problem:access-denied',
@@ -68,20 +68,23 @@ t.test('a refusal without a state: the person reads what happened, the log names
   })
 })
 
-t.test('without a state and an error there is no login; nothing is said of POST', async (t) => {
-  for (const parameters of [
-    [['code', 'c']],
-    [],
-    [
-      ['state', ''],
-      ['code', 'c'],
-    ],
-  ] as const)
-    isPage(t, await callBack('yandex', parameters), 400, 'The login did not succeed', /no longer valid/)
-  t.notMatch((await callBack('yandex', [])).text, /POST/)
-})
+t.test(
+  'a callback without a state and an error shows that the login is no longer valid, and does not mention POST',
+  async (t) => {
+    for (const parameters of [
+      [['code', 'c']],
+      [],
+      [
+        ['state', ''],
+        ['code', 'c'],
+      ],
+    ] as const)
+      isPage(t, await callBack('yandex', parameters), 400, 'The login did not succeed', /no longer valid/)
+    t.notMatch((await callBack('yandex', [])).text, /POST/)
+  },
+)
 
-t.test('an empty parameter is as good as none', async (t) => {
+t.test('an empty parameter counts as omitted', async (t) => {
   const { state } = await start(service)
   const answer = await callBack('yandex', [
     ['state', state],
@@ -97,9 +100,9 @@ t.test('an empty parameter is as good as none', async (t) => {
   ])
 })
 
-t.test('an error goes back to the site, however long it is or often it comes', async (t) => {
+t.test('an error is passed on to the site, however long it is and however often it comes', async (t) => {
   const long = 'x'.repeat(5_000)
-  for (const [parameters, told] of [
+  for (const [parameters, passedOn] of [
     [
       [
         ['error', 'access_denied'],
@@ -141,37 +144,40 @@ t.test('an error goes back to the site, however long it is or often it comes', a
     const { state } = await start(service)
     const answer = await callBack('yandex', [['state', state], ...parameters])
     t.equal(answer.status, 303, answer.text)
-    t.match(Object.fromEntries(locationFields(answer)), { state, error: told })
+    t.match(Object.fromEntries(locationFields(answer)), { state, error: passedOn })
   }
   t.notOk(
     service.log.some((line) => line.includes('x'.repeat(300))),
-    'the log holds no more than it needs',
+    'the log cuts long words of a provider',
   )
 })
 
-t.test('an answer that contradicts itself is none; the page leads back, and the login lives', async (t) => {
-  const { state, authorizeUrl } = await start(service)
-  for (const parameters of [
-    [
-      ['code', 'a'],
-      ['code', 'b'],
-    ],
-    [
-      ['code', 'a'],
-      ['error', 'access_denied'],
-    ],
-    [['code', 'c'.repeat(4_097)]],
-    [],
-  ] as const) {
-    const answer = await callBack('yandex', [['state', state], ...parameters])
-    isPage(t, answer, 400, 'The login did not succeed', linked)
-    t.notMatch(answer.text, /POST/)
-  }
-  const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl))
-  t.equal((await finish(service, locationFields(back))).status, 200)
-})
+t.test(
+  'a response that contradicts itself gets a page with a link to the site, and the login stays usable',
+  async (t) => {
+    const { state, authorizeUrl } = await start(service)
+    for (const parameters of [
+      [
+        ['code', 'a'],
+        ['code', 'b'],
+      ],
+      [
+        ['code', 'a'],
+        ['error', 'access_denied'],
+      ],
+      [['code', 'c'.repeat(4_097)]],
+      [],
+    ] as const) {
+      const answer = await callBack('yandex', [['state', state], ...parameters])
+      isPage(t, answer, 400, 'The login did not succeed', linked)
+      t.notMatch(answer.text, /POST/)
+    }
+    const back = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl))
+    t.equal((await finish(service, locationFields(back))).status, 200)
+  },
+)
 
-t.test('two different states name no login', async (t) => {
+t.test('a callback with two different states is shown a page without a link to any site', async (t) => {
   const { state } = await start(service)
   const answer = await callBack('yandex', [
     ['state', state],
@@ -182,7 +188,7 @@ t.test('two different states name no login', async (t) => {
   t.notMatch(answer.text, linked)
 })
 
-t.test('an issuer that comes twice is not the one of the provider', async (t) => {
+t.test('an issuer that comes twice is answered with issuer-mismatch', async (t) => {
   const issuer = service.doubles.google.env.GOOGLE_ISSUER ?? ''
   const both = [
     ['iss', issuer],
@@ -195,8 +201,8 @@ t.test('an issuer that comes twice is not the one of the provider', async (t) =>
   t.equal((await callBack('yandex', [['state', other.state], ['code', 'c'], ...both])).status, 303)
 })
 
-t.test('one heading for each kind of end', async (t) => {
-  const login = await answeredLogin(service)
+t.test('the page of a completed login and of an answered one have headings of their own', async (t) => {
+  const login = await loginToFinish(service)
   await finish(service, login)
   const again: readonly Pair[] = [
     ['state', login.state],
@@ -204,17 +210,17 @@ t.test('one heading for each kind of end', async (t) => {
   ]
   isPage(t, await callBack('yandex', again), 400, 'The login is already completed', linked)
   isPage(t, await callBack('yandex', again, russian), 400, 'Вход уже завершён', /скорее всего, вы вошли/)
-  const answeredOnce = await answeredLogin(service)
+  const withCode = await loginToFinish(service)
   const late: readonly Pair[] = [
-    ['state', answeredOnce.state],
+    ['state', withCode.state],
     ['error', 'access_denied'],
   ]
   isPage(t, await callBack('yandex', late), 400, 'The login has already been answered', linked)
 })
 
-t.test('another method and an address that is none: a page for a browser', async (t) => {
+t.test('another method or an unknown path below the callback shows a page to a browser', async (t) => {
   const nowhere = 'There is nothing at this address'
-  const posted = await answered(
+  const posted = await readResponse(
     await fetch(`${service.url}${base}yandex?state=a`, { method: 'POST', headers: browser }),
   )
   isPage(t, posted, 405, nowhere, /cannot be opened in this way/)
@@ -232,38 +238,41 @@ t.test('another method and an address that is none: a page for a browser', async
     `GET ${base}yandex?state=%&code=%zz HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nConnection: close\r\n\r\n`,
   )
   t.match(query, /^HTTP\/1\.1 400 [^]*<h1>The login did not succeed/)
-  const program = await answered(await fetch(`${service.url}${base}yandex`, { method: 'POST' }))
+  const program = await readResponse(await fetch(`${service.url}${base}yandex`, { method: 'POST' }))
   t.match(program.headers.get('content-type'), /problem\+json/)
 })
 
-t.test('more cookies than 32 kB: which ones to delete, a log line and a metric', async (t) => {
-  const cookie = Array.from({ length: 10 }, (_, index) => `c${index}=${'x'.repeat(3_900)}`).join('; ')
-  const { state, authorizeUrl } = await start(service)
-  const answer = await callBack(
-    'yandex',
-    [
-      ['state', state],
-      ['code', 'c'],
-    ],
-    { ...browser, cookie },
-  )
-  isPage(t, answer, 431, 'Too many cookies', /too many cookies for 127\.0\.0\.1; please delete them/)
-  const inRussian = await callBack('yandex', [['state', state]], { ...russian, cookie })
-  isPage(t, inRussian, 431, 'Слишком много файлов cookie', /для 127\.0\.0\.1; удалите их/)
-  t.ok(logged().some((line) => line.problem === 'headers-too-large' && Number(line.bytes) > 39_000))
-  const metrics = await service.metrics.registry.metrics()
-  t.match(metrics, /http_server_request_duration_seconds_count\{[^}]*callback\/yandex"[^}]*"431"\} 2/)
-  t.equal(
-    (await get(service, '/api/v1/oauth/providers/', { ...browser, cookie })).json.status,
-    431,
-    'JSON elsewhere',
-  )
-  const fewer = { ...browser, cookie: cookie.slice(0, 5 * 3_905) }
-  const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl), fewer)
-  t.equal(back.status, 303, 'five large cookies are no hindrance')
-})
+t.test(
+  'more cookies than 32 kB show a page that names them, write a log line and count in the metrics',
+  async (t) => {
+    const cookie = Array.from({ length: 10 }, (_, index) => `c${index}=${'x'.repeat(3_900)}`).join('; ')
+    const { state, authorizeUrl } = await start(service)
+    const answer = await callBack(
+      'yandex',
+      [
+        ['state', state],
+        ['code', 'c'],
+      ],
+      { ...browser, cookie },
+    )
+    isPage(t, answer, 431, 'Too many cookies', /too many cookies for 127\.0\.0\.1; please delete them/)
+    const inRussian = await callBack('yandex', [['state', state]], { ...russian, cookie })
+    isPage(t, inRussian, 431, 'Слишком много файлов cookie', /для 127\.0\.0\.1; удалите их/)
+    t.ok(logged().some((line) => line.problem === 'headers-too-large' && Number(line.bytes) > 39_000))
+    const metrics = await service.metrics.registry.metrics()
+    t.match(metrics, /http_server_request_duration_seconds_count\{[^}]*callback\/yandex"[^}]*"431"\} 2/)
+    t.equal(
+      (await get(service, '/api/v1/oauth/providers/', { ...browser, cookie })).json.status,
+      431,
+      'any other path answers with JSON',
+    )
+    const fewer = { ...browser, cookie: cookie.slice(0, 5 * 3_905) }
+    const back = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl), fewer)
+    t.equal(back.status, 303, 'five large cookies are accepted')
+  },
+)
 
-/** Bytes that no HTTP client would send. */
+/** Sends bytes that no HTTP client would send. */
 function raw(bytes: string): Promise<string> {
   const { hostname, port } = new URL(service.url)
   return new Promise((resolve, reject) => {

@@ -6,7 +6,7 @@ import type { NewSite } from '../../src/sites/manage.ts'
 import { addSite, updateSite } from '../../src/sites/manage.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { answeredLogin, comeBack, finish, get, start } from '../support/login-flow.ts'
+import { finish, get, loginToFinish, openCallback, start } from '../support/login-flow.ts'
 import { removeSite } from '../support/remove-site.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
@@ -22,7 +22,7 @@ function isPage(t: Test, answer: Answer, status: number): void {
   t.equal(answer.headers.get('cache-control'), 'no-store')
   t.equal(answer.headers.get('referrer-policy'), 'no-referrer')
   t.equal(answer.headers.get('x-content-type-options'), 'nosniff')
-  t.equal(answer.headers.get('cross-origin-opener-policy'), null, 'it would cut off a login in a popup')
+  t.equal(answer.headers.get('cross-origin-opener-policy'), null, 'the header would break a login in a popup')
   const policy = answer.headers.get('content-security-policy') ?? ''
   for (const rule of [
     "default-src 'none'",
@@ -35,14 +35,14 @@ function isPage(t: Test, answer: Answer, status: number): void {
   t.notMatch(
     answer.text,
     /<(script|img|link|iframe|form|meta http-equiv)| on\w+=|src=/i,
-    'it loads and runs nothing',
+    'the page loads and runs nothing',
   )
   const id = answer.headers.get('x-request-id') ?? ''
-  t.ok(id !== '' && answer.text.includes(id), 'the request id stands on the page')
+  t.ok(id !== '' && answer.text.includes(id), 'the page shows the request id')
 }
 
-t.test('after a double click on Allow: what happened, and the way back to the site', async (t) => {
-  const login = await answeredLogin(service)
+t.test('a second click on Allow shows that the login is completed, with a link to the site', async (t) => {
+  const login = await loginToFinish(service)
   t.equal((await finish(service, login)).status, 200)
   const path = `${callback}?state=${login.state}&code=${login.code}`
   const english = await get(service, path, { accept: browser })
@@ -50,7 +50,7 @@ t.test('after a double click on Allow: what happened, and the way back to the si
   t.match(english.text, /<html lang="en">/)
   t.match(english.text, /already completed/)
   t.match(english.text, '<a href="https://client.example">Back to client.example</a>')
-  t.notMatch(english.text, redirectUrl, 'to its origin: the return address wants parameters')
+  t.notMatch(english.text, redirectUrl, 'the link leads to the origin, as the redirect URL needs parameters')
   const russian = await get(service, path, { accept: browser, 'accept-language': 'ru,en;q=0.5' })
   isPage(t, russian, 400)
   t.match(russian.text, /<html lang="ru">/)
@@ -61,7 +61,7 @@ t.test('after a double click on Allow: what happened, and the way back to the si
   }
 })
 
-t.test('where no login is known the page leads nowhere', async (t) => {
+t.test('the page has no link where no login is known', async (t) => {
   const paths = [
     `${callback}?state=${'A'.repeat(43)}&code=c`,
     `${callback}?code=c`,
@@ -76,11 +76,14 @@ t.test('where no login is known the page leads nowhere', async (t) => {
   }
 })
 
-t.test('a provider that is not there gets a page too', async (t) => {
-  isPage(t, await get(service, '/api/v1/oauth/callback/vk?state=a&code=b', { accept: browser }), 404)
-  const expected = { status: 404, type: 'not-found', error: 'invalid_request' } as const
-  expectProblem(t, await get(service, '/api/v1/oauth/callback/__proto__?state=a&code=b'), expected)
-})
+t.test(
+  'the callback of an unknown provider shows a page to a browser and a problem to a program',
+  async (t) => {
+    isPage(t, await get(service, '/api/v1/oauth/callback/vk?state=a&code=b', { accept: browser }), 404)
+    const expected = { status: 404, type: 'not-found', error: 'invalid_request' } as const
+    expectProblem(t, await get(service, '/api/v1/oauth/callback/__proto__?state=a&code=b'), expected)
+  },
+)
 
 t.test('a program gets problem+json', async (t) => {
   for (const accept of ['*/*', 'application/problem+json', 'image/png'])
@@ -92,7 +95,7 @@ t.test('a program gets problem+json', async (t) => {
     )
 })
 
-t.test('no header can be smuggled into the redirect', async (t) => {
+t.test('a code with line breaks adds no header to the redirect', async (t) => {
   const { state, authorizeUrl } = await start(service)
   const code = 'a\r\nSet-Cookie: x=1\r\n\r\n<html>'
   await service.doubles.yandex.consent(authorizeUrl, { code })
@@ -112,14 +115,14 @@ t.test('no header can be smuggled into the redirect', async (t) => {
   t.equal((await finish(service, { provider: 'yandex', state, code })).status, 200, 'byte for byte')
 })
 
-t.test('what is no longer allowed is not redirected, at most 2 s later', async (t) => {
+t.test('a callback is no longer redirected 2 s after its site, URL or provider was disallowed', async (t) => {
   const { database } = service
   let count = 0
-  const begun = async (site: Partial<NewSite> = {}) => {
+  const startedLogin = async (site: Partial<NewSite> = {}) => {
     const url = `https://site${++count}.example/return`
     const { id } = await addSite(database, { name: url, redirectUrls: [url], ...site }, rules)
-    // The callback has seen the site: what it remembers must not hold for longer than 2 s.
-    await answeredLogin(service, 'yandex', { fields: { client_redirect_url: url } })
+    // The service has cached the site now, and must not use the cached one for longer than 2 s.
+    await loginToFinish(service, 'yandex', { fields: { client_redirect_url: url } })
     const { state, authorizeUrl } = await start(service, 'yandex', { client_redirect_url: url })
     const callbackUrl = await service.doubles.yandex.consent(authorizeUrl)
     return { id, url, state, callbackUrl }
@@ -154,15 +157,19 @@ t.test('what is no longer allowed is not redirected, at most 2 s later', async (
       change: (id: string) => removeSite(database, id),
     },
   ] as const
-  const logins = await Promise.all(cases.map(async (one) => ({ ...one, ...(await begun()) })))
-  const control = await begun()
+  const logins = await Promise.all(cases.map(async (one) => ({ ...one, ...(await startedLogin()) })))
+  const control = await startedLogin()
   for (const { change, id } of logins) await change(id)
   await new Promise((resolve) => setTimeout(resolve, 2_000))
   for (const { what, type, error, linked, url, callbackUrl } of logins) {
-    expectProblem(t, await comeBack(service, callbackUrl), { status: 400, type, error }, what)
-    const page = await comeBack(service, callbackUrl, { accept: browser })
+    expectProblem(t, await openCallback(service, callbackUrl), { status: 400, type, error }, what)
+    const page = await openCallback(service, callbackUrl, { accept: browser })
     isPage(t, page, 400)
     t.equal(page.text.includes(`<a href="${new URL(url).origin}">`), linked, what)
   }
-  t.equal((await comeBack(service, control.callbackUrl)).status, 303, 'the others go on')
+  t.equal(
+    (await openCallback(service, control.callbackUrl)).status,
+    303,
+    'the login of another site is redirected',
+  )
 })

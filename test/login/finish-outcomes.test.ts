@@ -1,17 +1,17 @@
 import t from 'tap'
 import { expectProblem } from '../support/expect-problem.ts'
-import { answeredLogin, finish } from '../support/login-flow.ts'
+import { finish, loginToFinish } from '../support/login-flow.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { startTestService } from '../support/service.ts'
 
 t.test(
-  'what a failed finish counts as: a bug is no outage, and an outage is no bug',
+  'a finish that fails by a bug counts as internal-error, by an outage as dependency-unavailable',
   { skip: withoutRedis },
   async (t) => {
     const redis = await startRedis(t)
     const service = await startTestService(t, { redis: { url: redis.url, prefix: '' } })
     const { pool } = service.database
-    const [first, second] = [await answeredLogin(service), await answeredLogin(service)]
+    const [first, second] = [await loginToFinish(service), await loginToFinish(service)]
     const counted = async () => {
       const { values } = await service.metrics.loginsFinished.get()
       return Object.fromEntries(values.map(({ labels, value }) => [labels.outcome, value]))

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { answered, answeredLogin, basic, finish, get, post, text } from '../support/login-flow.ts'
+import { basic, finish, get, loginToFinish, post, readResponse, text } from '../support/login-flow.ts'
 import { loginStores } from '../support/login-stores.ts'
 import { eventually } from '../support/process.ts'
 import { startDoubles, startTestService } from '../support/service.ts'
@@ -46,13 +46,13 @@ for (const { store, skip, options } of loginStores)
     const me = (answer: Answer) =>
       get(service, '/api/v1/me/', { authorization: `Bearer ${text(answer, 'access_token')}` })
 
-    const proofs = [
+    const credentials = [
       ['its secret', {}, {}, basic(site)],
       ['the verifier', bound, { code_verifier: verifier }, {}],
     ] as const
-    for (const [proof, atStart, atFinish, headers] of proofs)
-      t.test(`proved by ${proof}: the session of this login again`, async (t) => {
-        const login = { ...(await answeredLogin(service, 'yandex', { fields: atStart })), ...atFinish }
+    for (const [credential, atStart, atFinish, headers] of credentials)
+      t.test(`a repeated finish that is authenticated by ${credential} gets the same session`, async (t) => {
+        const login = { ...(await loginToFinish(service, 'yandex', { fields: atStart })), ...atFinish }
         yandex.requests.length = 0
         const first = await finish(service, login, headers)
         t.equal(first.status, 200, first.text)
@@ -67,13 +67,18 @@ for (const { store, skip, options } of loginStores)
         const refreshed = await post(service, '/api/v1/oauth/refresh/', {
           refresh_token: text(again, 'refresh_token'),
         })
-        t.equal(refreshed.status, 200, 'its refresh token is the living one')
-        expectProblem(t, await finish(service, login, headers), completed, 'not at generation 0 any more')
-        t.equal((await me(refreshed)).status, 200, 'and nothing is revoked')
+        t.equal(refreshed.status, 200, 'the second refresh token is valid')
+        expectProblem(
+          t,
+          await finish(service, login, headers),
+          completed,
+          'after a refresh the finish cannot be repeated',
+        )
+        t.equal((await me(refreshed)).status, 200, 'nothing is revoked')
       })
 
-    t.test('proof is no excuse: everything is checked again', async (t) => {
-      const login = await answeredLogin(service)
+    t.test('a repeated finish with credentials is checked like the first', async (t) => {
+      const login = await loginToFinish(service)
       t.equal((await finish(service, login, basic(site))).status, 200)
       const mismatch = (type: ExpectedProblem['type']) =>
         ({ status: 400, type, error: 'invalid_grant' }) as const
@@ -88,19 +93,26 @@ for (const { store, skip, options } of loginStores)
       expectProblem(t, await finish(service, login, basic(secret)), wrong)
     })
 
-    t.test('an unproved repeat gets nothing and revokes nothing', async (t) => {
-      const login = await answeredLogin(service)
-      yandex.requests.length = 0
-      const first = await finish(service, login)
-      for (let n = 0; n < 3; n++) {
-        const repeated = await finish(service, login)
-        expectProblem(t, repeated, completed)
-        t.notMatch(repeated.text, login.code)
-      }
-      t.equal(tokenRequests(), 1)
-      t.equal((await me(first)).status, 200)
-      t.equal((await finish(service, login, basic(site))).status, 200, 'a proved one still gets it')
-    })
+    t.test(
+      'a repeated finish without credentials is answered with login-completed and revokes nothing',
+      async (t) => {
+        const login = await loginToFinish(service)
+        yandex.requests.length = 0
+        const first = await finish(service, login)
+        for (let n = 0; n < 3; n++) {
+          const repeated = await finish(service, login)
+          expectProblem(t, repeated, completed)
+          t.notMatch(repeated.text, login.code)
+        }
+        t.equal(tokenRequests(), 1)
+        t.equal((await me(first)).status, 200)
+        t.equal(
+          (await finish(service, login, basic(site))).status,
+          200,
+          'an authenticated one still succeeds',
+        )
+      },
+    )
 
     const ends = {
       'is older than 60 s': `UPDATE sessions SET created_at = now() - interval '61 seconds' WHERE id = $1`,
@@ -108,16 +120,16 @@ for (const { store, skip, options } of loginStores)
       'ran out': 'UPDATE sessions SET expires_at = now() WHERE id = $1',
     }
     for (const [end, sql] of Object.entries(ends))
-      t.test(`no session again that ${end}`, async (t) => {
-        const login = await answeredLogin(service)
+      t.test(`a repeated finish gets login-completed where its session ${end}`, async (t) => {
+        const login = await loginToFinish(service)
         const first = await finish(service, login, basic(site))
         t.equal((await database.pool.query(sql, [sessionOf(first)])).rowCount, 1)
         expectProblem(t, await finish(service, login, basic(site)), completed)
       })
 
-    t.test('a disabled user gets no session, neither new nor again', async (t) => {
+    t.test('a disabled user gets no session, neither by a new login nor by a repeated finish', async (t) => {
       const person = { id: '424242' }
-      const opened = await answeredLogin(service, 'yandex', { person })
+      const opened = await loginToFinish(service, 'yandex', { person })
       const first = await finish(service, opened, basic(site))
       t.equal(first.status, 200)
       const disable = (at: string) =>
@@ -127,7 +139,7 @@ for (const { store, skip, options } of loginStores)
         )
       await disable('now()')
       expectProblem(t, await finish(service, opened, basic(site)), completed)
-      const login = await answeredLogin(service, 'yandex', { person })
+      const login = await loginToFinish(service, 'yandex', { person })
       const expected = { status: 400, type: 'user-disabled', error: 'access_denied' } as const
       expectProblem(t, await finish(service, login), expected)
       t.equal(
@@ -137,15 +149,15 @@ for (const { store, skip, options } of loginStores)
         1,
       )
       await disable('NULL')
-      expectProblem(t, await finish(service, login), lost, 'the login is spent')
-      t.equal((await finish(service, await answeredLogin(service, 'yandex', { person }))).status, 200)
+      expectProblem(t, await finish(service, login), lost, 'the login is used up')
+      t.equal((await finish(service, await loginToFinish(service, 'yandex', { person }))).status, 200)
     })
 
     t.test(
-      'the client goes away in the middle: the login is finished, and a proved repeat gets it',
+      'a finish whose client disconnects goes on, and an authenticated repeat gets its tokens',
       async (t) => {
         t.teardown(() => proxy.delay(0))
-        const login = await answeredLogin(service)
+        const login = await loginToFinish(service)
         yandex.requests.length = 0
         proxy.delay(700)
         const impatient = new AbortController()
@@ -161,7 +173,7 @@ for (const { store, skip, options } of loginStores)
         impatient.abort()
         await t.rejects(sent)
         expectProblem(t, await finish(service, login, basic(site)), inProgress)
-        expectProblem(t, await finish(service, login), inProgress, 'unproved')
+        expectProblem(t, await finish(service, login), inProgress, 'not authenticated')
         const again = await eventually(async () => {
           const answer = await finish(service, login, basic(site))
           if (answer.status !== 200) throw new Error(answer.text)
@@ -172,19 +184,22 @@ for (const { store, skip, options } of loginStores)
       },
     )
 
-    t.test('the answer is lost on its way to the client', async (t) => {
-      const door = await startTcpProxy(t, { host: '127.0.0.1', port: Number(new URL(service.url).port) })
-      const login = await answeredLogin(service)
-      door.cutAtAnswer()
+    t.test('a finish whose response is lost can be repeated, and gets the same session', async (t) => {
+      const clientProxy = await startTcpProxy(t, {
+        host: '127.0.0.1',
+        port: Number(new URL(service.url).port),
+      })
+      const login = await loginToFinish(service)
+      clientProxy.cutAtAnswer()
       await t.rejects(
-        fetch(`http://127.0.0.1:${door.port}/api/v1/oauth/authorize/`, {
+        fetch(`http://127.0.0.1:${clientProxy.port}/api/v1/oauth/authorize/`, {
           method: 'POST',
           body: new URLSearchParams(login),
           headers: basic(site),
-        }).then(answered),
+        }).then(readResponse),
       )
       const before = await database.prisma.session.count()
       t.equal((await finish(service, login, basic(site))).status, 200)
-      t.equal(await database.prisma.session.count(), before, 'the one that the first request opened')
+      t.equal(await database.prisma.session.count(), before, 'no session beside that of the first request')
     })
   })

@@ -3,7 +3,15 @@ import type { Test } from 'tap'
 import t from 'tap'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
-import { answeredLogin, basic, comeBack, finish, locationFields, post, start } from '../support/login-flow.ts'
+import {
+  basic,
+  finish,
+  locationFields,
+  loginToFinish,
+  openCallback,
+  post,
+  start,
+} from '../support/login-flow.ts'
 import { loginStores } from '../support/login-stores.ts'
 import type { TestService } from '../support/service.ts'
 import { registerSite, startTestService } from '../support/service.ts'
@@ -18,8 +26,8 @@ const wrongCredentials = { status: 401, type: 'wrong-credentials', error: 'inval
 
 type Login = Readonly<Record<'provider' | 'state' | 'code', string>>
 
-/** Nobody asked the provider, and the login is as it was: the right request succeeds, once. */
-async function isAsItWas(t: Test, service: TestService, login: Login) {
+/** Checks that no request was sent to the provider and that the login was not changed: the right finish succeeds once. */
+async function isUnchanged(t: Test, service: TestService, login: Login) {
   const { requests } = service.doubles.yandex
   t.strictSame(requests, [], 'the provider was not asked')
   const answer = await finish(service, login)
@@ -35,13 +43,13 @@ for (const { store, skip, options } of loginStores)
     const other = await registerSite(service.database, 'https://other.example/return')
     const guardedUrl = 'https://guarded.example/return'
     const guarded = await registerSite(service.database, guardedUrl, true)
-    const fresh = async (options: Parameters<typeof answeredLogin>[2] = {}): Promise<Login> => {
-      const login = await answeredLogin(service, 'yandex', options)
+    const newLogin = async (options: Parameters<typeof loginToFinish>[2] = {}): Promise<Login> => {
+      const login = await loginToFinish(service, 'yandex', options)
       service.doubles.yandex.requests.length = 0
       return login
     }
 
-    // What is wrong with a request for a login of ours, which nobody proved to have started.
+    // Requests to finish a login, each with one flaw.
     const table: readonly (readonly [
       string,
       (login: Login) => Readonly<Record<string, string>> | readonly (readonly [string, string])[],
@@ -104,17 +112,17 @@ for (const { store, skip, options } of loginStores)
       ["another site's secret", (login) => login, basic(other), grant('site-mismatch')],
     ]
     for (const [name, change, headers, expected] of table)
-      t.test(`nothing is used up by ${name}`, async (t) => {
-        const login = await fresh({ code: `a%2Bb${randomUUID()}` })
-        const refusal = await finish(service, change(login), headers)
-        expectProblem(t, refusal, expected)
-        t.notMatch(refusal.text, login.code)
-        t.notMatch(refusal.text, login.state)
-        await isAsItWas(t, service, login)
+      t.test(`a finish does not use the login up: ${name}`, async (t) => {
+        const login = await newLogin({ code: `a%2Bb${randomUUID()}` })
+        const answer = await finish(service, change(login), headers)
+        expectProblem(t, answer, expected)
+        t.notMatch(answer.text, login.code)
+        t.notMatch(answer.text, login.state)
+        await isUnchanged(t, service, login)
       })
 
-    t.test('a login bound by a challenge', async (t) => {
-      const login = await fresh({ fields: bound })
+    t.test('a login that started with a challenge is finished only with its verifier', async (t) => {
+      const login = await newLogin({ fields: bound })
       const wrong: readonly (readonly [string, Record<string, string>, ExpectedProblem])[] = [
         ['no verifier', {}, grant('verifier-missing')],
         ['an empty verifier', { code_verifier: '' }, grant('verifier-missing')],
@@ -125,15 +133,15 @@ for (const { store, skip, options } of loginStores)
       for (const [name, fields, expected] of wrong)
         expectProblem(t, await finish(service, { ...login, ...fields }), expected, name)
       t.strictSame(service.doubles.yandex.requests, [])
-      const proved = await finish(service, { ...login, ...wrong[0]?.[1] }, basic(service.site))
-      expectProblem(t, proved, grant('verifier-missing'), 'the secret does not stand in for the verifier')
+      const withSecretOnly = await finish(service, { ...login, ...wrong[0]?.[1] }, basic(service.site))
+      expectProblem(t, withSecretOnly, grant('verifier-missing'), 'the secret does not replace the verifier')
       const answer = await finish(service, { ...login, code_verifier: verifier })
       t.equal(answer.status, 200, answer.text)
     })
 
-    t.test('a site that requires its secret', async (t) => {
+    t.test('a site that requires its secret finishes a login only with it', async (t) => {
       const fields = { client_redirect_url: guardedUrl }
-      const login = await fresh({ fields, headers: basic(guarded) })
+      const login = await newLogin({ fields, headers: basic(guarded) })
       const required = { status: 401, type: 'secret-required', error: 'invalid_client' } as const
       expectProblem(t, await finish(service, login), required)
       expectProblem(t, await finish(service, login, basic({ ...guarded, secret: '' })), required, 'empty')
@@ -150,34 +158,47 @@ for (const { store, skip, options } of loginStores)
       ])
     })
 
-    t.test('a finish before the callback, and after a refusal', async (t) => {
-      const { state, authorizeUrl } = await start(service)
-      const callbackUrl = await service.doubles.yandex.consent(authorizeUrl)
-      const code = new URL(callbackUrl).searchParams.get('code') ?? ''
-      const login = { provider: 'yandex', state, code }
-      expectProblem(t, await finish(service, login), grant('login-unanswered'))
-      const denial = await comeBack(service, await service.doubles.yandex.refuse(authorizeUrl))
-      const denied = { status: 400, type: 'access-denied', error: 'access_denied' } as const
-      expectProblem(t, await finish(service, locationFields(denial)), denied, 'posted as it came')
-      expectProblem(t, await finish(service, login), denied, 'with a code that never came back')
-      t.equal((await comeBack(service, callbackUrl)).status, 303)
-      service.doubles.yandex.requests.length = 0
-      await isAsItWas(t, service, login)
-    })
+    t.test(
+      'a finish before the callback gets login-unanswered, after a denial access-denied, and neither uses the login up',
+      async (t) => {
+        const { state, authorizeUrl } = await start(service)
+        const callbackUrl = await service.doubles.yandex.consent(authorizeUrl)
+        const code = new URL(callbackUrl).searchParams.get('code') ?? ''
+        const login = { provider: 'yandex', state, code }
+        expectProblem(t, await finish(service, login), grant('login-unanswered'))
+        const denial = await openCallback(service, await service.doubles.yandex.refuse(authorizeUrl))
+        const denied = { status: 400, type: 'access-denied', error: 'access_denied' } as const
+        expectProblem(
+          t,
+          await finish(service, locationFields(denial)),
+          denied,
+          'the parameters of the redirect',
+        )
+        expectProblem(
+          t,
+          await finish(service, login),
+          denied,
+          'with a code that did not come to the callback',
+        )
+        t.equal((await openCallback(service, callbackUrl)).status, 303)
+        service.doubles.yandex.requests.length = 0
+        await isUnchanged(t, service, login)
+      },
+    )
 
-    t.test('a body of another type gets a 415 that says how', async (t) => {
-      const login = await fresh()
+    t.test('a body of another type gets a 415 that names the accepted types', async (t) => {
+      const login = await newLogin()
       const answer = await post(service, '/api/v1/oauth/authorize/', login, { contentType: 'text/plain' })
       expectProblem(t, answer, { status: 415, type: 'unsupported-media-type', error: 'invalid_request' })
       t.match(answer.json.detail, /application\/x-www-form-urlencoded.*multipart\/form-data/)
-      await isAsItWas(t, service, login)
+      await isUnchanged(t, service, login)
     })
 
-    t.test('the query string does not count', async (t) => {
-      const login = await fresh()
+    t.test('parameters in the query string are ignored', async (t) => {
+      const login = await newLogin()
       const path = `/api/v1/oauth/authorize/?${new URLSearchParams(login).toString()}`
       const expected = { status: 400, type: 'missing-parameter', error: 'invalid_request' } as const
       expectProblem(t, await post(service, path, {}), expected)
-      await isAsItWas(t, service, login)
+      await isUnchanged(t, service, login)
     })
   })

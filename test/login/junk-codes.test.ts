@@ -4,16 +4,16 @@ import t from 'tap'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { comeBack, finish, get, locationFields, start } from '../support/login-flow.ts'
+import { finish, get, locationFields, openCallback, start } from '../support/login-flow.ts'
 import { loginStores } from '../support/login-stores.ts'
 import type { TestService } from '../support/service.ts'
 import { startTestService } from '../support/service.ts'
 
-// A stranger can start logins through a site's own button and bring invented codes to the callback: they must not
-// reach the provider without end, as its 429 would stop everybody.
+// A stranger can start logins through the button of a site and send invented codes to the callback. They must not reach
+// the provider without limit, as its 429 would stop the logins of everybody.
 
-const from = (address: string) => ({ 'x-forwarded-for': address })
-/** Starts and finishes come from here, whoever presses the site's button. */
+const from = (ip: string) => ({ 'x-forwarded-for': ip })
+/** The backend of the site, from which all starts and finishes come. */
 const backend = from('198.51.100.1')
 const limited: ExpectedProblem = {
   status: 429,
@@ -26,15 +26,15 @@ const path = '/api/v1/oauth/callback/yandex'
 const tokenRequests = (service: TestService) =>
   service.doubles.yandex.requests.filter((request) => request.path === '/token').length
 
-async function bringJunk(service: TestService, browser: Record<string, string>): Promise<Answer> {
+async function sendInventedCode(service: TestService, browser: Record<string, string>): Promise<Answer> {
   const { state } = await start(service, 'yandex', {}, backend)
   return await get(service, `${path}?state=${state}&code=junk`, browser)
 }
 
-/** A person's whole login from this network. */
+/** Checks that a whole login from this network succeeds. */
 async function succeeds(t: Test, service: TestService, browser: Record<string, string>) {
   const { authorizeUrl } = await start(service, 'yandex', {}, backend)
-  const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl), browser)
+  const back = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl), browser)
   const answer = await finish(service, locationFields(back), backend)
   t.equal(answer.status, 200, answer.text)
 }
@@ -46,33 +46,33 @@ for (const { store, skip, options } of loginStores)
     const { redis } = await options(t)
     const service = await startTestService(t, { ...(redis && { redis }), env })
 
-    t.test('60 junk logins from one network reach the provider some 30 times a minute', async (t) => {
+    t.test('of 60 invented codes from one network 31 reach the provider within a minute', async (t) => {
       const browser = from('203.0.113.9')
       service.doubles.yandex.requests.length = 0
-      let refused = 0
+      let limitedCount = 0
       for (let n = 0; n < 60; n++) {
-        const back = await bringJunk(service, browser)
+        const back = await sendInventedCode(service, browser)
         if (back.status === 303)
           expectProblem(t, await finish(service, locationFields(back), backend), rejected)
         else {
           expectProblem(t, back, limited)
-          refused++
+          limitedCount++
         }
       }
       t.equal(tokenRequests(service), 31)
-      t.equal(refused, 29)
+      t.equal(limitedCount, 29)
       await succeeds(t, service, from('203.0.113.10'))
       await succeeds(t, service, backend)
     })
 
-    t.test('a person in that network reads what to do, and finds the way back', async (t) => {
+    t.test('a person in that network is shown what to do, with a link to the site', async (t) => {
       const texts = {
         en: /wait a minute.*network of this browser/s,
         ru: /[Пп]одождите.*сети этого браузера/s,
       }
       for (const [language, text] of Object.entries(texts)) {
         const headers = { accept: 'text/html', 'accept-language': language, ...from('203.0.113.9') }
-        const page = await bringJunk(service, headers)
+        const page = await sendInventedCode(service, headers)
         t.equal(page.status, 429)
         t.match(page.headers.get('content-type'), /^text\/html/)
         t.match(page.headers.get('retry-after'), /^[1-9]\d?$/)
@@ -82,11 +82,11 @@ for (const { store, skip, options } of loginStores)
       }
     })
 
-    t.test('codes that were all brought before the first is rejected', async (t) => {
-      // Two addresses of one /64.
+    t.test('codes that all came before the first is rejected are limited at the finish', async (t) => {
+      // Two IP addresses of one /64 network.
       const browsers = [from('2001:db8:1:2::1'), from('2001:db8:1:2:ffff::2')]
       const backs: Answer[] = []
-      for (let n = 0; n < 60; n++) backs.push(await bringJunk(service, browsers[n % 2] ?? {}))
+      for (let n = 0; n < 60; n++) backs.push(await sendInventedCode(service, browsers[n % 2] ?? {}))
       service.doubles.yandex.requests.length = 0
       const answers: Answer[] = []
       for (const back of backs) answers.push(await finish(service, locationFields(back), backend))
@@ -96,7 +96,7 @@ for (const { store, skip, options } of loginStores)
     })
 
     if (redis !== undefined)
-      t.test('Redis holds no address of a browser', async (t) => {
+      t.test('no key in Redis contains the IP address of a browser', async (t) => {
         const client = new Redis(redis.url)
         t.teardown(() => client.disconnect())
         const keys = await client.keys(`${redis.prefix}*rejected-code*`)
@@ -108,7 +108,7 @@ for (const { store, skip, options } of loginStores)
 t.test('RATE_LIMIT=off limits no codes', async (t) => {
   const service = await startTestService(t, { env: { RATE_LIMIT: 'off' } })
   for (let n = 0; n < 40; n++) {
-    const back = await bringJunk(service, {})
+    const back = await sendInventedCode(service, {})
     expectProblem(t, await finish(service, locationFields(back)), rejected)
   }
 })

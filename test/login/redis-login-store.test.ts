@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import type { Login } from '../../src/login/login.ts'
+import { digest, newState } from '../../src/login/login.ts'
 import { createRedisLoginStore } from '../../src/login/redis-login-store.ts'
-import { digest, newState } from '../../src/login/state.ts'
 import { connectRedis } from '../../src/storage/redis.ts'
 import { StoreUnavailable } from '../../src/storage/store-unavailable.ts'
 import { tryRedis } from '../../src/try-redis.ts'
@@ -21,7 +21,7 @@ const login: Login = {
   answerBy: 2,
 }
 
-t.test('conformance', { skip: withoutRedis }, async (t) => {
+t.test('Redis passes the conformance suite of login stores', { skip: withoutRedis }, async (t) => {
   const { url, prefix } = await testRedis(t)
   const client = await connectRedis({
     url,
@@ -42,63 +42,79 @@ t.test('a dump of Redis holds neither state, code nor verifier', { skip: without
   const state = newState()
   await logins.start(state, login, 60)
   const codeDigest = digest('1234567')
-  await logins.answer(state, { kind: 'code', codeDigest, kept: {}, finishBy: 3 }, 60)
+  await logins.recordResponse(state, { kind: 'code', codeDigest, kept: {}, finishBy: 3 }, 60)
   const keys = await client.keys(`${prefix}*`)
   t.equal(keys.length, 1)
   const dump = JSON.stringify([keys, await client.hgetall(keys[0] ?? '')])
   for (const marker of [state, 'marker', '1234567', codeDigest]) t.notMatch(dump, marker)
-  t.ok((await client.ttl(keys[0] ?? '')) > 0, 'it ends by itself')
-})
-
-t.test('a record cannot stand in for another', { skip: withoutRedis }, async (t) => {
-  const { url, prefix } = await testRedis(t)
-  const client = new Redis(url)
-  t.teardown(() => client.disconnect())
-  const logins = createRedisLoginStore(client, prefix)
-  const [one, other] = [newState(), newState()]
-  await logins.start(one, login, 60)
-  const [key = ''] = await client.keys(`${prefix}*`)
-  await logins.start(other, login, 60)
-  const otherKey = (await client.keys(`${prefix}*`)).find((name) => name !== key) ?? ''
-  await client.copy(key, otherKey, 'REPLACE')
-  t.equal(await logins.find(other), undefined)
-})
-
-t.test('a claim that an older version made is seen, and stays', { skip: withoutRedis }, async (t) => {
-  const { url, prefix } = await testRedis(t)
-  const client = new Redis(url)
-  t.teardown(() => client.disconnect())
-  const logins = createRedisLoginStore(client, prefix)
-  const state = newState()
-  await logins.start(state, login, 60)
-  const [key = ''] = await client.keys(`${prefix}*`)
-  const at = Date.now()
-  await client.hset(key, { claim: String(at) })
-  t.match(await logins.find(state), { claimed: true })
-  t.match(await logins.claim(state, 'token'), { won: false, at: new Date(at) })
-  await logins.release(state, 'token', 60)
-  t.match(await logins.find(state), { claimed: true })
-  // It gives its own claim back by removing this field alone.
-  await client.hdel(key, 'claim')
-  t.match(await logins.claim(state, 'other'), { won: true })
-})
-
-t.test('an older version sees a claim, and cannot take it', { skip: withoutRedis }, async (t) => {
-  const { url, prefix } = await testRedis(t)
-  const client = new Redis(url)
-  t.teardown(() => client.disconnect())
-  const logins = createRedisLoginStore(client, prefix)
-  const state = newState()
-  await logins.start(state, login, 60)
-  const [key = ''] = await client.keys(`${prefix}*`)
-  const claim = await logins.claim(state, 'token')
-  t.equal(await client.hget(key, 'claim'), String(claim?.at.getTime()), 'the time, as it reads it')
-  await logins.release(state, 'token', 60)
-  t.equal(await client.hexists(key, 'claim'), 0)
+  t.ok((await client.ttl(keys[0] ?? '')) > 0, 'it has a ttl')
 })
 
 t.test(
-  'Redis away: every call fails at once, and works again by itself',
+  'a record that is copied to the key of another login is not found there',
+  { skip: withoutRedis },
+  async (t) => {
+    const { url, prefix } = await testRedis(t)
+    const client = new Redis(url)
+    t.teardown(() => client.disconnect())
+    const logins = createRedisLoginStore(client, prefix)
+    const [one, other] = [newState(), newState()]
+    await logins.start(one, login, 60)
+    const [key = ''] = await client.keys(`${prefix}*`)
+    await logins.start(other, login, 60)
+    const otherKey = (await client.keys(`${prefix}*`)).find((name) => name !== key) ?? ''
+    await client.copy(key, otherKey, 'REPLACE')
+    t.equal(await logins.find(other), undefined)
+  },
+)
+
+t.test(
+  'a claim of an older version is found, and cannot be released by a token',
+  { skip: withoutRedis },
+  async (t) => {
+    const { url, prefix } = await testRedis(t)
+    const client = new Redis(url)
+    t.teardown(() => client.disconnect())
+    const logins = createRedisLoginStore(client, prefix)
+    const state = newState()
+    await logins.start(state, login, 60)
+    const [key = ''] = await client.keys(`${prefix}*`)
+    const at = Date.now()
+    await client.hset(key, { claim: String(at) })
+    t.match(await logins.find(state), { claimed: true })
+    t.match(await logins.claim(state, 'token'), { won: false, at: new Date(at) })
+    await logins.release(state, 'token', 60)
+    t.match(await logins.find(state), { claimed: true })
+    // The older version releases its own claim by removing this field alone.
+    await client.hdel(key, 'claim')
+    t.match(await logins.claim(state, 'other'), { won: true })
+  },
+)
+
+t.test(
+  'a claim is written so that an older version finds it, and removed so that it no longer does',
+  { skip: withoutRedis },
+  async (t) => {
+    const { url, prefix } = await testRedis(t)
+    const client = new Redis(url)
+    t.teardown(() => client.disconnect())
+    const logins = createRedisLoginStore(client, prefix)
+    const state = newState()
+    await logins.start(state, login, 60)
+    const [key = ''] = await client.keys(`${prefix}*`)
+    const claim = await logins.claim(state, 'token')
+    t.equal(
+      await client.hget(key, 'claim'),
+      String(claim?.at.getTime()),
+      'the time, in the form that the older version reads',
+    )
+    await logins.release(state, 'token', 60)
+    t.equal(await client.hexists(key, 'claim'), 0)
+  },
+)
+
+t.test(
+  'while Redis is away every call fails within its deadline, and works again when Redis is back',
   { skip: withoutRedis },
   async (t) => {
     const server = await startRedis(t)
@@ -108,20 +124,20 @@ t.test(
     const state = newState()
     await logins.start(state, login, 60)
 
-    const refusesQuickly = async () => {
+    const failsQuickly = async () => {
       const before = performance.now()
       await t.rejects(logins.find(state), StoreUnavailable)
       await t.rejects(logins.start(newState(), login, 60), StoreUnavailable)
       await t.rejects(logins.claim(state, 'token'), StoreUnavailable)
       await t.rejects(logins.release(state, 'token', 60), StoreUnavailable)
       await t.rejects(logins.fail(state, 'token'), StoreUnavailable)
-      t.ok(performance.now() - before < 5 * 700, 'within the command deadline each')
+      t.ok(performance.now() - before < 5 * 700, 'each within the deadline of a command')
     }
     server.pause()
-    await refusesQuickly()
+    await failsQuickly()
     server.resume()
     await server.stop('SIGKILL')
-    await refusesQuickly()
+    await failsQuickly()
     await server.start()
     const until = performance.now() + 5_000
     while (performance.now() < until && (await logins.find(state).catch(() => 'away')) === 'away')

@@ -5,7 +5,7 @@ import { deadlines } from '../../src/deadlines.ts'
 import { openTestDatabase } from '../support/database.ts'
 import { patient } from '../support/deadlines.ts'
 import type { Answer, Encoding } from '../support/login-flow.ts'
-import { answeredLogin, basic, comeBack, finish, get, post, start } from '../support/login-flow.ts'
+import { basic, finish, get, loginToFinish, openCallback, post, start } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, startDoubles, startTestService } from '../support/service.ts'
@@ -19,7 +19,7 @@ const person = {
 const verifier = 'marker-verifier-marker-verifier-marker-verifier'
 
 t.test(
-  'whole logins and their failures: no secret and no person in any line, metric or error',
+  'no secret and no personal data are in any log line, metric or error of logins and their failures',
   { skip: withoutRedis },
   async (t) => {
     const redis = await startRedis(t)
@@ -49,7 +49,7 @@ t.test(
       return answer
     }
     const login = async (provider: 'yandex' | 'google' | 'mail', headers = {}) => {
-      const posted = await answeredLogin(service, provider, { person, headers })
+      const posted = await loginToFinish(service, provider, { person, headers })
       markers.add(posted.state).add(posted.code)
       return posted
     }
@@ -69,7 +69,7 @@ t.test(
         await get(service, `/api/v1/oauth/callback/${provider}?state=${good.state}&state=a&code=marker-code`),
       )
       seen(
-        await comeBack(
+        await openCallback(
           service,
           `http://127.0.0.1:3000/api/v1/oauth/callback/${provider}/x?state=${good.state}`,
         ),
@@ -106,7 +106,7 @@ t.test(
       seen(await get(service, `/api/v1/me/?access_token=${String(tokens.json.access_token)}`))
     }
 
-    // A database that fails as nobody expects, a store that is away.
+    // A database that fails in an unexpected way, and a store that is away.
     const locker = openTestDatabase(t, { url: service.database.url, poolMax: 1 })
     const unsaved = await login('google')
     const broken = await startTestService(t, {
@@ -114,13 +114,13 @@ t.test(
       doubles,
       site,
     })
-    const spoiledLogin = await answeredLogin(broken, 'google', { person })
+    const spoiledLogin = await loginToFinish(broken, 'google', { person })
     markers.add(spoiledLogin.state).add(spoiledLogin.code)
     await service.database.pool.query(
       'ALTER TABLE users ADD CONSTRAINT no_markers CHECK (email IS NULL) NOT VALID',
     )
     const failed = seen(await finish(broken, spoiledLogin))
-    t.equal(failed.status, 500, 'an error that nobody expects')
+    t.equal(failed.status, 500, 'an unexpected error')
     await service.database.pool.query('ALTER TABLE users DROP CONSTRAINT no_markers')
 
     redis.pause()
@@ -134,22 +134,22 @@ t.test(
 
     t.ok(errors.length > 50, `${errors.length} errors`)
     t.ok(markers.size > 60, `${markers.size} markers`)
-    for (const { status, text } of errors) t.notOk(holds(text, markers), `an error ${status}: ${text}`)
+    for (const { status, text } of errors) t.notOk(markerIn(text, markers), `an error ${status}: ${text}`)
     t.ok(service.log.length > 100, `${service.log.length} lines`)
     for (const line of [...service.log, ...broken.log]) {
-      const held = holds(line, markers)
-      if (held !== undefined) t.fail(`${held} in ${line}`)
+      const found = markerIn(line, markers)
+      if (found !== undefined) t.fail(`${found} in ${line}`)
     }
     for (const { metrics } of [service, broken]) {
       const text = await metrics.registry.metrics()
       t.match(text, /logins_finished_total\{/)
-      t.equal(holds(text, markers), undefined)
+      t.equal(markerIn(text, markers), undefined)
       for (const label of [site.id, redirectUrl, new URL(redirectUrl).host]) t.notMatch(text, label)
     }
   },
 )
 
-t.test('a provider that repeats in its refusal whatever it was sent', async (t) => {
+t.test('the log has no secret of an error response that repeats everything that was sent', async (t) => {
   const sent = new Set<string>()
   const basic = new Set<string>()
   const repeat = async (request: IncomingMessage, response: ServerResponse) => {
@@ -161,7 +161,7 @@ t.test('a provider that repeats in its refusal whatever it was sent', async (t) 
     const credentials = request.headers.authorization?.replace(/^\w+ /, '')
     if (/^basic /i.test(request.headers.authorization ?? '')) basic.add(credentials ?? '')
     else if (credentials !== undefined) sent.add(credentials)
-    // Short enough to be logged whole.
+    // Short enough to be logged in full.
     const description = `refused: ${[...sent, ...basic].join(' ')}`
     response.writeHead(400, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ error: 'invalid_request', error_description: description }))
@@ -181,23 +181,23 @@ t.test('a provider that repeats in its refusal whatever it was sent', async (t) 
     for (const name of names) {
       sent.clear()
       basic.clear()
-      const answer = await finish(service, await answeredLogin(service, name))
+      const answer = await finish(service, await loginToFinish(service, name))
       t.equal(answer.status, 502, answer.text)
       t.ok(sent.size + basic.size >= (endpoint === 'TOKEN' ? 3 : 1), `${name} was sent its secrets`)
-      t.equal(holds(answer.text, sent), undefined)
+      t.equal(markerIn(answer.text, sent), undefined)
       t.ok(
         service.log.some((line) => line.includes('refused:')),
-        'its words stand in the log',
+        'the log has the words of the provider',
       )
       for (const line of service.log) {
-        t.equal(holds(line, sent), undefined, line)
-        t.equal(holds(line, basic), undefined, line)
+        t.equal(markerIn(line, sent), undefined, line)
+        t.equal(markerIn(line, basic), undefined, line)
       }
     }
   }
 })
 
-/** Characters that nobody sees, or that change how a line is read. */
+/** Characters that are invisible, or that change how a line is displayed. */
 const unprintable = [
   '\u0007',
   '\u001b[2J',
@@ -210,19 +210,19 @@ const unprintable = [
   '\u2029',
   '\ufeff',
 ]
-const addresses = [
+const emails = [
   'ada@mail.example',
   'Ада.Л@почта.рф',
   'a+b@[192.0.2.1]',
   'grace%40mail.example',
   '"g h"@mail.example',
 ]
-const words = `denied${unprintable.join('x')} for <${addresses.join('>, ')}> ${'again '.repeat(500)}`
+const words = `denied${unprintable.join('x')} for <${emails.join('>, ')}> ${'again '.repeat(500)}`
 
-t.test('a provider’s own words in the log: one short line, and nobody’s address', async (t) => {
+t.test('the words of a provider are logged in one short line without any email', async (t) => {
   const service = await startTestService(t)
-  const said = (line: string | undefined) => {
-    t.match(line, 'denied', 'its words stand in the log')
+  const isHarmless = (line: string | undefined) => {
+    t.match(line, 'denied', 'the log has the words of the provider')
     t.ok((line?.length ?? 0) < 2_000, 'bounded')
     t.notMatch(line, /[\u007f-\u009f\u200b\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff]|\\u00[01]/)
     for (const word of ['ada', 'Ада', 'a+b', 'grace', 'mail.example', 'почта']) t.notMatch(line, word)
@@ -236,19 +236,19 @@ t.test('a provider’s own words in the log: one short line, and nobody’s addr
     error_description: `${state} ${words}`,
   })
   t.equal((await get(service, `/api/v1/oauth/callback/yandex?${query.toString()}`)).status, 303)
-  said(find('provider refused'))
+  isHarmless(find('provider refused'))
   t.notMatch(find('provider refused'), state)
 
   for (const endpoint of ['token', 'userinfo'] as const) {
     const body = JSON.stringify({ error: 'invalid_request', error_description: words })
     service.doubles.yandex.answer(endpoint, { status: 400, body }, 1)
-    t.equal((await finish(service, await answeredLogin(service))).status, 502)
-    said(find(`yandex ${endpoint}`))
+    t.equal((await finish(service, await loginToFinish(service))).status, 502)
+    isHarmless(find(`yandex ${endpoint}`))
   }
 })
 
-/** The first marker that stands in a text, as it is or in one of the encodings of the web. */
-function holds(text: string, markers: ReadonlySet<string>): string | undefined {
+/** The first marker that a text contains, as it is or in one of the encodings of the web. */
+function markerIn(text: string, markers: ReadonlySet<string>): string | undefined {
   return [...markers].find((marker) =>
     [marker, encodeURIComponent(marker), JSON.stringify(marker).slice(1, -1)].some((form) =>
       text.includes(form),

@@ -7,7 +7,7 @@ import { addSite, updateSite } from '../../src/sites/manage.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer, ProviderName } from '../support/login-flow.ts'
-import { answeredLogin, basic, finish, post, start, text } from '../support/login-flow.ts'
+import { basic, finish, loginToFinish, post, start, text } from '../support/login-flow.ts'
 import { publicUrl, redirectUrl, registerSite, startDoubles, startTestService } from '../support/service.ts'
 
 const path = '/api/v1/oauth/authorize-url/'
@@ -28,7 +28,7 @@ const encoded = (credentials: string, scheme = 'Basic') => ({
   authorization: `${scheme} ${Buffer.from(credentials).toString('base64')}`,
 })
 
-t.test('the answer holds state and authorize_url and nothing else', async (t) => {
+t.test('the response has state and authorize_url and nothing else', async (t) => {
   const answer = await ask()
   t.equal(answer.status, 200)
   t.strictSame(Object.keys(answer.json).toSorted(), ['authorize_url', 'state'])
@@ -47,7 +47,7 @@ t.test('the answer holds state and authorize_url and nothing else', async (t) =>
   ])
 })
 
-t.test('what each provider is asked', async (t) => {
+t.test('each provider gets the parameters of its own authorization request', async (t) => {
   const asked = async (provider: ProviderName, fields: Record<string, string>) => {
     const { authorizeUrl } = await start(service, provider, fields)
     t.ok(await service.doubles[provider].consent(authorizeUrl), 'the provider takes it')
@@ -73,7 +73,7 @@ t.test('what each provider is asked', async (t) => {
     })
 })
 
-t.test('the provider gets the verifier of the challenge, and only at its token endpoint', async (t) => {
+t.test('the verifier of the challenge is sent to the provider, only at its token endpoint', async (t) => {
   for (const provider of ['yandex', 'google', 'mail'] as const) {
     const { requests } = service.doubles[provider]
     const { state, authorizeUrl } = await start(service, provider)
@@ -100,7 +100,7 @@ t.test('the provider gets the verifier of the challenge, and only at its token e
 t.test('with PKCE off for a provider there is no challenge and no verifier', async (t) => {
   const doubles = await startDoubles(t)
   const plain = await startTestService(t, { doubles, env: { YANDEX_PKCE: 'off' } })
-  const login = await answeredLogin(plain)
+  const login = await loginToFinish(plain)
   t.equal((await finish(plain, login)).status, 200)
   t.notMatch(JSON.stringify(doubles.yandex.requests), /code_verifier/)
   t.notMatch((await start(plain)).authorizeUrl, /code_challenge/)
@@ -150,7 +150,7 @@ const refusals: readonly [string, Record<string, string>, ExpectedProblem, RegEx
     /login_hint/,
   ],
   [
-    'an unknown provider is told the ones that there are',
+    'an unknown provider (the problem lists the known ones)',
     { provider: 'vk' },
     { status: 400, type: 'unknown-provider', error: 'invalid_request' },
     /yandex, google, mail/,
@@ -162,7 +162,7 @@ const refusals: readonly [string, Record<string, string>, ExpectedProblem, RegEx
     /lower case/,
   ],
   [
-    'a name that every object has, which finds nothing',
+    'a name that every object has',
     { provider: '__proto__' },
     { status: 400, type: 'unknown-provider', error: 'invalid_request' },
     /yandex/,
@@ -181,19 +181,19 @@ const refusals: readonly [string, Record<string, string>, ExpectedProblem, RegEx
   ],
 ]
 for (const [name, fields, expected, detail] of refusals)
-  t.test(`refused: ${name}`, async (t) => {
+  t.test(`a start is answered with a problem: ${name}`, async (t) => {
     const answer = await ask(fields)
     expectProblem(t, answer, expected)
     t.match(answer.json.detail, detail)
   })
 
-t.test('the misnamed parameter is told its right name', async (t) => {
+t.test('a misnamed parameter is answered with its right name', async (t) => {
   const answer = await post(service, path, { provider: 'yandex', client_redirect_uri: redirectUrl })
   expectProblem(t, answer, { status: 400, type: 'misnamed-parameter', error: 'invalid_request' })
   t.match(answer.json.detail, /client_redirect_uri.*client_redirect_url/)
 })
 
-t.test('a provider that is known but not configured', async (t) => {
+t.test('a provider that is not configured is answered with the ones that are', async (t) => {
   const { doubles, database, site } = service
   const env = { MAIL_CLIENT_ID: '', MAIL_CLIENT_SECRET: '' }
   const fewer = await startTestService(t, { doubles, database, site, env })
@@ -213,15 +213,15 @@ const differences: readonly [string, string, RegExp][] = [
   ['fragment', 'https://client.example/oauth/return#top', /after the question mark/],
 ]
 for (const [name, url, word] of differences)
-  t.test(`the kind of difference is named: ${name}`, async (t) => {
+  t.test(`an unregistered URL is answered with its difference: ${name}`, async (t) => {
     const expected = { status: 400, type: 'redirect-url-differs', error: 'invalid_request' } as const
     const strange = await ask({ client_redirect_url: url })
     expectProblem(t, strange, expected)
     t.match(strange.json.detail, word)
-    t.notMatch(strange.text, redirectUrl, 'nobody learns what is registered by asking')
+    t.notMatch(strange.text, redirectUrl, 'the registered URL is not shown')
     const foreign = await ask({ client_redirect_url: url }, basic(other))
     expectProblem(t, foreign, expected)
-    t.notMatch(foreign.text, redirectUrl, "nor by another site's secret")
+    t.notMatch(foreign.text, redirectUrl, "nor with another site's secret")
     const own = await ask({ client_redirect_url: url }, basic(service.site))
     expectProblem(t, own, expected)
     t.match(own.json.detail, `registered for your site: ${redirectUrl}`)
@@ -237,7 +237,7 @@ const accepted: readonly [string, Record<string, string>][] = [
   ['another scheme is none of ours', { authorization: 'Bearer abc' }],
 ]
 for (const [name, headers] of accepted)
-  t.test(`credentials that pass: ${name}`, async (t) => {
+  t.test(`a start with credentials succeeds: ${name}`, async (t) => {
     t.equal((await ask({}, headers)).status, 200)
   })
 
@@ -254,13 +254,13 @@ const refused: readonly [string, Record<string, string>, ExpectedProblem][] = [
   ["another site's", basic(other), { status: 400, type: 'site-mismatch', error: 'invalid_grant' }],
 ]
 for (const [name, headers, expected] of refused)
-  t.test(`credentials that do not: ${name}`, async (t) => {
+  t.test(`a start with credentials fails: ${name}`, async (t) => {
     const answer = await ask({}, headers)
     expectProblem(t, answer, expected)
     t.notMatch(answer.text, service.site.secret)
   })
 
-t.test('a site that requires its secret', async (t) => {
+t.test('a site that requires its secret starts a login only with it', async (t) => {
   const url = { client_redirect_url: guarded }
   const required = { status: 401, type: 'secret-required', error: 'invalid_client' } as const
   expectProblem(t, await ask(url), required)
@@ -269,7 +269,7 @@ t.test('a site that requires its secret', async (t) => {
   t.equal((await ask(url, basic(guardedSite))).status, 200)
 })
 
-t.test('a disabled site, and a provider that is not for it', async (t) => {
+t.test('a disabled site, and a provider that the site may not use, start no login', async (t) => {
   const url = 'https://changing.example/return'
   const site = { name: 'changing', redirectUrls: [url], providers: ['mail', 'google'], disabled: true }
   const { id } = await addSite(service.database, site, rules)
@@ -286,7 +286,7 @@ t.test('a disabled site, and a provider that is not for it', async (t) => {
   t.match(answer.json.detail, /yandex/)
 })
 
-t.test('no header decides an address', async (t) => {
+t.test('no forwarding header changes a URL', async (t) => {
   const headers: OutgoingHttpHeaders = {
     host: 'evil.example',
     'x-forwarded-host': 'evil.example',
@@ -308,14 +308,14 @@ t.test('no header decides an address', async (t) => {
   t.equal(new URL(url).searchParams.get('redirect_uri'), `${publicUrl}/api/v1/oauth/callback/google`)
 })
 
-t.test('Russian where it is asked for; error_description stays ASCII', async (t) => {
+t.test('a problem is in Russian on request, and error_description stays ASCII', async (t) => {
   const answer = await ask({ provider: 'vk' }, { 'accept-language': 'ru-RU,ru;q=0.9,en;q=0.8' })
   t.match(answer.json, { title: /[а-я]/, detail: /[а-я].*yandex, google, mail/ })
   t.match(answer.json.error_description, /^[\x20-\x7e]+$/)
   t.notMatch((await ask({ provider: 'vk' }, { 'accept-language': 'de' })).text, /[а-я]/)
 })
 
-t.test('a thousand states: no two alike, every character about as often', async (t) => {
+t.test('a thousand states are all different, and each character is about as frequent', async (t) => {
   const { doubles, database, site } = service
   const unlimited = await startTestService(t, { doubles, database, site, env: { RATE_LIMIT: 'off' } })
   const states = new Set<string>()
@@ -324,12 +324,12 @@ t.test('a thousand states: no two alike, every character about as often', async 
       states.add(state)
   t.equal(states.size, 1_000)
   const counts = new Map<string, number>()
-  // The last character holds four bits only (256 = 42 × 6 + 4).
+  // The last character has four bits only (256 = 42 × 6 + 4).
   for (const state of states)
     for (const one of state.slice(0, 42)) counts.set(one, (counts.get(one) ?? 0) + 1)
   t.equal(counts.size, 64)
   const expected = 42_000 / 64
   const chiSquare = [...counts.values()].reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0)
-  // 63 degrees of freedom: above 131 once in a million runs.
+  // With 63 degrees of freedom the value exceeds 131 once in a million runs.
   t.ok(chiSquare < 131, `chi-square ${chiSquare}`)
 })

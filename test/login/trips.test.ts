@@ -3,11 +3,11 @@ import t from 'tap'
 import { openTestDatabase, testDatabase } from '../support/database.ts'
 import {
   basic,
-  comeBack,
   finish,
   get,
   locationFields,
   logIn,
+  openCallback,
   post,
   start,
   text,
@@ -16,19 +16,19 @@ import { testRedis, withoutRedis } from '../support/redis.ts'
 import { startTestService } from '../support/service.ts'
 import { startTripProxy } from '../support/trip-proxy.ts'
 
-/** The service behind counters, with everything opened and remembered that it opens and remembers once. */
-async function counted(t: Test, env: Readonly<Record<string, string>>) {
+/** Starts a service behind counters, after two logins, so that its connections are open and its caches are filled. */
+async function startCounted(t: Test, env: Readonly<Record<string, string>>) {
   const redis = await testRedis(t)
   const direct = await testDatabase(t)
   const redisTrips = await startTripProxy(t, redis.url, /\r\nxadd\r\n/i)
   const sqlTrips = await startTripProxy(t, direct.url)
-  // One connection, so that none is opened while we count.
+  // One connection, so that none is opened during the count.
   const database = openTestDatabase(t, { url: sqlTrips.through(direct.url), poolMax: 1 })
   const service = await startTestService(t, {
     database: { ...database, url: direct.url },
     redis: { ...redis, url: redisTrips.through(redis.url) },
     env,
-    // However slow the machine is, no site is asked for again while we count.
+    // Sites stay cached however slow the machine is, so that none is read during the count.
     siteKept: 600_000,
   })
   const { requests } = service.doubles.yandex
@@ -45,18 +45,18 @@ async function counted(t: Test, env: Readonly<Record<string, string>>) {
   return { service, take }
 }
 
-// The history of logins is written by the way (`history`): nobody waits for it.
+// `history` counts the writes of the history of logins, for which no request waits.
 for (const limit of ['off', 'on'] as const)
   t.test(
-    `trips of one login, counted at the servers; rate limits ${limit}`,
+    `each request of a login makes no more round trips than it should; rate limits ${limit}`,
     { skip: withoutRedis },
     async (t) => {
-      const { service, take } = await counted(t, { RATE_LIMIT: limit })
+      const { service, take } = await startCounted(t, { RATE_LIMIT: limit })
       const more = limit === 'on' ? 1 : 0
       const { authorizeUrl } = await start(service)
       t.strictSame(await take(), { redis: 1 + more, history: 1, sql: 0, provider: 0 }, 'start')
 
-      const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl))
+      const back = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl))
       t.strictSame(await take(), { redis: 2 + more, history: 1, sql: 0, provider: 0 }, 'callback')
 
       const finished = await finish(service, locationFields(back))
@@ -78,62 +78,90 @@ for (const limit of ['off', 'on'] as const)
     },
   )
 
-t.test('trips of what goes otherwise', { skip: withoutRedis }, async (t) => {
-  const { service, take } = await counted(t, { RATE_LIMIT: 'off' })
-  const headers = basic(service.site)
-  const begin = async () => {
-    const { authorizeUrl } = await start(service, 'yandex', {}, headers)
-    t.strictSame(await take(), { redis: 1, history: 1, sql: 0, provider: 0 }, 'a proved start costs no more')
-    const back = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl))
+t.test(
+  'a released, a repeated and an unknown login make no more round trips than they should',
+  { skip: withoutRedis },
+  async (t) => {
+    const { service, take } = await startCounted(t, { RATE_LIMIT: 'off' })
+    const headers = basic(service.site)
+    const loginFields = async () => {
+      const { authorizeUrl } = await start(service, 'yandex', {}, headers)
+      t.strictSame(
+        await take(),
+        { redis: 1, history: 1, sql: 0, provider: 0 },
+        'a start with credentials makes no more',
+      )
+      const back = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl))
+      await take()
+      return locationFields(back)
+    }
+    const released = await loginFields()
+    service.doubles.yandex.answer('token', { status: 429, headers: { 'retry-after': '1' }, body: '{}' }, 1)
+    t.equal((await finish(service, released, headers)).status, 503)
+    t.strictSame(await take(), { redis: 3, history: 1, sql: 0, provider: 1 }, 'one more for the release')
+
+    await new Promise((resolve) => setTimeout(resolve, 1_050))
+    t.equal((await finish(service, released, headers)).status, 200)
     await take()
-    return locationFields(back)
-  }
-  const released = await begin()
-  service.doubles.yandex.answer('token', { status: 429, headers: { 'retry-after': '1' }, body: '{}' }, 1)
-  t.equal((await finish(service, released, headers)).status, 503)
-  t.strictSame(await take(), { redis: 3, history: 1, sql: 0, provider: 1 }, 'one more to release')
+    t.equal((await finish(service, released, headers)).status, 200)
+    t.strictSame(await take(), { redis: 2, history: 1, sql: 1, provider: 0 }, 'a repeat with credentials')
+    t.equal((await finish(service, released)).status, 400)
+    t.strictSame(await take(), { redis: 2, history: 1, sql: 1, provider: 0 }, 'a repeat without credentials')
 
-  await new Promise((resolve) => setTimeout(resolve, 1_050))
-  t.equal((await finish(service, released, headers)).status, 200)
-  await take()
-  t.equal((await finish(service, released, headers)).status, 200)
-  t.strictSame(await take(), { redis: 2, history: 1, sql: 1, provider: 0 }, 'a proved repeat')
-  t.equal((await finish(service, released)).status, 400)
-  t.strictSame(await take(), { redis: 2, history: 1, sql: 1, provider: 0 }, 'an unproved one')
+    for (const state of ['x', 'x'.repeat(44), '*'.repeat(43)])
+      t.equal((await finish(service, { provider: 'yandex', state, code: 'c' })).status, 400)
+    t.strictSame(
+      await take(),
+      { redis: 0, history: 0, sql: 0, provider: 0 },
+      'a malformed state is not looked up',
+    )
+    t.equal((await finish(service, { provider: 'yandex', state: 'A'.repeat(43), code: 'c' })).status, 400)
+    t.strictSame(await take(), { redis: 1, history: 0, sql: 0, provider: 0 }, 'an unknown state')
+  },
+)
 
-  for (const state of ['x', 'x'.repeat(44), '*'.repeat(43)])
-    t.equal((await finish(service, { provider: 'yandex', state, code: 'c' })).status, 400)
-  t.strictSame(
-    await take(),
-    { redis: 0, history: 0, sql: 0, provider: 0 },
-    'what cannot be a state is asked of nobody',
-  )
-  t.equal((await finish(service, { provider: 'yandex', state: 'A'.repeat(43), code: 'c' })).status, 400)
-  t.strictSame(await take(), { redis: 1, history: 0, sql: 0, provider: 0 }, 'an unknown state')
-})
+t.test(
+  'rate limits add one round trip, however many counters there are',
+  { skip: withoutRedis },
+  async (t) => {
+    const { service, take } = await startCounted(t, {})
+    const headers = basic(service.site)
+    const { accessToken, refreshToken } = await logIn(service)
+    await start(service, 'yandex', {}, headers)
+    await take()
+    const send = (path: string, fields: Readonly<Record<string, string>>, as = headers) =>
+      post(service, `/api/v1/oauth/${path}/`, fields, { headers: as })
+    const authorization = `Bearer ${accessToken}`
 
-t.test('limits add one trip, however many count', { skip: withoutRedis }, async (t) => {
-  const { service, take } = await counted(t, {})
-  const headers = basic(service.site)
-  const { accessToken, refreshToken } = await logIn(service)
-  await start(service, 'yandex', {}, headers)
-  await take()
-  const send = (path: string, fields: Readonly<Record<string, string>>, as = headers) =>
-    post(service, `/api/v1/oauth/${path}/`, fields, { headers: as })
-  const authorization = `Bearer ${accessToken}`
-
-  await start(service, 'yandex', { user_ip: '192.0.2.1' }, headers)
-  t.strictSame(
-    await take(),
-    { redis: 2, history: 1, sql: 0, provider: 0 },
-    'a start by site and by its visitor',
-  )
-  t.equal((await send('introspect', { token: accessToken })).status, 200)
-  t.strictSame(await take(), { redis: 1, history: 0, sql: 1, provider: 0 }, 'by site and by session')
-  t.equal((await get(service, '/api/v1/me/sessions/', { authorization })).status, 200)
-  t.strictSame(await take(), { redis: 1, history: 0, sql: 1, provider: 0 }, 'by session')
-  t.equal((await send('introspect', { token: 'junk' })).status, 200)
-  t.strictSame(await take(), { redis: 0, history: 0, sql: 0, provider: 0 }, 'junk is not even counted')
-  t.equal((await send('revoke', { token: refreshToken }, {})).status, 200)
-  t.strictSame(await take(), { redis: 1, history: 0, sql: 1, provider: 0 }, 'by site and address')
-})
+    await start(service, 'yandex', { user_ip: '192.0.2.1' }, headers)
+    t.strictSame(
+      await take(),
+      { redis: 2, history: 1, sql: 0, provider: 0 },
+      'a start, counted by site and by visitor',
+    )
+    t.equal((await send('introspect', { token: accessToken })).status, 200)
+    t.strictSame(
+      await take(),
+      { redis: 1, history: 0, sql: 1, provider: 0 },
+      'an introspection, counted by site and by session',
+    )
+    t.equal((await get(service, '/api/v1/me/sessions/', { authorization })).status, 200)
+    t.strictSame(
+      await take(),
+      { redis: 1, history: 0, sql: 1, provider: 0 },
+      'a question about own sessions, counted by session',
+    )
+    t.equal((await send('introspect', { token: 'junk' })).status, 200)
+    t.strictSame(
+      await take(),
+      { redis: 0, history: 0, sql: 0, provider: 0 },
+      'a token that is none is not counted',
+    )
+    t.equal((await send('revoke', { token: refreshToken }, {})).status, 200)
+    t.strictSame(
+      await take(),
+      { redis: 1, history: 0, sql: 1, provider: 0 },
+      'a revocation, counted by site and by IP',
+    )
+  },
+)

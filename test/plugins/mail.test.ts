@@ -42,7 +42,7 @@ await t.test('Mail', async (t) => {
   await t.test('refusals with any status', async (t) => {
     for (const status of [200, 400, 401] as const) {
       double.switches.errorStatus = status
-      const grant = { code: 'never-seen', redirectUri, nonce: 'n', kept: {} }
+      const grant = { code: 'never-seen', redirectUri, nonce: 'n', callbackParameters: {} }
       t.match(
         await failureOf(identify(served, grant)),
         { kind: 'invalid_grant', codeUnspent: false },

@@ -71,7 +71,7 @@ await t.test('Yandex', async (t) => {
 
   await t.test('other words for a bad code and a bad client', async (t) => {
     double.switches.unknownCode = 'invalid_grant'
-    const grant = { code: 'never-seen', redirectUri, nonce: 'n', kept: {} }
+    const grant = { code: 'never-seen', redirectUri, nonce: 'n', callbackParameters: {} }
     t.match(await failureOf(identify(served, grant)), { kind: 'invalid_grant' })
     double.switches.invalidClientStatus = 401
     double.switches.forgetClient = true

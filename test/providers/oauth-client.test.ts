@@ -13,7 +13,7 @@ const grant: AuthorizationGrant = {
   redirectUri: 'https://login.example/callback?a=b',
   nonce: 'n',
   codeVerifier: 'v'.repeat(43),
-  kept: {},
+  callbackParameters: {},
 }
 
 interface Received {

@@ -17,7 +17,7 @@ await t.test('a provider whose ways are all different needs its own file only', 
     title: { ru: 'Один', en: 'One' },
     jurisdiction: 'other',
     callbackMethod: 'POST',
-    keeps: { device_id: 'required' },
+    callbackParameters: { device_id: 'required' },
     defaults: {
       authorizeUrl: `${double.origin}/authorize`,
       tokenUrl: `${double.origin}/token`,
@@ -31,7 +31,10 @@ await t.test('a provider whose ways are all different needs its own file only', 
       authorizeUrl: (request) => client.authorizeUrl(request, { display: 'page' }),
       async identify(grant, signal) {
         const { accessToken } = await client.exchange(grant, signal)
-        const headers = { authorization: `OAuth ${accessToken}`, 'x-device': grant.kept.device_id ?? 'none' }
+        const headers = {
+          authorization: `OAuth ${accessToken}`,
+          'x-device': grant.callbackParameters.device_id ?? 'none',
+        }
         const person = await client.profile({ accessToken, headers }, signal)
         return normalizeProfile({ subject: person.id, name: [], login: [], email: [] })
       },
@@ -45,12 +48,12 @@ await t.test('a provider whose ways are all different needs its own file only', 
   t.match(served.adapter, {
     name: 'one',
     callbackMethod: 'POST',
-    keeps: { device_id: 'required' },
+    callbackParameters: { device_id: 'required' },
     issuer: 'https://one.example',
     jurisdiction: 'other',
   })
   const grant = await consented(served, double, { person: { id: '7' } })
-  t.equal((await identify(served, { ...grant, kept: { device_id: 'phone' } })).subject, '7')
+  t.equal((await identify(served, { ...grant, callbackParameters: { device_id: 'phone' } })).subject, '7')
   t.equal(double.requests.at(-1)?.headers['x-device'], 'phone')
 })
 
@@ -77,7 +80,9 @@ await t.test('only a ProviderFailure leaves an adapter', async (t) => {
   const double = await startYandexDouble({ redirectUris: [redirectUri] })
   t.teardown(() => double.close())
   const served = await serve(t, broken, double, { env: { ONE_CLIENT_ID: 'a', ONE_CLIENT_SECRET: 'b' } })
-  const failure = await failureOf(identify(served, { code: 'c', redirectUri, nonce: 'n', kept: {} }))
+  const failure = await failureOf(
+    identify(served, { code: 'c', redirectUri, nonce: 'n', callbackParameters: {} }),
+  )
   t.match(failure, { kind: 'invalid_response', codeUnspent: false, cause: TypeError })
 })
 
@@ -95,7 +100,7 @@ await t.test('a provider that hangs opens its own guard; junk codes do not', asy
     guard: { pause: 400 },
   })
   const finish = (code: string) =>
-    served.guard.execute(() => identify(served, { code, redirectUri, nonce: 'n', kept: {} }))
+    served.guard.execute(() => identify(served, { code, redirectUri, nonce: 'n', callbackParameters: {} }))
   for (let junk = 0; junk < 20; junk++) t.match(await failureOf(finish('junk')), { kind: 'invalid_grant' })
   t.equal(served.guard.state, 'closed')
 
@@ -127,7 +132,9 @@ await t.test('closing the application ends its connections, and requests that ha
   const adapter = registry.get('yandex')?.adapter
   if (adapter === undefined) throw new Error('not registered')
   double.fault('token', 'hang')
-  const hanging = failureOf(identify({ adapter }, { code: 'c', redirectUri, nonce: 'n', kept: {} }))
+  const hanging = failureOf(
+    identify({ adapter }, { code: 'c', redirectUri, nonce: 'n', callbackParameters: {} }),
+  )
   await new Promise((resolve) => setTimeout(resolve, 50))
   const started = performance.now()
   await app.close()

@@ -96,7 +96,7 @@ export async function consented(
   const callback = new URL(await double.consent(url.href, options))
   const code = callback.searchParams.get('code')
   if (code === null) throw new Error(`The double sent no code: ${callback.search}`)
-  return { code, redirectUri, nonce, kept: {}, ...(adapter.pkce && { codeVerifier: verifier }) }
+  return { code, redirectUri, nonce, callbackParameters: {}, ...(adapter.pkce && { codeVerifier: verifier }) }
 }
 
 /** S256 of RFC 7636 §4.2. */

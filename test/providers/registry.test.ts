@@ -8,7 +8,7 @@ const adapter = (name: string): ProviderAdapter => ({
   title: { ru: name, en: name },
   jurisdiction: 'other',
   callbackMethod: 'GET',
-  keeps: {},
+  callbackParameters: {},
   pkce: true,
   authorizeUrl: () => new URL('https://provider.example/'),
   identify: async () => ({ subject: '1', name: null, login: null, email: null, emailVerified: null }),

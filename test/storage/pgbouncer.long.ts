@@ -4,7 +4,7 @@ import type { Environment } from '../../src/config/config.ts'
 import { migrate } from '../../src/storage/migrate.ts'
 import { failed, runCli, strictEnv } from '../cli/run-cli.ts'
 import { openTestDatabase } from '../support/database.ts'
-import { answeredLogin, finish, get, post, text } from '../support/login-flow.ts'
+import { finish, get, loginToFinish, post, text } from '../support/login-flow.ts'
 import { emptyFolder, freePorts, run } from '../support/npm-start.ts'
 import { startPgBouncer, withoutPgBouncer } from '../support/pgbouncer.ts'
 import type { PostgresServer } from '../support/postgres-server.ts'
@@ -63,7 +63,7 @@ t.test(
     const began = Date.now()
     await Promise.all(
       Array.from({ length: logins }, async (_, index) => {
-        const login = await answeredLogin(service, 'yandex', { person: { id: String(1_000 + index) } })
+        const login = await loginToFinish(service, 'yandex', { person: { id: String(1_000 + index) } })
         let pair = await finish(service, login)
         t.equal(pair.status, 200, pair.text)
         for (let n = 0; n < 2; n++) {

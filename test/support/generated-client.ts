@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
-import { comeBack, get, locationFields } from './login-flow.ts'
+import { get, locationFields, openCallback } from './login-flow.ts'
 import { end } from './process.ts'
 import type { TestService } from './service.ts'
 import { registerSite, startTestService } from './service.ts'
@@ -109,7 +109,7 @@ export async function conversation(
 
 /** The person allows it. @returns the code that the site's page gets */
 async function consent(service: TestService, authorizeUrl: string): Promise<string> {
-  const answer = await comeBack(service, await service.doubles.yandex.consent(authorizeUrl))
+  const answer = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl))
   return Object.fromEntries(locationFields(answer)).code ?? ''
 }
 

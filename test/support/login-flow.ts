@@ -2,7 +2,7 @@ import type { ConsentOptions } from '../../sandbox/doubles/consent.ts'
 import type { TestService } from './service.ts'
 import { redirectUrl } from './service.ts'
 
-/** What a login needs of a service: where it is, and the doubles that play the person's part. */
+/** What a login needs of a service: its URL, and the doubles, which also act for the person. */
 export type FlowService = Pick<TestService, 'url' | 'doubles'> & {
   readonly config: Pick<TestService['config'], 'publicUrl'>
 }
@@ -13,10 +13,10 @@ export type ProviderName = keyof TestService['doubles']
 /** A form in one of the encodings that the service takes. */
 export type Encoding = 'urlencoded' | 'multipart' | 'json'
 
-/** Fields in order, repeated as often as they are listed. */
+/** Fields in their order; a name may occur more than once. */
 export type Fields = readonly (readonly [string, string])[]
 
-/** What came back over HTTP; `body` is whatever JSON or text it was. */
+/** An HTTP response, read; `json` is empty where the body is no JSON object. */
 export interface Answer {
   readonly status: number
   readonly headers: Headers
@@ -44,7 +44,7 @@ export async function post(
     body = new URLSearchParams(entries.map(([name, value]): [string, string] => [name, value])).toString()
     headers.set('content-type', options.contentType ?? 'application/x-www-form-urlencoded')
   }
-  return answered(await fetch(service.url + path, { method: 'POST', headers, body, redirect: 'manual' }))
+  return readResponse(await fetch(service.url + path, { method: 'POST', headers, body, redirect: 'manual' }))
 }
 
 function isList(fields: Fields | Readonly<Record<string, string>>): fields is Fields {
@@ -57,11 +57,11 @@ export async function get(
   path: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
-  return answered(await fetch(service.url + path, { headers, redirect: 'manual' }))
+  return readResponse(await fetch(service.url + path, { headers, redirect: 'manual' }))
 }
 
-/** Reads an answer whole. */
-export async function answered(response: Response): Promise<Answer> {
+/** Reads a response to its end. */
+export async function readResponse(response: Response): Promise<Answer> {
   const text = await response.text()
   const json: unknown = /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : {}
   return {
@@ -77,14 +77,14 @@ export function basic(site: { readonly id: string; readonly secret: string }): R
   return { authorization: `Basic ${Buffer.from(`${site.id}:${site.secret}`).toString('base64')}` }
 }
 
-/** A string member of a JSON answer. */
+/** A string member of a JSON response. */
 export function text(answer: Answer, member: string): string {
   const value = answer.json[member]
   if (typeof value !== 'string') throw new Error(`no ${member} in ${answer.status} ${answer.text}`)
   return value
 }
 
-/** Request 1 of the guide. */
+/** Request 1 of the guide: starts a login. */
 export async function start(
   service: FlowService,
   provider: ProviderName = 'yandex',
@@ -97,13 +97,13 @@ export async function start(
   return { state: text(answer, 'state'), authorizeUrl: text(answer, 'authorize_url') }
 }
 
-/** The browser's way back: the callback URL as the provider made it, at the address where the service listens. */
-export async function comeBack(
+/** Opens the callback URL that the provider made, at the address where the service listens. */
+export async function openCallback(
   service: FlowService,
   callbackUrl: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
-  // Cut off, not parsed and put together again: the code must stay as the provider wrote it.
+  // Cut off rather than parsed and rebuilt, so that the code stays as the provider wrote it.
   return get(service, callbackUrl.slice(service.config.publicUrl.length), headers)
 }
 
@@ -114,8 +114,8 @@ export function locationFields(answer: Answer): [string, string][] {
   return [...new URL(location).searchParams]
 }
 
-/** Start, consent and callback: what a site's backend has to post. */
-export async function answeredLogin(
+/** Start, consent and callback of a login. @returns what the backend of a site then posts to finish it */
+export async function loginToFinish(
   service: FlowService,
   provider: ProviderName = 'yandex',
   options: ConsentOptions & {
@@ -124,12 +124,12 @@ export async function answeredLogin(
   } = {},
 ): Promise<{ provider: string; state: string; code: string }> {
   const { state, authorizeUrl } = await start(service, provider, options.fields, options.headers)
-  const answer = await comeBack(service, await service.doubles[provider].consent(authorizeUrl, options))
-  const fields = Object.fromEntries(locationFields(answer))
+  const redirect = await openCallback(service, await service.doubles[provider].consent(authorizeUrl, options))
+  const fields = Object.fromEntries(locationFields(redirect))
   return { provider, state, code: fields.code ?? '' }
 }
 
-/** Request 2 of the guide. */
+/** Request 2 of the guide: finishes a login. */
 export function finish(
   service: FlowService,
   fields: Fields | Readonly<Record<string, string>>,
@@ -138,12 +138,12 @@ export function finish(
   return post(service, '/api/v1/oauth/authorize/', fields, { headers })
 }
 
-/** A whole login. */
+/** A whole login. @returns its tokens */
 export async function logIn(
   service: FlowService,
   provider: ProviderName = 'yandex',
   options: ConsentOptions = {},
 ): Promise<{ accessToken: string; refreshToken: string }> {
-  const answer = await finish(service, await answeredLogin(service, provider, options))
+  const answer = await finish(service, await loginToFinish(service, provider, options))
   return { accessToken: text(answer, 'access_token'), refreshToken: text(answer, 'refresh_token') }
 }

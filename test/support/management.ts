@@ -5,7 +5,7 @@ import { createHealth } from '../../src/health.ts'
 import { createManagement } from '../../src/management.ts'
 import { loginsTried } from '../../src/try-redis.ts'
 import type { Answer } from './login-flow.ts'
-import { answered } from './login-flow.ts'
+import { readResponse } from './login-flow.ts'
 import type { TestService, TestServiceOptions } from './service.ts'
 import { startTestService } from './service.ts'
 
@@ -74,7 +74,7 @@ export async function startTestManagement(
         },
         ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       })
-      return answered(response)
+      return readResponse(response)
     },
     audited() {
       const lines = service.log.slice(seen).map((line): Record<string, unknown> => JSON.parse(line))

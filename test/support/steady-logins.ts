@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type t from 'tap'
 import type { Answer } from './login-flow.ts'
-import { basic, comeBack, finish, locationFields, post, text } from './login-flow.ts'
+import { basic, finish, locationFields, openCallback, post, text } from './login-flow.ts'
 import { eventually } from './process.ts'
 import type { TestService } from './service.ts'
 import { redirectUrl } from './service.ts'
@@ -70,7 +70,7 @@ async function logIn(service: TestService): Promise<SteadyLogin> {
   if (started.status !== 200) return ended('start', started)
   const callbackUrl = await service.doubles.yandex.consent(text(started, 'authorize_url'))
   asked = performance.now()
-  const back = await comeBack(service, callbackUrl)
+  const back = await openCallback(service, callbackUrl)
   if (back.status !== 303) return ended('callback', back)
   asked = performance.now()
   return ended('finish', await finish(service, locationFields(back), headers))

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { answeredLogin, finish, get, logIn, post, start, text } from '../support/login-flow.ts'
+import { finish, get, logIn, loginToFinish, post, start, text } from '../support/login-flow.ts'
 import type { TestManagement } from '../support/management.ts'
 import { startTestManagement } from '../support/management.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
@@ -46,10 +46,10 @@ t.test('after a deletion nothing of the person is left anywhere', { skip: withou
   // Whatever else leaves traces: a login given up, failed and refused ones, a hint, searches, an export.
   await start(service, 'yandex', { login_hint: planted.email })
   const { yandex } = service.doubles
-  await answeredLogin(service, 'yandex', person)
+  await loginToFinish(service, 'yandex', person)
   for (const fault of ['503-html', '200-html'] as const) {
     yandex.fault('userinfo', fault, 2)
-    await finish(service, await answeredLogin(service, 'yandex', person))
+    await finish(service, await loginToFinish(service, 'yandex', person))
   }
   yandex.fault('userinfo', undefined)
   await post(service, '/api/v1/oauth/authorize-url/', {
@@ -127,7 +127,7 @@ t.test('logins and deletions of one person at once leave nothing half done', asy
   const { admin, service } = await startTestManagement(t, { env: { RATE_LIMIT: 'off' } })
   const { prisma } = service.database
   const logins = Array.from({ length: 40 }, async () => {
-    const answer = await finish(service, await answeredLogin(service, 'yandex', { person: planted }))
+    const answer = await finish(service, await loginToFinish(service, 'yandex', { person: planted }))
     t.equal(answer.status, 200, answer.text)
   })
   const allIn = new AbortController()

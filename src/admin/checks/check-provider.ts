@@ -84,8 +84,8 @@ function madeUpGrant(adapter: ProviderAdapter, redirectUri: string): Authorizati
     redirectUri,
     nonce: randomBytes(16).toString('base64url'),
     ...(adapter.pkce && { codeVerifier: randomBytes(32).toString('base64url') }),
-    kept: Object.fromEntries(
-      Object.keys(adapter.keeps).map((name) => [name, randomBytes(8).toString('hex')]),
+    callbackParameters: Object.fromEntries(
+      Object.keys(adapter.callbackParameters).map((name) => [name, randomBytes(8).toString('hex')]),
     ),
   }
 }

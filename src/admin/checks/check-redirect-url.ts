@@ -1,4 +1,4 @@
-import { admit } from '../../login/prove-caller.ts'
+import { checkAccess } from '../../login/check-request.ts'
 import { Problem } from '../../problems/problem.ts'
 import type { NearestRedirectUrl } from '../../sites/redirect-url.ts'
 import { checkRedirectUrl, hostOf, nearestRedirectUrl } from '../../sites/redirect-url.ts'
@@ -59,7 +59,7 @@ function problemOf(
           values: { difference: nearest.kind, registered: nearest.url },
         })
   try {
-    admit(site, provider ?? site.providers.find((name) => names.includes(name)) ?? '', site)
+    checkAccess(site, provider ?? site.providers.find((name) => names.includes(name)) ?? '', site)
     return undefined
   } catch (error) {
     if (error instanceof Problem) return error

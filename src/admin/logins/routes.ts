@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ref } from '../../http/openapi.ts'
 import type { RecentLogin, RecentLoginsFilter } from '../../login-history/query.ts'
+import { filterOf, loginToJson } from '../../login-history/routes.ts'
 import type { LoginHistory } from '../../login-history/store.ts'
-import { filterOf, shownLogin } from '../../login-history/to-json.ts'
 import { getSite, listSites } from '../../sites/manage.ts'
 import { adminFailures, queryFailures } from '../problems.ts'
 import type { AdminServices } from '../services.ts'
@@ -40,7 +40,7 @@ export const adminLoginRoute: FastifyPluginAsyncTypebox<AdminServices> = async (
         filterOf(asked),
         history,
       )
-      return { logins: logins.map(({ siteId, login }) => ({ site_id: siteId, ...shownLogin(login) })) }
+      return { logins: logins.map(({ siteId, login }) => ({ site_id: siteId, ...loginToJson(login) })) }
     },
   )
 }

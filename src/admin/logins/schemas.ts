@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { loginExample, SiteLogins, SiteLoginsQuery } from '../../login-history/schemas.ts'
+import { loginExample, SiteLogins, SiteLoginsQuery } from '../../login-history/routes.ts'
 import { searchText } from '../pagination.ts'
 
 export const AdminLoginsQuery = Type.Object(

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { updateSite } from '../../../src/sites/manage.ts'
-import { answeredLogin, basic, finish, post } from '../../support/login-flow.ts'
+import { basic, finish, loginToFinish, post } from '../../support/login-flow.ts'
 import { eventually } from '../../support/process.ts'
 import { redirectUrl, startTestService } from '../../support/service.ts'
 import { introspect, logInAt, me, problemOf, refresh, revoke, rowOf } from './session-requests.ts'
@@ -12,7 +12,7 @@ const cached = 4_000
 
 t.test('a disabled user: everything that asks the service is refused at once', async (t) => {
   const pair = await logInAt(service)
-  const login = await answeredLogin(service)
+  const login = await loginToFinish(service)
   const { userId: id } = await rowOf(service, pair)
   const disable = (disabledAt: Date | null) =>
     service.database.prisma.user.update({ where: { id }, data: { disabledAt } })
@@ -36,7 +36,7 @@ t.test('a disabled user: everything that asks the service is refused at once', a
 
 t.test('a disabled site: no login, no refresh, no token is active; all of it within 2 s', async (t) => {
   const pair = await logInAt(service)
-  const login = await answeredLogin(service)
+  const login = await loginToFinish(service)
   const { id } = service.site
   const options = { providers: ['yandex', 'google', 'mail'], loopback: true }
   await updateSite(service.database, id, { disabled: true }, options)

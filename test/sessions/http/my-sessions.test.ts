@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Answer } from '../../support/login-flow.ts'
-import { answered } from '../../support/login-flow.ts'
+import { readResponse } from '../../support/login-flow.ts'
 import { startTestService } from '../../support/service.ts'
 import {
   anotherSite,
@@ -19,7 +19,7 @@ const path = '/api/v1/me/sessions/'
 
 async function remove(accessToken: string, id = ''): Promise<Answer> {
   const headers = { authorization: `Bearer ${accessToken}` }
-  return answered(await fetch(service.url + path + id, { method: 'DELETE', headers }))
+  return readResponse(await fetch(service.url + path + id, { method: 'DELETE', headers }))
 }
 
 /** The ids that a token sees, the asking one marked. */
@@ -103,7 +103,7 @@ t.test('without a token, and with a token of another kind: 401 with the challeng
       [{ authorization: `Bearer ${pair.refreshToken}` }, 'token-invalid', 'error="invalid_token"'],
       [{ authorization: 'Bearer ' }, 'token-invalid', 'error="invalid_token"'],
     ] as const) {
-      const answer = await answered(await fetch(service.url + path, { method, headers }))
+      const answer = await readResponse(await fetch(service.url + path, { method, headers }))
       t.match([answer.status, problemOf(answer)], [401, problem], method)
       t.ok(answer.headers.get('www-authenticate')?.includes(challenge))
     }

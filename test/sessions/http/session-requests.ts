@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import type { Answer, Encoding } from '../../support/login-flow.ts'
-import { answeredLogin, basic, finish, get, post, text } from '../../support/login-flow.ts'
+import { basic, finish, get, loginToFinish, post, text } from '../../support/login-flow.ts'
 import type { TestService } from '../../support/service.ts'
 import { redirectUrl, registerSite } from '../../support/service.ts'
 
@@ -34,7 +34,7 @@ export async function logInAt(
 ): Promise<Pair> {
   const headers = site === undefined ? {} : basic(site)
   const fields = { client_redirect_url: url }
-  const answer = await finish(service, await answeredLogin(service, 'yandex', { fields, headers }), headers)
+  const answer = await finish(service, await loginToFinish(service, 'yandex', { fields, headers }), headers)
   return pairOf(answer)
 }
 

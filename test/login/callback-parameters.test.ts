@@ -7,10 +7,10 @@ import { deadlines } from '../../src/deadlines.ts'
 import { forms } from '../../src/http/forms.ts'
 import { noRateLimits } from '../../src/http/rate-limit.ts'
 import { callbackRoute } from '../../src/login/callback-route.ts'
+import { newState } from '../../src/login/login.ts'
 import { createMemoryLoginStore } from '../../src/login/memory-login-store.ts'
-import { newState } from '../../src/login/state.ts'
 import { createMemoryLoginHistory } from '../../src/login-history/memory-store.ts'
-import { trackRequests } from '../../src/login-history/track-request.ts'
+import { trackRequests } from '../../src/login-history/progress.ts'
 import type { ProviderAdapter } from '../../src/providers/provider.ts'
 import type { Site } from '../../src/sites/site.ts'
 
@@ -26,13 +26,13 @@ const site: Site = {
 }
 
 /** The callback of a provider that sends `device_id`, which its exchange needs, and `locale`, which it does not. */
-async function stage(t: Test) {
+async function serveCallback(t: Test) {
   const adapter: ProviderAdapter = {
     name: 'one',
     title: { ru: 'Один', en: 'One' },
     jurisdiction: 'other',
     callbackMethod: 'GET',
-    keeps: { device_id: 'required', locale: 'optional' },
+    callbackParameters: { device_id: 'required', locale: 'optional' },
     pkce: true,
     authorizeUrl: () => new URL('https://provider.example/'),
     identify: async () => ({ subject: '1', name: null, login: null, email: null, emailVerified: null }),
@@ -84,39 +84,45 @@ async function stage(t: Test) {
   }
 }
 
-t.test('a code without a callback parameter that the exchange needs', async (t) => {
-  const { lines, logins, begin, callBack } = await stage(t)
-  for (const device of [{}, { device_id: '' }]) {
-    const state = await begin()
-    const told = await callBack({ state, code: 'the-code', ...device })
-    t.equal(told.get('error'), 'server_error')
-    t.equal(told.get('code'), null)
-    t.match(await logins.find(state), { answer: { kind: 'error', error: 'server_error' } })
-    const line = lines.find((one) => one.includes('device_id')) ?? '{}'
-    t.match(JSON.parse(line), { level: 40, provider: 'one', parameter: 'device_id' })
-    t.notMatch(lines.join(), 'the-code')
-    lines.length = 0
-    t.equal(
-      (await callBack({ state, code: 'the-code', device_id: 'phone' })).get('code'),
-      'the-code',
-      'it may follow',
-    )
-  }
-})
+t.test(
+  'a code without a callback parameter that the exchange needs is recorded as server_error',
+  async (t) => {
+    const { lines, logins, begin, callBack } = await serveCallback(t)
+    for (const device of [{}, { device_id: '' }]) {
+      const state = await begin()
+      const sent = await callBack({ state, code: 'the-code', ...device })
+      t.equal(sent.get('error'), 'server_error')
+      t.equal(sent.get('code'), null)
+      t.match(await logins.find(state), { response: { kind: 'error', error: 'server_error' } })
+      const line = lines.find((one) => one.includes('device_id')) ?? '{}'
+      t.match(JSON.parse(line), { level: 40, provider: 'one', parameter: 'device_id' })
+      t.notMatch(lines.join(), 'the-code')
+      lines.length = 0
+      t.equal(
+        (await callBack({ state, code: 'the-code', device_id: 'phone' })).get('code'),
+        'the-code',
+        'a complete response may follow',
+      )
+    }
+  },
+)
 
-t.test('what came is kept, and an optional one may be missing', async (t) => {
-  const { lines, logins, begin, callBack } = await stage(t)
-  for (const kept of [{ device_id: 'phone' }, { device_id: 'phone', locale: 'ru' }]) {
+t.test(
+  'the callback parameters of the exchange are recorded with the code, and an optional one may be missing',
+  async (t) => {
+    const { lines, logins, begin, callBack } = await serveCallback(t)
+    for (const kept of [{ device_id: 'phone' }, { device_id: 'phone', locale: 'ru' }]) {
+      const state = await begin()
+      t.equal((await callBack({ state, code: 'c', ...kept, more: 'x' })).get('code'), 'c')
+      const found = await logins.find(state)
+      t.strictSame(found?.response?.kind === 'code' && found.response.kept, kept)
+    }
     const state = await begin()
-    t.equal((await callBack({ state, code: 'c', ...kept, more: 'x' })).get('code'), 'c')
-    const found = await logins.find(state)
-    t.strictSame(found?.answer?.kind === 'code' && found.answer.kept, kept)
-  }
-  const state = await begin()
-  t.equal(
-    (await callBack({ state, error: 'access_denied' })).get('error'),
-    'access_denied',
-    'a refusal needs none',
-  )
-  t.notMatch(lines.join(), 'device_id')
-})
+    t.equal(
+      (await callBack({ state, error: 'access_denied' })).get('error'),
+      'access_denied',
+      'an error needs no callback parameter',
+    )
+    t.notMatch(lines.join(), 'device_id')
+  },
+)
