@@ -17,8 +17,8 @@ export type TakenLogin =
        */
       giveBack(): Promise<void>
       /**
-       * Records that this finish opened no session, for callers that repeat it. Never throws: where it is not recorded,
-       * they are told so once the claim is old enough.
+       * Records that this finish opened no session, so that a repeated finish gets login-lost at once. Never throws: where
+       * it cannot be recorded, a repeated finish gets login-lost once the claim is old enough.
        */
       fail(): Promise<void>
     })

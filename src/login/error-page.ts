@@ -36,7 +36,7 @@ const words = {
   },
 } as const
 
-/** What is not simply a login that failed. */
+/** The headings of all problems that are not `failed`. */
 const headings: Partial<Record<ProblemName, keyof (typeof words)['en']['headings']>> = {
   'login-completed': 'completed',
   'code-mismatch': 'answered',
@@ -51,9 +51,9 @@ const headings: Partial<Record<ProblemName, keyof (typeof words)['en']['headings
 }
 
 /**
- * What a person sees at the callback instead of a redirect: what happened and what to do in plain words, the way back
- * to the site where the login is known, and in small print the request's number and what a developer wants to read.
- * @param siteOrigin an origin of a registered URL; its path is not shown, as it may want parameters
+ * Sends the page that a person sees at the callback instead of a redirect: what happened and what to do in plain words,
+ * a link to the site where the login is known, and in small print the request id and the details for developers.
+ * @param siteOrigin the origin of a registered URL; the page does not link to its path, which may need parameters
  */
 export function sendErrorPage(
   request: FastifyRequest,
@@ -64,14 +64,14 @@ export function sendErrorPage(
 ): FastifyReply {
   const language = languageOf(request)
   const { title, detail, userMessage } = pageTexts(problem, language, settings)
-  const { back, help, headings: told } = words[language]
+  const { back, help, headings: titles } = words[language]
   const link =
     siteOrigin === undefined
       ? ''
       : `<p><a href="${escapeHtml(siteOrigin)}">${back} ${escapeHtml(new URL(siteOrigin).host)}</a></p>`
   return sendHtmlPage(problemHeaders(reply, problem), {
     language,
-    title: told[headings[problem.type] ?? 'failed'],
+    title: titles[headings[problem.type] ?? 'failed'],
     body: `<p>${escapeHtml(userMessage)}</p>${link}<p><small>${help} <code>${escapeHtml(request.id)}</code><br>${escapeHtml(`${title}. ${detail}`)}</small></p>`,
   })
 }
