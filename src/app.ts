@@ -35,7 +35,7 @@ import { isDatabaseUnavailable, isTransient } from './storage/postgres.ts'
 import { StoreUnavailable } from './storage/store-unavailable.ts'
 import { tokenRoutes } from './tokens/routes.ts'
 import { issueTokenPair, TokenPair } from './tokens/token-pair.ts'
-import { userRoutes } from './users/routes.ts'
+import { profileRoute } from './users/profile.ts'
 
 export { providers }
 
@@ -151,7 +151,7 @@ export async function createApp(config: Config, resources: Resources) {
   await app.register(siteLoginsRoute, { sites, limits, history })
   await app.register(sessionRoutes, { database, keys, sites, limits, config, metrics })
   await app.register(ownSessionRoutes, { database, keys, limits })
-  await app.register(userRoutes, { database, keys, limits })
+  await app.register(profileRoute, { database, keys, limits })
   await app.register(providerRoutes, { providers: registry })
   await app.register(tokenRoutes, { keys, publicUrl })
   await app.register(problemPages, { publicUrl })

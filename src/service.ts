@@ -25,7 +25,7 @@ import {
 } from './storage/postgres.ts'
 import { connectRedis } from './storage/redis.ts'
 import { loginsTried, tryRedis } from './try-redis.ts'
-import { sweepDeletions } from './users/deletions.ts'
+import { sweepDeletions } from './users/personal-data.ts'
 
 /** A service that is up. */
 export interface Service {

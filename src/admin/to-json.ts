@@ -1,8 +1,8 @@
 import type { Deletion } from '../../prisma/client/client.ts'
 import type { SessionRecord } from '../sessions/all-sessions.ts'
 import type { SiteRecord } from '../sites/site-record.ts'
-import type { UserRecord } from '../users/manage-users.ts'
 import type { PersonalData } from '../users/personal-data.ts'
+import type { UserRecord } from '../users/user.ts'
 
 /** A site's record as JSON. */
 export function siteToJson(site: SiteRecord) {

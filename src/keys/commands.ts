@@ -15,14 +15,14 @@ import {
   underKeyLock,
 } from './store.ts'
 
-/** What the commands on keys stand on. */
+/** Where the keys are stored, what seals them, and how long their tokens live. */
 export interface KeyCommandOptions extends TokenTimes {
   readonly database: Pick<Database, 'pool'>
   readonly secretKeys: readonly Buffer[]
   readonly tokenAlg: TokenAlg
 }
 
-/** A command on keys cannot be done; the message is one sentence for the operator. */
+/** A command on keys cannot be carried out; the message is one sentence for the operator. */
 export class KeyCommandError extends Error {
   override readonly name = 'KeyCommandError'
 }
@@ -60,9 +60,9 @@ export async function listKeys(options: KeyCommandOptions): Promise<readonly Lis
 }
 
 /**
- * Publishes a new key, which takes over when every cache can know it; the very first one at once. Keys whose
- * last token is over are removed.
- * @throws {KeyCommandError} where one waits already
+ * Publishes a new key, which starts to sign when every cache can know it; the very first one signs at once. Keys whose
+ * last token has expired are removed.
+ * @throws {KeyCommandError} where a new key is waiting already
  */
 export async function rotateKey(
   kind: KeyKind,
@@ -91,21 +91,21 @@ export async function rotateKey(
 }
 
 /**
- * Refuses a stolen key: every replica within a minute, sites within their JWKS cache. Revoking the active key
- * lets its successor take over at once (a waiting one, else a new one). Revoking a refresh key ends the sessions
- * that it signed for. Asked again for the same key, it completes what was broken off.
+ * Revokes a stolen key: every replica refuses it within a minute, sites when their JWKS cache expires. If the key was
+ * active, its successor signs at once (the waiting key, else a new one). Revoking a refresh key ends the sessions
+ * that it signed for. If it was interrupted, call it again for the same key.
  * @throws {KeyCommandError} for an unknown kid
  */
 export async function revokeKey(
   kid: string,
   options: KeyCommandOptions & {
-    /** Ends the living sessions that this refresh key signed for, and gives their number. */
+    /** Ends the living sessions that this refresh key signed for, and returns their number. */
     readonly endSessions: (kid: string) => Promise<number>
   },
 ): Promise<{
   readonly kid: string
   readonly kind: KeyKind
-  /** The key that takes over; null where the revoked one did not sign any more, or not yet. */
+  /** The key that signs now; null where the revoked key was not the active one. */
   readonly successor: string | null
   readonly sessions_ended: number
 }> {
@@ -129,8 +129,8 @@ export async function revokeKey(
 }
 
 /**
- * Seals every key under the newest entry of SECRET_KEYS, so that older entries can go. All or nothing.
- * @throws {UnusableKey} naming the key that no entry opens
+ * Seals every key under the newest entry of SECRET_KEYS, so that older entries can be removed. All keys or none.
+ * @throws {UnusableKey} naming a key that no entry opens
  */
 export async function resealKeys(
   options: KeyCommandOptions,

@@ -41,7 +41,7 @@ export type PublicJwk = Static<typeof PublicJwk>
 
 const jwkValidator = Compile(PublicJwk)
 
-/** A key as the table holds it, its times apart. */
+/** A key as the table holds it, without its times. */
 export interface StoredKey {
   readonly kid: string
   readonly kind: string
@@ -64,7 +64,7 @@ export type KeyMaterial =
     }
   | { readonly kind: 'refresh'; readonly kid: string; readonly alg: 'HS256'; readonly secret: Buffer }
 
-/** A key of the table cannot be used. The message names it, and what to do, in a sentence. */
+/** A stored key cannot be used. The message names it and says in one sentence what to do. */
 export class UnusableKey extends Error {
   override readonly name = 'UnusableKey'
   readonly kid: string
@@ -75,7 +75,7 @@ export class UnusableKey extends Error {
   }
 }
 
-/** The kid is hexadecimal: on a command line it can never be taken for an option. */
+/** Makes a new key. Its kid is hexadecimal, so that a command line can never take it for an option. */
 export function generateKey(kind: KeyKind, alg: TokenAlg, seal: KeySeal): StoredKey {
   const kid = randomBytes(12).toString('hex')
   const store = (usedAlg: string, publicJwk: PublicJwk | null, secret: Buffer): StoredKey => ({
@@ -93,7 +93,7 @@ export function generateKey(kind: KeyKind, alg: TokenAlg, seal: KeySeal): Stored
 }
 
 /**
- * Opens a stored key and checks that it is whole: what the JWKS would show is the public part of what signs.
+ * Opens a stored key and checks that the public part, which the JWKS shows, belongs to the private part, which signs.
  * @throws {UnusableKey}
  */
 export function openKey(stored: StoredKey, seal: KeySeal): KeyMaterial {
@@ -116,7 +116,7 @@ export function openKey(stored: StoredKey, seal: KeySeal): KeyMaterial {
   throw new UnusableKey(kid, `The key ${kid} is of a kind and algorithm unknown to this version.`)
 }
 
-/** Seals an opened or stored secret anew, under the newest entry. @throws {UnusableKey} */
+/** Seals the secret of a stored key again, under the newest entry of SECRET_KEYS. @throws {UnusableKey} */
 export function resealKey(stored: StoredKey, seal: KeySeal): Buffer {
   const secret = seal.open(stored.sealedSecret, label(stored.kid, stored.kind))
   if (secret === undefined)

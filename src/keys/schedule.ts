@@ -9,8 +9,11 @@ export interface Scheduled {
 }
 
 /**
- * `next`: published, so that caches know it before it signs. `active`: signs. `retired`: verifies what it
- * signed. `ended`: the last of that has expired. `revoked`: refused everywhere.
+ * - `next`: published, so that caches know it before it signs.
+ * - `active`: signs.
+ * - `retired`: verifies what it signed.
+ * - `ended`: the last token that it signed has expired.
+ * - `revoked`: refused everywhere.
  */
 export type KeyState = 'next' | 'active' | 'retired' | 'ended' | 'revoked'
 
@@ -27,7 +30,7 @@ export interface TokenTimes {
  */
 export const publishedAhead = 300 + 60 + 60
 
-/** The keys of one kind by when they take over, latest first. */
+/** The keys of one kind in the order in which they start to sign, latest first. */
 export function latestFirst<T extends Scheduled>(keys: readonly T[], kind: KeyKind): T[] {
   return keys
     .filter((key) => key.kind === kind)
@@ -35,8 +38,8 @@ export function latestFirst<T extends Scheduled>(keys: readonly T[], kind: KeyKi
 }
 
 /**
- * Milliseconds: when the last token that a key can have signed is over; Infinity while no successor is known.
- * After a shortened TTL this follows the new one, as the operator asked.
+ * When the last token that a key can have signed expires, in milliseconds; Infinity while no successor is known.
+ * If the operator shortens a TTL, the new one counts for old keys too.
  * @param ordered all keys of its kind, latest first
  */
 export function verifiesUntil(key: Scheduled, ordered: readonly Scheduled[], times: TokenTimes): number {
@@ -44,12 +47,12 @@ export function verifiesUntil(key: Scheduled, ordered: readonly Scheduled[], tim
   if (successor === undefined) return Number.POSITIVE_INFINITY
   const life =
     key.kind === 'access' ? times.accessTokenTtl : Math.min(times.refreshTokenTtl, times.sessionMaxAge)
-  // A replica may sign a little longer: its poll failed, or its answer to a repeat is by the key of the row.
+  // A replica may sign a little longer: its poll failed, or it repeats a refresh and signs by the key of the row.
   return successor.activatesAt + (life + publishedAhead) * 1000
 }
 
 /**
- * Where a key stands at `now`.
+ * The state of a key at `now`.
  * @param ordered all keys of its kind, latest first
  */
 export function stateOf(
@@ -65,8 +68,8 @@ export function stateOf(
 }
 
 /**
- * The key that signs at `now`: the latest that has taken over. Where none has yet (the very first, and our
- * estimate of the database's clock is a moment behind), the one that will be first.
+ * The key that signs at `now`: the latest whose time has come. Where none's has (the very first key, if this process's
+ * estimate of the database's clock is slightly behind), the earliest.
  */
 export function activeOf<T extends Scheduled>(ordered: readonly T[], now: number): T | undefined {
   const usable = ordered.filter((key) => key.revokedAt === null)

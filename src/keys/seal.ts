@@ -1,10 +1,13 @@
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto'
 
-/** Seals secrets for storage by AES-256-GCM. `label` is authenticated with them: a row cannot pose as another. */
+/**
+ * Seals secrets for storage by AES-256-GCM. `label` is authenticated with them, so that the secret of one row cannot be
+ * copied into another. Layout: version (1 byte), nonce (12), tag (16), ciphertext.
+ */
 export interface KeySeal {
   /** Under the newest entry of SECRET_KEYS. */
   seal(secret: Buffer, label: string): Buffer
-  /** By whichever entry fits; undefined where none does, or the label is another. */
+  /** Tries every entry; undefined where none fits, or the label is another. */
   open(sealed: Buffer, label: string): Buffer | undefined
 }
 
@@ -18,7 +21,7 @@ const head = 1 + nonceLength + tagLength
  * @throws {TypeError} where there is none
  */
 export function createKeySeal(secretKeys: readonly Buffer[]): KeySeal {
-  // Once: a raw key would be made a KeyObject again at each call.
+  // Made once: from a raw key, each call would make a KeyObject again.
   const keys = secretKeys.map((key) => createSecretKey(key))
   const [newest] = keys
   if (newest === undefined) throw new TypeError('SECRET_KEYS holds no key.')

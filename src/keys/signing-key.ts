@@ -11,9 +11,9 @@ export interface SigningKey {
   /** A compact JWS (RFC 7515 §7.1) with `alg`, `typ` and `kid` of this key; the claims as they are. */
   sign(claims: object): string
   /**
-   * The claims of a token of this key's, after its signature, `alg`, `typ`, `iss` and `aud`. Their types and
-   * times are the caller's to check.
-   * @throws whatever fast-jwt throws; its errors may hold a token's content and are not for the log
+   * Checks the signature, `alg`, `typ`, `iss` and `aud` of a token and returns its claims. Their types and times are
+   * left to the caller.
+   * @throws errors of fast-jwt, which may hold parts of the token and must not be logged
    */
   verify(token: string): unknown
   close(): Promise<void>
@@ -23,9 +23,9 @@ export interface SigningKey {
 const typeOf = { access: 'at+jwt', refresh: 'rt+jwt' } as const
 
 /**
- * @fastify/jwt fixes its key at registration, and keys come and go while the service runs: each has an instance
- * of its own, on a Fastify that never listens: 12 ms and half a megabyte a key. Passing the key at each call would
- * build a signer each time, three times the work of a signature.
+ * @fastify/jwt fixes its key at registration, and keys come and go while the service runs. So each key has an instance
+ * of its own, on a Fastify that never listens; this costs 12 ms and half a megabyte per key. Passing the key at each
+ * call would build a signer each time, which is three times the work of a signature.
  * @param issuer PUBLIC_URL: `iss`, and among `aud`
  */
 export async function createSigningKey(material: KeyMaterial, issuer: string): Promise<SigningKey> {

@@ -6,7 +6,7 @@ import type { Scheduled } from './schedule.ts'
 /** A row of `signing_keys`; times in milliseconds of the database's clock. */
 export type KeyRow = StoredKey & Scheduled & { readonly createdAt: number }
 
-/** What is read together: the keys, and the database's time at that moment. */
+/** The keys, and the database's time at the moment of reading. */
 export interface KeyTable {
   readonly keys: readonly KeyRow[]
   readonly now: number
@@ -16,7 +16,7 @@ type Queryable = Pick<pg.Pool, 'query'> | Pick<pg.PoolClient, 'query'>
 
 const milliseconds = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`
 
-/** Every key, and the time. */
+/** Reads every key, and the time. */
 export async function readKeys(database: Queryable): Promise<KeyTable> {
   const { rows } = await database.query<{ now: number; key: KeyRow | null }>(readText)
   const keys = rows.flatMap(({ key }) =>
@@ -34,7 +34,7 @@ const readText = `
   FROM (VALUES (1)) AS one LEFT JOIN signing_keys AS k ON true
   ORDER BY k.activates_at, k.kid`
 
-/** Adds a key that takes over after `delay` seconds. @returns when that is, in milliseconds */
+/** Adds a key that starts to sign after `delay` seconds. @returns when that is, in milliseconds */
 export async function insertKey(client: Queryable, key: StoredKey, delay: number): Promise<number> {
   const { rows } = await client.query<{ at: number }>(
     `INSERT INTO signing_keys (kid, kind, alg, public_jwk, sealed_secret, activates_at)
@@ -52,12 +52,12 @@ export async function insertKey(client: Queryable, key: StoredKey, delay: number
   return rows[0]?.at ?? 0
 }
 
-/** Lets a waiting key take over now. */
+/** Lets a waiting key sign from now on. */
 export async function activateKey(client: Queryable, kid: string): Promise<void> {
   await client.query('UPDATE signing_keys SET activates_at = now() WHERE kid = $1', [kid])
 }
 
-/** Refuses a key from now on and destroys its secret. */
+/** Marks a key as revoked and destroys its secret. */
 export async function revokeStoredKey(client: Queryable, kid: string): Promise<void> {
   await client.query(
     `UPDATE signing_keys SET revoked_at = coalesce(revoked_at, now()), sealed_secret = ''::bytea WHERE kid = $1`,
@@ -70,13 +70,13 @@ export async function storeSealed(client: Queryable, kid: string, sealed: Buffer
   await client.query('UPDATE signing_keys SET sealed_secret = $2 WHERE kid = $1', [kid, sealed])
 }
 
-/** Removes keys whose last token is over. */
+/** Removes keys; the caller has made sure that their last token has expired. */
 export async function deleteKeys(client: Queryable, kids: readonly string[]): Promise<void> {
   if (kids.length > 0) await client.query('DELETE FROM signing_keys WHERE kid = ANY($1)', [kids])
 }
 
 /**
- * Runs `work` in a transaction that no other of its kind runs beside, in any process. The lock belongs to the
+ * Runs `work` in a transaction; no other call, in any process, runs at the same time. The lock belongs to the
  * transaction, not to the connection, so that it holds behind a pooler as well.
  */
 export async function underKeyLock<T>(

@@ -13,26 +13,26 @@ export interface SessionRecord {
   /** How often it was refreshed. */
   readonly generation: number
   readonly createdAt: Date
-  /** Of the last refresh; of the login where there was none. */
+  /** The time of the last refresh, or of the login where there was none. */
   readonly rotatedAt: Date
   readonly expiresAt: Date
   readonly endsAt: Date
-  /** null: it lives. */
+  /** null while it lives. */
   readonly endedAt: Date | null
 }
 
-/** Whose sessions; everything given must fit. */
+/** Which sessions; everything given must match. */
 export interface SessionSearch {
   readonly userId?: string
   readonly siteId?: string
-  /** Without those that have ended. */
+  /** Whether to leave out those that have ended. */
   readonly living: boolean
 }
 
 /** Rows that one statement takes: it stays far below any statement timeout, however many sessions there are. */
 const batch = 5_000
 
-/** Sessions that fit, newest first; those that ended stay for a day. */
+/** The sessions that match, newest first; ended sessions are kept for a day. */
 export async function findSessions(
   { prisma }: Database,
   { userId, siteId, living: livingOnly }: SessionSearch,
@@ -53,7 +53,7 @@ export async function findSessions(
     FROM sessions AS s WHERE ${Prisma.join(conditions, ' AND ')} ORDER BY id DESC LIMIT ${limit}::int`
 }
 
-/** Ends one session, whosever it is. Returns false where no living one has this id. */
+/** Ends one session of any user. @returns false where no living session has this id */
 export async function endSessionById({ prisma }: Database, id: string): Promise<boolean> {
   if (!isUuid(id)) return false
   const ended = await prisma.$executeRaw`
@@ -62,21 +62,20 @@ export async function endSessionById({ prisma }: Database, id: string): Promise<
 }
 
 /**
- * Ends all sessions of a person, or of a site; batch by batch, so that it can be called again where it was
- * interrupted.
+ * Ends all sessions of a person, or of a site, batch by batch; if it was interrupted, call it again.
  * @returns how many
  */
 export async function endSessionsOf(
   { prisma }: Database,
   whose: { readonly userId: string } | { readonly siteId: string },
 ): Promise<number> {
-  const mine =
+  const condition =
     'userId' in whose ? Prisma.sql`user_id = ${whose.userId}::uuid` : Prisma.sql`site_id = ${whose.siteId}`
   let ended = 0
   for (let count = 1; count > 0; ended += count)
     count = await prisma.$executeRaw`
       UPDATE sessions SET revoked_at = now() WHERE id IN (
-        SELECT s.id FROM sessions AS s WHERE ${mine} AND ${living} LIMIT ${batch}::int)`
+        SELECT s.id FROM sessions AS s WHERE ${condition} AND ${living} LIMIT ${batch}::int)`
   return ended
 }
 

@@ -5,7 +5,7 @@ import { sessionsWithOwners, usable } from './living.ts'
 import { retry } from './retry.ts'
 import type { OpenedSession, OpenSession, SessionOfLogin } from './session.ts'
 
-/** What the service adds to a login; times in seconds. */
+/** A login's data and what the service adds; times in seconds. */
 export interface OpenSessionOptions extends OpenSession {
   /** The refresh key that signs now. */
   readonly refreshKid: string
@@ -15,19 +15,19 @@ export interface OpenSessionOptions extends OpenSession {
   readonly maxAge: number
 }
 
-/** Ids in the order of time, so that the indexes grow at one end (RFC 9562 §5.7). */
-interface FreshIds {
+/** New ids. They are ordered by time, so that the indexes grow at one end (RFC 9562 §5.7). */
+interface NewIds {
   readonly userId: string
   readonly sessionId: string
 }
 
 /**
- * Finds or creates the user of a profile and opens the session of this login, in one statement. A later login
- * takes over what the provider says now, also that it says nothing: a name or an email that a person withdrew
- * there is not kept here. Never linked by email.
+ * Finds or creates the user of a profile and opens the session of this login, in one statement. Each login replaces
+ * the stored profile, also by nothing: a name or an email that a person withdrew at the provider is not kept here.
+ * Accounts are never linked by email.
  *
- * After a failed write it is repeated until `signal` fires (three times without one). A session whose COMMIT
- * was lost on the way is recognised by its id and counts as opened.
+ * A failed write is repeated until `signal` fires (without a signal, three attempts). A session whose COMMIT was
+ * carried out although its response was lost is recognised by its id and counts as opened.
  * @throws database errors as they are, when repeating did not help
  */
 export async function openSession(
@@ -39,7 +39,7 @@ export async function openSession(
   return await retry(
     async (attempt) => {
       const opened = await write(database, options, ids).catch((error: unknown) => {
-        // The statement read a site that was removed before it wrote the session, and all of it was undone.
+        // The site was removed between the statement's reading and its writing; the statement was undone as a whole.
         if (isForeignKeyViolation(error, 'sessions_site_id_fkey')) return { kind: 'site-gone' } as const
         throw error
       })
@@ -60,13 +60,13 @@ interface Written {
 
 /**
  * The identity comes first: its key makes parallel first logins of one person wait for each other, and the
- * update that changes nothing makes every one of them see the same user. A disabled user's row is not updated,
- * so that there is no person to open a session for.
+ * update that changes nothing makes each of them see the same user. A disabled user's row is not updated, so `person`
+ * is empty and no session is opened.
  */
 async function write(
   { prisma }: Database,
   { profile, provider, siteId, loginHash, refreshKid, ttl, maxAge }: OpenSessionOptions,
-  ids: FreshIds,
+  ids: NewIds,
 ): Promise<OpenedSession> {
   const [row] = await prisma.$queryRaw<Written[]>`
     WITH site AS MATERIALIZED (
@@ -112,7 +112,7 @@ async function write(
   }
 }
 
-/** The session that a login opened, ended or not; undefined where there is none (yet, or any more). */
+/** The session that a login opened, ended or not; undefined where there is none yet, or it has been swept. */
 export async function findSessionOfLogin(
   { prisma }: Database,
   loginHash: Buffer,

@@ -15,7 +15,7 @@ export interface ListedSession {
   readonly id: string
   readonly provider: string
   readonly createdAt: Date
-  /** Of the last refresh; of the login where there was none. */
+  /** The time of the last refresh, or of the login where there was none. */
   readonly lastUsedAt: Date
   readonly expiresAt: Date
   /** Whether it is the session of the access token. */

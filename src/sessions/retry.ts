@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export interface RetryOptions {
   /** Whether the statement may be repeated after this failure. */
   readonly allowed: (error: unknown) => boolean
-  /** Attempts in all; unlimited where a signal ends them. */
+  /** Attempts in all; may be infinite where a signal ends them. */
   readonly attempts: number
   readonly signal?: AbortSignal
 }
@@ -14,8 +14,8 @@ const firstPause = 40
 const longestPause = 1_000
 
 /**
- * Runs a statement again after a failure that allows it, with growing pauses and jitter (so that replicas do not
- * come back all at once), until it succeeds, the attempts are used up or the signal fires.
+ * Runs a statement, and repeats it after a failure that allows it, until it succeeds, the attempts are used up or the
+ * signal fires. The pauses grow and have jitter, so that replicas do not all come back at once.
  * @throws the statement's last failure
  */
 export async function retry<T>(
@@ -29,7 +29,7 @@ export async function retry<T>(
     } catch (error) {
       if (attempt >= attempts || aborted() || !allowed(error)) throw error
       const pause = Math.min(longestPause, firstPause * 2 ** (attempt - 1)) * (0.5 + Math.random())
-      // An abort only ends the pause: what the caller learns is the statement's failure.
+      // An abort only ends the pause: the caller gets the statement's failure.
       await sleep(pause, undefined, signal && { signal }).catch(() => {})
       if (aborted()) throw error
     }

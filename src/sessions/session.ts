@@ -5,15 +5,15 @@ import type { RefreshSubject } from '../tokens/refresh-token.ts'
 /** One generation of a session, as its tokens are signed. */
 export type Session = BearerSession & RefreshSubject
 
-/** The session that a login opened, by the database's clock. */
+/** The session that a login opened; times by the database's clock. */
 export interface SessionOfLogin extends Session {
-  /** Since it was opened. */
+  /** Seconds since it was opened. */
   readonly ageSeconds: number
-  /** Not ended, and its user and site are enabled. */
+  /** Whether it has not ended, and its user and site are enabled. */
   readonly living: boolean
 }
 
-/** What a finished login opens. */
+/** What a finished login opens a session from. */
 export interface OpenSession {
   readonly profile: ProviderProfile
   readonly provider: string
@@ -23,8 +23,10 @@ export interface OpenSession {
 }
 
 /**
- * `exists`: this login has opened its session before. `disabled`: the user is. `site-gone`: the site was disabled
- * or removed at this moment. In the last two nothing was written.
+ * - `opened`: now.
+ * - `exists`: this login has opened its session before.
+ * - `disabled`: the user is disabled; nothing was written.
+ * - `site-gone`: the site has just been disabled or removed; nothing was written.
  */
 export type OpenedSession =
   | ({ readonly kind: 'opened' } & SessionOfLogin)

@@ -2,14 +2,14 @@ import type { FastifyBaseLogger } from 'fastify'
 import { advisoryLocks } from '../storage/advisory-locks.ts'
 import type { Database } from '../storage/postgres.ts'
 
-/** How the sweep works; seconds and rows. */
+/** How the sweep works. */
 export interface SweepOptions {
   /**
-   * An ended session is kept for so long: a repeated finish must find its `login_hash`, and support may ask
+   * Seconds for which an ended session is kept: a repeated finish must find its `login_hash`, and support may ask
    * what happened yesterday.
    */
   readonly keep?: number
-  /** Rows that one statement looks at. */
+  /** Rows that one statement reads. */
   readonly pageSize?: number
   readonly signal?: AbortSignal
 }
@@ -20,10 +20,10 @@ const day = 86_400
 const hour = 3_600_000
 
 /**
- * Deletes sessions that ended (by revocation or by time) longer than `keep` ago; never a living one, which the
- * statement asks again under each row's lock. It walks the primary key page by page, so that no statement is
- * long, however large the table; each holds the advisory lock by itself, which works behind a pooler too.
- * @returns how many were deleted; undefined where another replica is at it
+ * Deletes sessions that somebody ended, or that expired, longer than `keep` ago; never a living one, which the statement
+ * checks again under each row's lock. It walks the primary key page by page, so that no statement is long, however
+ * large the table. Each statement takes the advisory lock by itself, which works behind a pooler too.
+ * @returns how many were deleted; undefined where another replica is sweeping
  */
 export async function sweepSessions(
   { prisma }: Pick<Database, 'prisma'>,
@@ -62,10 +62,11 @@ interface SweptPage {
 }
 
 /**
- * Sweeps every hour, the first time within an hour at random, so that replicas take turns. Holds no process open.
- * @param options `sweepDeletions` removes old lines of the deletions' journal and gives their number; `every` is in
+ * Sweeps every hour, the first time after a random part of an hour, so that replicas take turns. It does not keep the
+ * process alive.
+ * @param options `sweepDeletions` removes old lines of the deletions' journal and returns their number; `every` is in
  *   milliseconds
- * @returns `close()`: no new page after it, and it waits for the one that runs
+ * @returns `close()`, which starts no new page and waits for the running one
  */
 export function startSweep(
   database: Pick<Database, 'prisma'>,
@@ -79,7 +80,7 @@ export function startSweep(
   let running: Promise<void> = Promise.resolve()
   let timer = setTimeout(run, Math.random() * every).unref()
   function run() {
-    running = sweepAndSay(database, log, sweepDeletions, stop.signal)
+    running = sweepAndLog(database, log, sweepDeletions, stop.signal)
     timer = setTimeout(run, every).unref()
   }
   return {
@@ -91,7 +92,7 @@ export function startSweep(
   }
 }
 
-async function sweepAndSay(
+async function sweepAndLog(
   database: Pick<Database, 'prisma'>,
   log: Pick<FastifyBaseLogger, 'info' | 'error'>,
   sweepDeletions: () => Promise<number>,

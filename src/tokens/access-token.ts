@@ -29,7 +29,7 @@ export interface BearerSession {
 
 /**
  * A signed access token, `typ` at+jwt.
- * @param life seconds; a session about to end has less than the usual
+ * @param life seconds; less than usual for a session that is about to end
  */
 export function issueAccessToken(
   keys: SigningKeys,

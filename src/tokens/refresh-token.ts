@@ -5,7 +5,7 @@ import { Compile } from 'typebox/compile'
 import type { SigningKeys } from '../keys/ring.ts'
 import { commonClaims, kidOf, verifyToken } from './verify-token.ts'
 
-/** The claims of a refresh token: it names a session and a generation, and nothing else of it is stored. */
+/** The claims of a refresh token. It names a session and a generation; the token itself is stored nowhere. */
 const RefreshClaims = Type.Object({
   ...commonClaims,
   aud: Type.String(),
@@ -31,8 +31,8 @@ export interface RefreshSubject {
 }
 
 /**
- * A signed refresh token, `typ` rt+jwt, HS256: junk is refused at the price of an HMAC, and no site can take
- * it for proof of anything.
+ * A signed refresh token, `typ` rt+jwt. HS256 makes it cheap to refuse junk, and no site can verify the token, so that
+ * none can take it for a proof of identity.
  */
 export function issueRefreshToken(keys: SigningKeys, session: RefreshSubject): string {
   const key = keys.find('refresh', session.refreshKid) ?? keys.active('refresh')
@@ -43,7 +43,7 @@ export function issueRefreshToken(keys: SigningKeys, session: RefreshSubject): s
     gen: session.generation,
     client_id: session.siteId,
     iat: Math.floor(keys.now() / 1000),
-    // Rounded up: the row has the last word on the fraction.
+    // Rounded up: within that second the row's own time decides.
     exp: Math.ceil(session.expiresAt.getTime() / 1000),
     jti: randomUUID(),
   })

@@ -1,11 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { problemResponsesWithoutStore, ref } from '../http/openapi.ts'
+import type { PublicJwk } from '../keys/material.ts'
 import type { SigningKeys } from '../keys/ring.ts'
 
 const authMethods = ['client_secret_basic', 'client_secret_post']
 
-/** Codes come from the providers and are traded at finish; the token endpoint of ours is refresh alone. */
+/** Authorization codes come from the providers and go to finish, so the token endpoint knows only refresh. */
 function metadataOf(issuer: string) {
   return {
     issuer,
@@ -22,20 +23,21 @@ function metadataOf(issuer: string) {
   }
 }
 
+/** Documented more loosely than PublicJwk checks: generated clients read one object more easily than a union. */
+const DocumentedJwk = Type.Unsafe<PublicJwk>(
+  Type.Object({
+    kty: Type.String(),
+    crv: Type.String(),
+    x: Type.String(),
+    y: Type.Optional(Type.String()),
+    kid: Type.String(),
+    alg: Type.String(),
+    use: Type.Literal('sig'),
+  }),
+)
+
 const JwkSet = Type.Object(
-  {
-    keys: Type.Array(
-      Type.Object({
-        kty: Type.String(),
-        crv: Type.String(),
-        x: Type.String(),
-        y: Type.Optional(Type.String()),
-        kid: Type.String(),
-        alg: Type.String(),
-        use: Type.Literal('sig'),
-      }),
-    ),
-  },
+  { keys: Type.Array(DocumentedJwk) },
   {
     $id: 'JwkSet',
     description: 'Public keys (RFC 7517)',
@@ -77,7 +79,7 @@ const ServerMetadata = Type.Object(
   },
 )
 
-/** Seconds for which anybody may keep the keys; rotation waits for longer (keys/schedule.ts). */
+/** Seconds for which caches may keep the keys; a rotation waits longer (keys/schedule.ts). */
 const jwksMaxAge = 300
 
 /** What JOSE and OAuth libraries look up by themselves. */
@@ -105,11 +107,11 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ keys: SigningKeys; publicU
     },
     async (_request, reply) => {
       reply.header('cache-control', `public, max-age=${jwksMaxAge}`)
-      return { keys: keys.jwks().keys.map((key) => ({ ...key })) }
+      return { keys: [...keys.jwks().keys] }
     },
   )
 
-  // RFC 8414, and the only place where some resource servers look.
+  // RFC 8414 §3, and the path of OpenID Connect Discovery, the only one that some resource servers ask.
   for (const [path, operationId] of [
     ['oauth-authorization-server', 'getServerMetadata'],
     ['openid-configuration', 'getOpenidConfiguration'],

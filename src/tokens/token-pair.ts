@@ -36,7 +36,7 @@ export const TokenPair = Type.Object(
 export type TokenPair = Static<typeof TokenPair>
 
 /**
- * Signs both tokens of a session's generation. The access token does not outlive the session.
+ * Signs both tokens for a generation of a session. The access token does not outlive the session.
  * @param session as the database returned it
  */
 export function issueTokenPair(keys: SigningKeys, session: BearerSession & RefreshSubject): TokenPair {

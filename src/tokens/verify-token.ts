@@ -12,7 +12,7 @@ export type TokenFlaw =
   | 'claims'
   | 'expired'
 
-/** A token that this service did not issue, or that is not good now. It holds nothing of the token, so it may be logged. */
+/** The token was not issued by this service, or is not good now. The error holds nothing of it, so it may be logged. */
 export class InvalidToken extends Error {
   override readonly name = 'InvalidToken'
   readonly flaw: TokenFlaw
@@ -81,7 +81,7 @@ function signedClaims(verify: () => unknown): unknown {
   try {
     return verify()
   } catch {
-    // Its message and properties may hold what the token says.
+    // The message and properties of fast-jwt's errors may hold parts of the token.
     throw new InvalidToken('signature')
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import t from 'tap'
 import { startSweep, sweepSessions } from '../../src/sessions/sweep.ts'
-import { sweepDeletions } from '../../src/users/deletions.ts'
+import { sweepDeletions } from '../../src/users/personal-data.ts'
 import { testDatabase } from '../support/database.ts'
 import { eventually } from '../support/process.ts'
 import { addSite, age, opened, refresh } from './test-sessions.ts'

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ref } from '../../http/openapi.ts'
-import { listDeletions } from '../../users/deletions.ts'
-import { deletePersonalData, readPersonalData } from '../../users/personal-data.ts'
+import { deletePersonalData, listDeletions, readPersonalData } from '../../users/personal-data.ts'
 import { audited } from '../audit.ts'
 import { pageOf, readPage } from '../pagination.ts'
 import { adminFailures, jsonFailures, queryFailures } from '../problems.ts'

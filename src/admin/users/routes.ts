@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ref } from '../../http/openapi.ts'
 import { Problem } from '../../problems/problem.ts'
-import { findUsers, getUser, setDisabled } from '../../users/manage-users.ts'
+import { findUsers, getUser, setDisabled } from '../../users/user.ts'
 import { audited } from '../audit.ts'
 import { readPage, usualLimit } from '../pagination.ts'
 import { adminFailures, jsonFailures } from '../problems.ts'

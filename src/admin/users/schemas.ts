@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { ref } from '../../http/openapi.ts'
-import { deletionReasons } from '../../users/deletions.ts'
+import { deletionReasons } from '../../users/personal-data.ts'
 import { Next, pageQuery, searchText } from '../pagination.ts'
 
 const id = Type.String({ format: 'uuid' })
