@@ -1,19 +1,32 @@
 import { cp, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { conversation, expected, saveDocument, startServiceWithSite } from '../support/generated-client.ts'
-import { besideClients, generatorJar, go, runTool, tolerant, without, workFolder } from '../support/tools.ts'
+import {
+  expectedValues,
+  runLoginProgram,
+  saveDocument,
+  startServiceWithSite,
+} from '../support/generated-client.ts'
+import {
+  besideClients,
+  generatorJar,
+  go,
+  runTool,
+  skipWithout,
+  tolerantOptions,
+  workFolder,
+} from '../support/tools.ts'
 
 const running = await startServiceWithSite(t)
 
 for (const document of ['/openapi.json', '/openapi-3.0.json', 'an older document'] as const)
   t.test(
     `openapi-generator, ${document}: a whole login in Go`,
-    { skip: without('go', 'java', 'maven') },
+    { skip: skipWithout('go', 'java', 'maven') },
     async (t) => {
       const folder = await goModule(t, 'go')
       const input = await saveDocument(running.service, folder, document)
-      const properties = `--additional-properties=packageName=authmovies,withGoMod=false,${tolerant.members}`
+      const properties = `--additional-properties=packageName=authmovies,withGoMod=false,${tolerantOptions.members}`
       const output = ['-o', join(folder, 'authmovies'), properties]
       await runTool('java', [
         '-jar',
@@ -25,18 +38,18 @@ for (const document of ['/openapi.json', '/openapi-3.0.json', 'an older document
         input,
         ...output,
       ])
-      t.match(await buildAndRun(folder), expected(running.site))
+      t.match(await buildAndRun(folder), expectedValues(running.site))
     },
   )
 
 for (const document of ['/openapi.json', '/openapi-3.0.json'] as const)
-  t.test(`oapi-codegen, ${document}: a whole login in Go`, { skip: without('go') }, async (t) => {
+  t.test(`oapi-codegen, ${document}: a whole login in Go`, { skip: skipWithout('go') }, async (t) => {
     const folder = await goModule(t, 'oapi-codegen')
     const input = await saveDocument(running.service, folder, document)
     const output = ['-package', 'authmovies', '-o', 'authmovies/client.gen.go']
     await mkdir(join(folder, 'authmovies'))
     await go(['tool', 'oapi-codegen', '-generate', 'types,client', ...output, input], { cwd: folder })
-    t.match(await buildAndRun(folder), expected(running.site))
+    t.match(await buildAndRun(folder), expectedValues(running.site))
   })
 
 /** @returns a work folder with the program of this name and its go.mod */
@@ -49,5 +62,5 @@ async function goModule(test: Parameters<typeof workFolder>[0], name: string): P
 async function buildAndRun(folder: string) {
   await go(['vet', '.', './authmovies'], { cwd: folder })
   await go(['build', '-o', 'login', '.'], { cwd: folder })
-  return await conversation(running, join(folder, 'login'), [], { cwd: folder })
+  return await runLoginProgram(running, join(folder, 'login'), [], { cwd: folder })
 }

@@ -1,14 +1,19 @@
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { conversation, expected, saveDocument, startServiceWithSite } from '../support/generated-client.ts'
+import {
+  expectedValues,
+  runLoginProgram,
+  saveDocument,
+  startServiceWithSite,
+} from '../support/generated-client.ts'
 import {
   besideClients,
   generatorJar,
   maven,
   runTool,
-  tolerant,
-  without,
+  skipWithout,
+  tolerantOptions,
   workFolder,
 } from '../support/tools.ts'
 
@@ -17,14 +22,14 @@ const running = await startServiceWithSite(t)
 for (const document of ['/openapi.json', '/openapi-3.0.json', 'an older document'] as const)
   t.test(
     `openapi-generator, ${document}: a whole login in Java`,
-    { skip: without('java', 'maven') },
+    { skip: skipWithout('java', 'maven') },
     async (t) => {
       const folder = await workFolder(t, 'java')
       const input = await saveDocument(running.service, folder, document)
       const output = [
         '-o',
         folder,
-        `--additional-properties=useSingleRequestParameter=true,${tolerant.members},${tolerant.values}`,
+        `--additional-properties=useSingleRequestParameter=true,${tolerantOptions.members},${tolerantOptions.values}`,
       ]
       await runTool('java', [
         '-jar',
@@ -42,10 +47,10 @@ for (const document of ['/openapi.json', '/openapi-3.0.json', 'an older document
         cwd: folder,
         minutes: 10,
       })
-      const told = await conversation(running, 'java', ['-cp', 'target/classes:libraries/*', 'Login'], {
+      const told = await runLoginProgram(running, 'java', ['-cp', 'target/classes:libraries/*', 'Login'], {
         cwd: folder,
       })
       const refused = document === 'an older document' && { refused: 'unknown_default_open_api' }
-      t.match(told, { ...expected(running.site), ...refused })
+      t.match(told, { ...expectedValues(running.site), ...refused })
     },
   )

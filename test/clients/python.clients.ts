@@ -1,6 +1,11 @@
 import t from 'tap'
-import { conversation, expected, saveDocument, startServiceWithSite } from '../support/generated-client.ts'
-import { besideClients, generatorJar, python, runTool, without, workFolder } from '../support/tools.ts'
+import {
+  expectedValues,
+  runLoginProgram,
+  saveDocument,
+  startServiceWithSite,
+} from '../support/generated-client.ts'
+import { besideClients, generatorJar, python, runTool, skipWithout, workFolder } from '../support/tools.ts'
 
 const releases = [
   { name: 'python', release: 'current', document: '/openapi.json' },
@@ -12,7 +17,7 @@ const releases = [
 for (const { name, release, document } of releases)
   t.test(
     `openapi-generator (${release}), ${document}: a whole login in Python`,
-    { skip: without('python', 'java', 'maven') },
+    { skip: skipWithout('python', 'java', 'maven') },
     async (t) => {
       const running = await startServiceWithSite(t)
       const folder = await workFolder(t, name)
@@ -21,10 +26,10 @@ for (const { name, release, document } of releases)
       await runTool('java', ['-jar', await generatorJar(release), 'generate', '-g', 'python', ...flags])
       const program = besideClients(`programs/${name}/main.py`)
       const interpreter = await python('programs/python/requirements.txt')
-      const told = await conversation(running, interpreter, [program], {
+      const told = await runLoginProgram(running, interpreter, [program], {
         cwd: folder,
         env: { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1', PYTHONUTF8: '1' },
       })
-      t.match(told, expected(running.site))
+      t.match(told, expectedValues(running.site))
     },
   )

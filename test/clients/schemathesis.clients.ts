@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { logIn } from '../support/login-flow.ts'
 import { startTestManagement } from '../support/management.ts'
-import { python, runTool, without, workFolder } from '../support/tools.ts'
+import { python, runTool, skipWithout, workFolder } from '../support/tools.ts'
 
 // schemathesis sends hundreds of requests that an OpenAPI document allows or forbids, and compares each answer
 // with the document: status, content type, headers, schema, methods, authentication.
@@ -17,16 +17,20 @@ const documents = [
 ]
 
 for (const [index, { name, origin, path }] of documents.entries())
-  t.test(`schemathesis finds nothing that ${name} does not say`, { skip: without('python') }, async (t) => {
-    const person = await logIn(service, 'yandex', { person: { id: `10${index}` } })
-    const other = await logIn(service, 'yandex', { person: { id: `20${index}` } })
-    const output = await look(t, origin, path, settings(person.accessToken, other.accessToken))
-    const [, selected, all] = /Selected: (\d+)\/(\d+)/.exec(output) ?? []
-    const [, generated, passed] = /(\d+) generated, (\d+) passed/.exec(output) ?? []
-    t.equal(selected, all, output)
-    t.equal(passed, generated, output)
-    t.ok(Number(passed) > 500, `${passed} requests`)
-  })
+  t.test(
+    `schemathesis finds nothing that ${name} does not say`,
+    { skip: skipWithout('python') },
+    async (t) => {
+      const person = await logIn(service, 'yandex', { person: { id: `10${index}` } })
+      const other = await logIn(service, 'yandex', { person: { id: `20${index}` } })
+      const output = await look(t, origin, path, settings(person.accessToken, other.accessToken))
+      const [, selected, all] = /Selected: (\d+)\/(\d+)/.exec(output) ?? []
+      const [, generated, passed] = /(\d+) generated, (\d+) passed/.exec(output) ?? []
+      t.equal(selected, all, output)
+      t.equal(passed, generated, output)
+      t.ok(Number(passed) > 500, `${passed} requests`)
+    },
+  )
 
 /** The configuration of schemathesis. The second person's token is for what ends all sessions of a person. */
 function settings(accessToken: string, otherAccessToken: string): string {

@@ -1,7 +1,12 @@
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { conversation, expected, saveDocument, startServiceWithSite } from '../support/generated-client.ts'
+import {
+  expectedValues,
+  runLoginProgram,
+  saveDocument,
+  startServiceWithSite,
+} from '../support/generated-client.ts'
 import { besideClients, generatorPackages, runTool, workFolder } from '../support/tools.ts'
 
 // Clients that generators make for TypeScript, from the document as it is: type-checked under `strict` together
@@ -53,7 +58,7 @@ for (const [name, [program = '', ...args]] of Object.entries(generators))
     await run('tsc', '--project', '.')
     await run('esbuild', 'main.ts', '--bundle', '--platform=node', '--format=esm', '--outfile=main.mjs')
     t.match(
-      await conversation(running, process.execPath, ['main.mjs'], { cwd: folder }),
-      expected(running.site),
+      await runLoginProgram(running, process.execPath, ['main.mjs'], { cwd: folder }),
+      expectedValues(running.site),
     )
   })

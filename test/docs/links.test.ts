@@ -22,6 +22,19 @@ await t.test('every relative link leads to a file, and to a heading of it', asyn
   }
 })
 
+await t.test('every source file that a document names exists', async (t) => {
+  const named = /`((?:src|plugins|sandbox|test|scripts|bench|prisma)\/[\w./-]+)`/g
+  let count = 0
+  for (const document of documents.filter((path) => path !== 'CHANGELOG.md'))
+    for (const [, path = ''] of (await readText(document)).matchAll(named)) {
+      // A placeholder for a name that the reader chooses.
+      if (path.includes('NAME')) continue
+      count += 1
+      t.ok(existsSync(join(root, path)), `${document} names ${path}`)
+    }
+  t.ok(count > 30, `${count} names`)
+})
+
 await t.test('links elsewhere are https', async (t) => {
   for (const document of documents)
     for (const link of links(await readText(document))) t.notMatch(link, /^http:/, `${document}: ${link}`)

@@ -12,7 +12,7 @@ import { ownAccessKey } from '../support/forge.ts'
 import { end } from '../support/process.ts'
 import type { TestService } from '../support/service.ts'
 import { sharedSecretKeys, startTestService } from '../support/service.ts'
-import { go, maven, python, runTool, without, workFolder } from '../support/tools.ts'
+import { go, maven, python, runTool, skipWithout, workFolder } from '../support/tools.ts'
 import { readGuide } from './guide.ts'
 
 // The guide's checks of an access token in other languages, run as they stand. Each program of token-checks/ reads
@@ -127,20 +127,20 @@ function sampleIn(language: string): string {
   return sample
 }
 
-t.test('PyJWT', { skip: without('python') }, async (t) => {
+t.test('PyJWT', { skip: skipWithout('python') }, async (t) => {
   const folder = await programWith(t, 'python', 'sample.py', sampleIn('python'))
   const interpreter = await python('../docs/token-checks/python/requirements.txt')
   for (const algorithm of algorithms) await judges(t, algorithm, interpreter, ['main.py'], folder)
 })
 
-t.test('go-oidc', { skip: without('go') }, async (t) => {
+t.test('go-oidc', { skip: skipWithout('go') }, async (t) => {
   const folder = await programWith(t, 'go', 'sample.go', `package main\n\n${sampleIn('go')}`)
   await go(['vet', '.'], { cwd: folder })
   await go(['build', '-o', 'check', '.'], { cwd: folder })
   for (const algorithm of algorithms) await judges(t, algorithm, join(folder, 'check'), [], folder)
 })
 
-t.test('Spring Security, which knows ES256 alone', { skip: without('java', 'maven') }, async (t) => {
+t.test('Spring Security, which knows ES256 alone', { skip: skipWithout('java', 'maven') }, async (t) => {
   const sample = sampleIn('java')
   const imports = sample.match(/^import .*;$/gm) ?? []
   const method = sample.replaceAll(/^import .*;\n/gm, '')

@@ -12,13 +12,13 @@ import { startPostgres } from './postgres-server.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
-/** A database with this version's schema, and the address by which others can open it. */
+/** A database with this version's schema, and its URL. */
 export type TestDatabase = Database & { readonly url: string }
 
 /**
  * A new, empty, migrated database on real PostgreSQL; dropped when `test` ends.
  * @param poolMax connections of its pool
- * @param deadlines patient ones, unless the test is about them
+ * @param deadlines long ones by default, for tests that are not about deadlines
  */
 export async function testDatabase(
   test: Test,
@@ -48,7 +48,7 @@ export function openTestDatabase(test: Test, options: DatabaseOptions): Database
   return database
 }
 
-/** The address of a new database, a copy of `source` (PostgreSQL's own empty one by default); dropped when `test` ends. */
+/** Makes a database as a copy of `source` (by default PostgreSQL's own empty one); dropped when `test` ends. @returns its URL */
 export async function emptyDatabase(test: Test, source = 'template1'): Promise<string> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
   await administer((client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${source}`))
@@ -65,7 +65,7 @@ export function withName(url: string, name: string): string {
 
 let server: Promise<string> | undefined
 
-/** TEST_DATABASE_URL (`npm test` starts a server and sets it); a file that is run alone starts one of its own. */
+/** TEST_DATABASE_URL, which `npm test` sets. A file that is run without it starts a server of its own. */
 export function serverUrl(): Promise<string> {
   server ??=
     process.env.TEST_DATABASE_URL === undefined ? ownServer() : Promise.resolve(process.env.TEST_DATABASE_URL)
@@ -78,12 +78,12 @@ async function ownServer(): Promise<string> {
   return own.url
 }
 
-/** Migrating takes a while, copying does not: one database a schema is kept to be copied. */
+/** The migrated database from which the tests' databases are copied, one per schema: copying is faster than migrating. */
 async function template(): Promise<string> {
   const name = `auth_movies_template_${await migrationsDigest()}`
   const url = withName(await serverUrl(), `${name}_new`)
   await administer(async (client) => {
-    // Two test files may come here at once.
+    // Two test files may run this at the same time.
     await client.query('SELECT pg_advisory_lock(20261125)')
     const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name])
     if (rowCount !== 0) return

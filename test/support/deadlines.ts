@@ -1,8 +1,8 @@
 import type { Deadlines } from '../../src/deadlines.ts'
 
 /**
- * For services whose test is not about deadlines: a machine that is busy with other work must fail no test. A test
- * that is about them, or about a dependency that is away, takes the service's own (src/config/config.ts).
+ * For tests that are not about deadlines, so that they pass on a busy machine. A test of deadlines, or of a dependency that is
+ * down, uses the service's own (src/deadlines.ts).
  */
 export const patient: Deadlines = {
   start: 15_000,

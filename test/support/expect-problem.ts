@@ -2,18 +2,18 @@ import type { Test } from 'tap'
 import type { ProblemName } from '../../src/problems/table.ts'
 import type { Answer } from './login-flow.ts'
 
-/** What a refusal must be; the OAuth `error` is written out, so that a test does not read it from the table. */
+/** The expected problem. The OAuth `error` is written out, so that a test does not read it from the table under test. */
 export interface ExpectedProblem {
   readonly status: number
   readonly type: ProblemName
   readonly error: string
-  /** Retry-After in whole seconds, both ends included; without it there must be none. */
+  /** The range of Retry-After in whole seconds, both ends included; without it there must be no such header. */
   readonly retryAfter?: readonly [number, number]
 }
 
 /**
- * Holds an answer of an OAuth endpoint against what it must be: status, type, `error`, Retry-After, the challenge
- * on each 401 and on nothing else (RFC 6749 §5.2), and never a cache (§5.1).
+ * Checks a response of an OAuth endpoint: status, type, `error`, Retry-After, a challenge on each 401 and on nothing else
+ * (RFC 6749 §5.2), and `no-store` (§5.1).
  */
 export function expectProblem(t: Test, answer: Answer, expected: ExpectedProblem, note = ''): void {
   const { status, type, error, retryAfter } = expected

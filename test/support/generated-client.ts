@@ -9,27 +9,27 @@ import { end } from './process.ts'
 import type { TestService } from './service.ts'
 import { registerSite, startTestService } from './service.ts'
 
-/** Where a site waits that must prove itself with each request, and what it proves itself with. */
-export interface ProvingSite {
+/** A site that must authenticate with each request, and its credentials. */
+export interface SiteWithSecret {
   readonly id: string
   readonly secret: string
   readonly redirectUrl: string
 }
 
-/** Starts the service with a site that must send its secret: a client that leaves it out gets nowhere. */
+/** Starts the service with a site that must send its secret: requests without it fail. */
 export async function startServiceWithSite(
   test: Pick<Test, 'teardown'>,
-): Promise<{ readonly service: TestService; readonly site: ProvingSite }> {
+): Promise<{ readonly service: TestService; readonly site: SiteWithSecret }> {
   const service = await startTestService(test)
   const redirectUrl = 'https://generated.example/oauth/return'
   return { service, site: { redirectUrl, ...(await registerSite(service.database, redirectUrl, true)) } }
 }
 
-/** Which document a client is made of: one of the two, or the first as an earlier version may have had it. */
+/** The document that a client is generated from: one of the two, or the first one as an earlier version would have had it. */
 export type DocumentName = '/openapi.json' | '/openapi-3.0.json' | 'an older document'
 
-/** Members and a problem that the service sends and the older document does not know. */
-const later: ReadonlySet<unknown> = new Set([
+/** Members and a problem that the service sends but the older document does not have. */
+const notInOlderDocument: ReadonlySet<unknown> = new Set([
   'session_id',
   'docs',
   'sid',
@@ -44,20 +44,20 @@ export async function saveDocument(
 ): Promise<string> {
   const { text } = await get(service, name === 'an older document' ? '/openapi.json' : name)
   const file = join(folder, 'openapi.json')
-  await writeFile(file, name === 'an older document' ? older(text) : text)
+  await writeFile(file, name === 'an older document' ? olderDocument(text) : text)
   return file
 }
 
-function older(document: string): string {
+function olderDocument(document: string): string {
   const earlier: unknown = JSON.parse(document, (key, value: unknown) => {
-    if (later.has(key)) return undefined
-    return Array.isArray(value) ? value.filter((item) => !later.has(item)) : value
+    if (notInOlderDocument.has(key)) return undefined
+    return Array.isArray(value) ? value.filter((item) => !notInOlderDocument.has(item)) : value
   })
   return JSON.stringify(earlier)
 }
 
-/** What a program printed: `name value`, a line each. */
-export type Told = Readonly<Record<string, string>>
+/** What a program printed: one `name value` per line. */
+export type PrintedValues = Readonly<Record<string, string>>
 
 /**
  * Runs a program that logs a person in through a generated client, and plays the person. All programs do the same,
@@ -67,12 +67,12 @@ export type Told = Readonly<Record<string, string>>
  * @returns what it printed
  * @throws with its output where it does not end with code 0 within a minute
  */
-export async function conversation(
-  { service, site }: { readonly service: TestService; readonly site: ProvingSite },
+export async function runLoginProgram(
+  { service, site }: { readonly service: TestService; readonly site: SiteWithSecret },
   program: string,
   args: readonly string[],
   options: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
-): Promise<Told> {
+): Promise<PrintedValues> {
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: {
@@ -107,14 +107,14 @@ export async function conversation(
   }
 }
 
-/** The person allows it. @returns the code that the site's page gets */
+/** Plays the person who allows the login. @returns the code of the callback to the site */
 async function consent(service: TestService, authorizeUrl: string): Promise<string> {
   const answer = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl))
   return Object.fromEntries(locationFields(answer)).code ?? ''
 }
 
-/** What every program has to tell, whatever generator made its client. */
-export function expected(site: ProvingSite): Readonly<Record<string, string | RegExp>> {
+/** What every program must print, with any generator's client. */
+export function expectedValues(site: SiteWithSecret): Readonly<Record<string, string | RegExp>> {
   return {
     token_type: 'Bearer',
     expires_in: '900',

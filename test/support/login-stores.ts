@@ -2,11 +2,11 @@ import type { Test } from 'tap'
 import { testRedis, withoutRedis } from './redis.ts'
 import type { TestServiceOptions } from './service.ts'
 
-/** Where logins may live: what holds for one store must hold for the other. */
+/** The implementations of LoginStore: tests run with each of them. */
 export const loginStores: readonly {
   readonly store: string
   readonly skip: string | false
-  /** What startTestService() wants for it. */
+  /** The options of startTestService() for it. */
   readonly options: (t: Test) => Promise<Pick<TestServiceOptions, 'redis'>>
 }[] = [
   { store: 'memory', skip: false, options: async () => ({}) },

@@ -20,7 +20,7 @@ export interface Started {
   readonly ended: Promise<number | null>
 }
 
-/** A folder of its own for `.data`; removed when `test` ends. */
+/** A new folder for `.data`; removed when `test` ends. */
 export async function emptyFolder(test: Pick<Test, 'teardown'>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'auth-movies-start-'))
   test.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -36,7 +36,7 @@ export async function freePorts(): Promise<Started['ports']> {
   }
 }
 
-/** Runs an entry of the project with an environment that holds nothing else; killed when `test` ends. */
+/** Runs an entry of the project with this environment only; killed when `test` ends. */
 export function run(
   test: Pick<Test, 'teardown'>,
   entry: 'sandbox/start.ts' | 'src/main.ts',
@@ -57,7 +57,7 @@ export function run(
   return { child, ports, output: () => output, errors: () => errors, ended }
 }
 
-/** `npm start` in development, ready to be clicked. */
+/** Runs `npm start` in development and waits until the sandbox is up. */
 export async function startSandboxed(
   test: Pick<Test, 'teardown'>,
   folder: string,

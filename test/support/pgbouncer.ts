@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, mkdtemp, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type t from 'tap'
 import { unprivileged } from './postgres-server.ts'
-import { end, eventually, freePort } from './process.ts'
+import { eventually, freePort, startServerProcess } from './process.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
@@ -32,8 +32,6 @@ export async function startPgBouncer(
   const { hostname, port: behind, username, password } = new URL(url)
   const port = await freePort()
   const folder = await mkdtemp(join(tmpdir(), 'auth-movies-pgbouncer-'))
-  const remove = () => rm(folder, { recursive: true, force: true })
-  test.teardown(remove)
   await chmod(folder, 0o755)
   await writeFile(join(folder, 'users'), `"${username}" "${password}"\n`)
   const options = {
@@ -51,21 +49,19 @@ export async function startPgBouncer(
     join(folder, 'pgbouncer.ini'),
     ['[databases]', `* = host=${hostname} port=${behind}`, '[pgbouncer]', ...lines, ''].join('\n'),
   )
-  const child = spawn(program ?? 'pgbouncer', ['-q', join(folder, 'pgbouncer.ini')], {
-    ...unprivileged,
-    cwd: folder,
-    stdio: 'ignore',
+  const server = await startServerProcess({
+    launch: () =>
+      spawn(program ?? 'pgbouncer', ['-q', join(folder, 'pgbouncer.ini')], {
+        ...unprivileged,
+        cwd: folder,
+        stdio: 'ignore',
+      }),
+    ready: () => eventually(() => listens(port)),
+    folders: [folder],
+    stopSignal: 'SIGINT',
+    removeSignal: 'SIGKILL',
   })
-  const atExit = () => {
-    child.kill('SIGKILL')
-    rmSync(folder, { recursive: true, force: true })
-  }
-  process.once('exit', atExit)
-  test.teardown(async () => {
-    process.removeListener('exit', atExit)
-    await end(child, 'SIGKILL')
-  })
-  await eventually(() => listens(port))
+  test.teardown(() => server.remove())
   const through = new URL(url)
   through.host = `127.0.0.1:${port}`
   return through.href

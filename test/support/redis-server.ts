@@ -1,26 +1,17 @@
-import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { end, eventually, freePort } from './process.ts'
+import { Redis } from 'ioredis'
+import type { ServerProcess } from './process.ts'
+import { eventually, freePort, startServerProcess } from './process.ts'
 
-/** A redis-server of one's own, to be stopped, halted and filled. */
-export interface RedisServer {
+/** A redis-server for one test. It starts again empty unless its arguments make it keep data. */
+export interface RedisServer extends ServerProcess {
   readonly url: string
   readonly port: number
-  /** Ends it by this signal and waits (SIGKILL is a crash). */
-  stop(signal?: NodeJS.Signals): Promise<void>
-  /** Starts it again on the same port, empty unless `args` make it keep data. */
-  start(): Promise<void>
-  /** Halts it (SIGSTOP), so that connections open and nothing answers; or lets it go on. */
-  pause(): void
-  resume(): void
-  /** Ends it for good and removes its folder. */
-  remove(): Promise<void>
 }
 
 /**
@@ -42,13 +33,13 @@ export function startRedisServer(args: readonly string[] = []): Promise<RedisSer
 }
 
 /**
- * Starts a sentinel, which is a redis-server in another mode, on a free port of loopback. Two sentinels must agree
- * that the master is down, which they see after half a second.
- * @param name what the sentinels call the master
+ * Starts a sentinel (a redis-server in another mode) on a free port of loopback. Two sentinels must agree that the master is
+ * down, which they notice after half a second.
+ * @param name the sentinels' name of the master
  */
 export function startSentinelServer(masterPort: number, name: string): Promise<RedisServer> {
   return startServer(async (port, directory) => {
-    // A sentinel writes what it learns into its own configuration file, and refuses to start without one.
+    // A sentinel stores its state in its own configuration file and does not start without one.
     const file = join(directory, 'sentinel.conf')
     const lines = [
       `port ${port}`,
@@ -63,48 +54,24 @@ export function startSentinelServer(masterPort: number, name: string): Promise<R
   })
 }
 
-/** @param commandOf gives the command line for a port and an empty folder */
+/** @param commandOf makes the command line for a port and an empty folder */
 async function startServer(
   commandOf: (port: number, directory: string) => Promise<readonly string[]>,
 ): Promise<RedisServer> {
   const port = await freePort()
   const directory = await mkdtemp(join(tmpdir(), 'auth-movies-redis-'))
   const command = await commandOf(port, directory)
-  let child: ChildProcess | undefined
-  const kill = (signal: NodeJS.Signals) => child?.kill(signal)
-  const launch = async () => {
-    child = spawn('redis-server', command, { stdio: 'ignore' })
-    await eventually(() => serves(port))
-  }
-  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
-    if (child !== undefined) await end(child, signal)
-  }
-  const atExit = () => {
-    kill('SIGKILL')
-    rmSync(directory, { recursive: true, force: true })
-  }
-  process.once('exit', atExit)
-  const remove = async () => {
-    process.removeListener('exit', atExit)
-    await stop('SIGKILL')
-    await rm(directory, { recursive: true, force: true })
-  }
-  await launch().catch(async (error: unknown) => {
-    await remove()
-    throw error
+  const server = await startServerProcess({
+    launch: () => spawn('redis-server', command, { stdio: 'ignore' }),
+    ready: () => eventually(() => serves(port)),
+    folders: [directory],
+    stopSignal: 'SIGTERM',
+    removeSignal: 'SIGKILL',
   })
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    port,
-    stop,
-    start: launch,
-    pause: () => kill('SIGSTOP'),
-    resume: () => kill('SIGCONT'),
-    remove,
-  }
+  return { url: `redis://127.0.0.1:${port}`, port, ...server }
 }
 
-/** Any answer counts: the server may demand a password. */
+/** Throws unless the server responds. Any response counts, because the server may require a password. */
 async function serves(port: number) {
   const socket = connect({ port, host: '127.0.0.1', timeout: 1_000 })
   try {
@@ -112,5 +79,16 @@ async function serves(port: number) {
     await once(socket, 'data')
   } finally {
     socket.destroy()
+  }
+}
+
+/** Sends commands to one server over a connection of their own. */
+export async function askServer<T>(port: number, question: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis(port, '127.0.0.1', { retryStrategy: () => null, commandTimeout: 1_000 })
+  client.on('error', () => {})
+  try {
+    return await question(client)
+  } finally {
+    client.disconnect()
   }
 }

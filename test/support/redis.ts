@@ -8,8 +8,8 @@ import { startRedisServer } from './redis-server.ts'
 type Test = Pick<typeof t, 'teardown'>
 
 /**
- * For `t.test(name, { skip: withoutRedis }, …)`: false where there is a Redis to test with, else the reason.
- * `npm test` installs it or says how; with CI set a test that is left out is a failure there.
+ * For `t.test(name, { skip: withoutRedis }, …)`: false if there is a Redis to test with, otherwise the reason. `npm test`
+ * installs it or says how; if CI is set, a skipped test is a failure.
  */
 export const withoutRedis: string | false =
   process.env.TEST_REDIS_URL !== undefined || hasRedisServer() ? false : 'redis-server is not installed'
@@ -23,7 +23,7 @@ function hasRedisServer(): boolean {
   }
 }
 
-/** An address and a prefix that no other test uses; what is under the prefix is removed when `test` ends. */
+/** A URL, and a prefix that no other test uses; its keys are removed when `test` ends. */
 export async function testRedis(test: Test): Promise<{ readonly url: string; readonly prefix: string }> {
   const url = await serverUrl()
   const prefix = `test-${randomUUID()}:`
@@ -46,7 +46,7 @@ function serverUrl(): Promise<string> {
   return server
 }
 
-/** A redis-server of one's own, as startRedisServer() makes it; gone when `test` ends. */
+/** Starts a redis-server for one test; removed when `test` ends. */
 export async function startRedis(test: Test, args: readonly string[] = []): Promise<RedisServer> {
   const server = await startRedisServer(args)
   test.teardown(() => server.remove())

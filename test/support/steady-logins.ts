@@ -8,20 +8,20 @@ import { redirectUrl } from './service.ts'
 
 type Test = Pick<typeof t, 'teardown' | 'strictSame' | 'ok' | 'comment'>
 
-/** One whole login, or the request at which it ended. Times are milliseconds by `performance.now()`. */
+/** A whole login, or the request at which it failed. Times are milliseconds of `performance.now()`. */
 export interface SteadyLogin {
   readonly at: number
-  /** The request that was answered last. */
+  /** The last request. */
   readonly step: 'start' | 'callback' | 'finish'
   readonly answer: Answer
-  /** How long that answer took. */
+  /** How long the last request took. */
   readonly took: number
 }
 
-/** What the service promises: no answer takes longer than its request's deadline, and some slack for a busy machine. */
-const longest = { start: 2_500, callback: 1_500, finish: 10_500 } as const
+/** Milliseconds: each request's deadline, with a margin for a busy machine. */
+const maxDuration = { start: 2_500, callback: 1_500, finish: 10_500 } as const
 
-/** Logs people in, so many a second, until `stop()` (or the end of `test`), which gives every login that there was. */
+/** Logs people in, `perSecond` times per second, until `stop()` (or the end of `test`), which returns all logins. */
 export function startSteadyLogins(test: Test, service: TestService, perSecond: number) {
   const running = new Set<Promise<void>>()
   const logins: SteadyLogin[] = []
@@ -43,9 +43,9 @@ export function startSteadyLogins(test: Test, service: TestService, perSecond: n
   }
   test.teardown(ended)
   return {
-    /** Every login that has ended so far, in the order of their ends. */
+    /** All logins that have ended so far, in the order of their ends. */
     logins: logins as readonly SteadyLogin[],
-    /** @throws where a request got no answer at all */
+    /** @throws if a request got no response at all */
     async stop(): Promise<readonly SteadyLogin[]> {
       await ended()
       if (failures.length > 0) throw failures[0]
@@ -63,7 +63,7 @@ async function logIn(service: TestService): Promise<SteadyLogin> {
     answer,
     took: performance.now() - asked,
   })
-  // The site proves itself: a proved site may start more logins a minute than there are here.
+  // The site authenticates: an authenticated site may start more logins per minute than this test does.
   const headers = basic(service.site)
   const form = { provider: 'yandex', client_redirect_url: redirectUrl }
   const started = await post(service, '/api/v1/oauth/authorize-url/', form, { headers })
@@ -82,22 +82,22 @@ export function succeeded({ step, answer }: SteadyLogin): boolean {
 }
 
 /**
- * What is wrong with a login's end, if anything. Right are: logged in; 503 with a time to come back; and 400 for a
- * login whose record the old master took along unreplicated, or whose claim it did not answer.
+ * What is wrong with the end of a login, if anything. Correct ends are: logged in; 503 with Retry-After; and 400 for a login
+ * whose record the old master had not replicated, or whose claim it did not acknowledge.
  */
 export function flawOf(login: SteadyLogin): string | undefined {
   const { step, answer, took } = login
-  if (took > longest[step]) return told(login)
+  if (took > maxDuration[step]) return describeLogin(login)
   if (succeeded(login)) return undefined
   const type = String(answer.json.type)
   if (answer.status === 503 && type.endsWith(':dependency-unavailable'))
-    return /^[1-9]\d*$/.test(answer.headers.get('retry-after') ?? '') ? undefined : told(login)
+    return /^[1-9]\d*$/.test(answer.headers.get('retry-after') ?? '') ? undefined : describeLogin(login)
   if (answer.status === 400 && /:(unknown-login|login-completed|login-lost|no-answer)$/.test(type))
     return undefined
-  return told(login)
+  return describeLogin(login)
 }
 
-function told({ step, answer, took }: SteadyLogin): string {
+function describeLogin({ step, answer, took }: SteadyLogin): string {
   return `${step}: ${answer.status} ${answer.text} after ${Math.round(took)} ms`
 }
 
@@ -105,9 +105,9 @@ function told({ step, answer, took }: SteadyLogin): string {
 export const goodWithin = 10_000
 
 /**
- * Lets a failover happen while people log in, and demands that nothing went wrong but what the loss of a master may
- * cost, that logins are good again in time, and that they stay so.
- * @param failOver ends when the new master is elected
+ * Causes a failover while people log in. Requires that nothing fails except what the loss of a master may cost, that logins
+ * succeed again in time, and that they keep succeeding.
+ * @param failOver resolves when the new master is elected
  */
 export async function expectGoodAfter(
   test: Test,
@@ -127,7 +127,7 @@ export async function expectGoodAfter(
     if (good[0] === undefined || good.length < 20) {
       const refused = later.filter((login) => !succeeded(login))
       throw new Error(
-        `${refused.length} of ${later.length} logins fail: ${refused.slice(-1).map(told).join('')}`,
+        `${refused.length} of ${later.length} logins fail: ${refused.slice(-1).map(describeLogin).join('')}`,
       )
     }
     return good[0].at

@@ -5,26 +5,26 @@ import type t from 'tap'
 
 type Test = Pick<typeof t, 'teardown'>
 
-/** Stands between the service and a server of its own, and does to their connections what networks do. */
+/** A proxy between the service and one of its servers, which disturbs their connections as networks do. */
 export interface TcpProxy {
   readonly port: number
   /** `url` with this proxy in place of its host and port. */
   through(url: string): string
   /** Connections open and stay open, but nothing passes in either direction. */
   pause(): void
-  /** From a request whose bytes match, a connection's answers are held back: it is done, and nobody learns it. */
+  /** After a request that matches, the connection's responses are held back: the server has acted, but the client cannot know. */
   withholdAnswersTo(pattern: RegExp): void
-  /** Once, just before a request whose bytes match passes on to the server. */
+  /** Calls `act` once, just before a request that matches goes on to the server. */
   beforeRequest(pattern: RegExp, act: () => void): void
-  /** What was held back passes. */
+  /** Lets everything pass that was held back. */
   resume(): void
-  /** Resets every connection; new ones work. */
+  /** Resets every connection; new connections work. */
   cut(): void
-  /** Resets a connection in place of its next answer: the server has done what was asked, and nobody learns it. */
+  /** Resets a connection instead of its next response: the server has acted, but the client cannot know. */
   cutAtAnswer(): void
-  /** Answers come so many milliseconds late from now on. */
+  /** Delays responses from now on. */
   delay(milliseconds: number): void
-  /** New connections lead to another port of the same host; those that are open stay where they are. */
+  /** Connects new connections to another port of the same host; open ones stay. */
   leadTo(port: number): void
 }
 

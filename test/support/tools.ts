@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
-/** Everything that these tests download, and their work folders: outside git, removed with `node_modules`. */
+/** Downloads of these tests and their work folders: not in git, removed with `node_modules`. */
 const cache = resolve('node_modules/.cache/clients')
 
 const languages = {
@@ -22,14 +22,14 @@ const least: Readonly<Record<Language, string>> = {
   maven: 'Maven',
 }
 
-/** What a test may need beyond npm. */
+/** A tool that a test may need beyond npm. */
 export type Language = keyof typeof languages
 
 /**
- * For `t.test(name, { skip: without('go') }, …)`: false where all of them are installed, else the reason. With CI
- * set a test that is left out is a failure.
+ * For `t.test(name, { skip: skipWithout('go') }, …)`: false if all of them are installed, otherwise the reason. If CI is set,
+ * a skipped test is a failure.
  */
-export function without(...needed: Language[]): string | false {
+export function skipWithout(...needed: Language[]): string | false {
   const missing = needed.filter((language) => !installed(language))
   return missing.length === 0
     ? false
@@ -56,8 +56,8 @@ export interface ToolOptions {
 
 /**
  * Runs a tool to its end, without a shell.
- * @returns what it wrote to standard output
- * @throws with everything that it wrote, where it fails or takes too long
+ * @returns its standard output
+ * @throws an error with all of its output if it fails or takes too long
  */
 export async function runTool(
   program: string,
@@ -93,8 +93,7 @@ export function besideClients(path: string): string {
 }
 
 /**
- * A file or folder of the cache, made once: `make` fills an empty place, which gets its name only when it is
- * whole.
+ * A file or folder of the cache, made once: `make` fills it, and a marker file says when it is complete.
  */
 async function cached(name: string, make: (place: string) => Promise<unknown>): Promise<string> {
   const place = join(cache, name)
@@ -114,12 +113,12 @@ async function digest(file: string): Promise<string> {
     .slice(0, 12)
 }
 
-/** Maven with a repository of its own, without questions and colours. */
+/** Runs Maven with a repository of its own, without questions and colours. */
 export function maven(args: readonly string[], options?: ToolOptions): Promise<string> {
   return runTool('mvn', ['-B', '-q', '-ntp', `-Dmaven.repo.local=${join(cache, 'maven')}`, ...args], options)
 }
 
-/** Go with a module cache of its own, whose files whoever made them may remove. */
+/** Runs Go with a module cache of its own, whose files can be removed without special rights. */
 export function go(args: readonly string[], options: ToolOptions = {}): Promise<string> {
   const folders = { GOMODCACHE: join(cache, 'go'), GOCACHE: join(cache, 'go-build') }
   const env = { ...folders, GOFLAGS: '-modcacherw', GOWORK: 'off', ...options.env }
@@ -129,7 +128,7 @@ export function go(args: readonly string[], options: ToolOptions = {}): Promise<
 /** @returns Python with exactly the packages of this file, in a virtual environment of its own */
 export async function python(requirements: string): Promise<string> {
   const file = besideClients(requirements)
-  // Its programs name the folder they are in: made where it stays.
+  // Its programs contain the path of the folder, so it is made in its final place.
   const place = await cached(`venv-${await digest(file)}`, async (folder) => {
     await runTool('python3', ['-m', 'venv', folder])
     const flags = ['--quiet', '--disable-pip-version-check', '--no-input', '--only-binary=:all:']
@@ -170,10 +169,10 @@ export async function generatorJar(version: 'current' | '4.3.1'): Promise<string
 }
 
 /**
- * What openapi-generator's clients need to outlive an update of the service, which may send members (Go and Java
- * refuse them otherwise) and values (Java) that their document did not know yet.
+ * Options that openapi-generator's clients need to work with a newer service, which may send members (Go and Java reject
+ * them otherwise) and values (Java) that their document does not have.
  */
-export const tolerant = {
+export const tolerantOptions = {
   members: 'disallowAdditionalPropertiesIfNotPresent=false',
   values: 'enumUnknownDefaultCase=true',
 }

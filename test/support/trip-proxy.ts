@@ -5,20 +5,19 @@ import type t from 'tap'
 
 type Test = Pick<typeof t, 'teardown'>
 
-/** Round trips; `background`: those that no caller waits for. */
+/** Round trips. No caller waits for those in `background`. */
 export interface Trips {
   readonly awaited: number
   readonly background: number
 }
 
-/** Stands before a server and counts how often it is asked. */
+/** A proxy in front of a server, which counts round trips. */
 export interface TripProxy {
   /** `url` with this proxy in place of its host and port. */
   through(url: string): string
   /**
-   * Round trips since the last call, over all connections: each begins with the first byte from the client after
-   * an answer. What is sent together is one trip; a statement and the COMMIT after it are two. Waits until
-   * nothing is under way.
+   * Round trips since the last call, over all connections. Each begins with the first byte from the client after a
+   * response: a pipeline is one trip, a statement and a later COMMIT are two. Waits until the connections are quiet.
    */
   take(): Promise<Trips>
 }
@@ -28,7 +27,7 @@ const quiet = 30
 
 /**
  * Starts a proxy on a free port of loopback; closed when `test` ends.
- * @param background matches the first bytes of trips that are counted apart
+ * @param background matches the first bytes of trips that are counted separately
  */
 export async function startTripProxy(test: Test, target: string, background?: RegExp): Promise<TripProxy> {
   const { hostname, port } = new URL(target)
