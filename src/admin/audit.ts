@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { Problem } from '../problems/problem.ts'
-import { SiteError } from '../sites/site-error.ts'
+import { SiteError } from '../sites/site.ts'
 
 /** What was done to whom: ids and what an operator set. No secret, and nothing personal. */
 export interface AuditedAction {

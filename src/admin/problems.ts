@@ -2,8 +2,8 @@ import type { Translate } from '../http/error-handler.ts'
 import { problemResponses } from '../http/openapi.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
-import type { SiteErrorKind } from '../sites/site-error.ts'
-import { SiteError } from '../sites/site-error.ts'
+import type { SiteErrorKind } from '../sites/site.ts'
+import { SiteError } from '../sites/site.ts'
 import { isTransient } from '../storage/postgres.ts'
 
 /** The failures that a route of the admin API documents: its own, and those that any of them may have. */

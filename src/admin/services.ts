@@ -1,8 +1,8 @@
 import type { Deadlines } from '../deadlines.ts'
 import type { LoginHistory } from '../login-history/store.ts'
 import type { ProviderRegistry } from '../providers/registry.ts'
-import type { SiteRules } from '../sites/check-site.ts'
-import type { Sites } from '../sites/site.ts'
+import type { Sites } from '../sites/lookup.ts'
+import type { SiteRules } from '../sites/validate.ts'
 import type { Database } from '../storage/postgres.ts'
 
 /** What the routes of the admin API stand on. */

@@ -1,23 +1,7 @@
 import type { Deletion } from '../../prisma/client/client.ts'
 import type { SessionRecord } from '../sessions/all-sessions.ts'
-import type { SiteRecord } from '../sites/site-record.ts'
 import type { UserRecord } from '../users/manage-users.ts'
 import type { PersonalData } from '../users/personal-data.ts'
-
-/** A site's record as JSON. */
-export function siteToJson(site: SiteRecord) {
-  return {
-    id: site.id,
-    name: site.name,
-    redirect_urls: [...site.redirectUrls],
-    providers: [...site.providers],
-    require_secret: site.requireSecret,
-    limit_factor: site.limitFactor,
-    disabled: site.disabled,
-    created_at: site.createdAt.toISOString(),
-    live_secrets: site.liveSecrets,
-  }
-}
 
 /** A person's record as JSON. */
 export function shownUser({ identities, ...user }: UserRecord) {

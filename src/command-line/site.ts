@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import type { Config } from '../config/config.ts'
 import { applySites } from '../sites/apply.ts'
-import type { SiteFields, SiteRules } from '../sites/check-site.ts'
-import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../sites/manage.ts'
-import { siteEntry } from '../sites/site-document.ts'
+import type { SiteFields } from '../sites/site.ts'
+import { siteToJson } from '../sites/site.ts'
+import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../sites/store.ts'
+import type { SiteRules } from '../sites/validate.ts'
 import type { Command, CommandContext } from './command.ts'
 import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'
 import { guideRequests } from './guide-requests.ts'
@@ -43,7 +44,7 @@ const commands = {
             requireSecret: site.requireSecret,
           }),
         )
-        const { id, ...entry } = siteEntry(site)
+        const { id, ...entry } = siteToJson(site)
         return { id, secret, ...entry }
       },
       ['PUBLIC_URL'],
@@ -51,7 +52,7 @@ const commands = {
   },
   async list(args, context) {
     takeWords(parseWords(args, {}).positionals, [])
-    return withDatabase(context, async (database) => ({ sites: (await listSites(database)).map(siteEntry) }))
+    return withDatabase(context, async (database) => ({ sites: (await listSites(database)).map(siteToJson) }))
   },
   async update(args, context) {
     const { values, positionals } = parseWords(args, updateOptions)
@@ -64,7 +65,7 @@ const commands = {
     if (Object.keys(changes).length === 0)
       throw new CommandError('Nothing to change was named: see --help for the options of site update.')
     return withDatabase(context, async (database, config) =>
-      siteEntry(await updateSite(database, id, changes, rulesOf(config, context))),
+      siteToJson(await updateSite(database, id, changes, rulesOf(config, context))),
     )
   },
   async 'rotate-secret'(args, context) {

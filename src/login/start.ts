@@ -7,8 +7,9 @@ import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProviderRegistry } from '../providers/registry.ts'
 import { authenticate, countedOf } from '../sites/authenticate.ts'
+import type { Sites } from '../sites/lookup.ts'
 import { hostOf, redirectUrlDifference } from '../sites/redirect-url.ts'
-import type { Site, Sites } from '../sites/site.ts'
+import type { Site } from '../sites/site.ts'
 import type { Login } from './login.ts'
 import type { LoginStore } from './login-store.ts'
 import { admit } from './prove-caller.ts'
@@ -57,7 +58,7 @@ export async function start(
   progress: LoginProgress,
 ): Promise<StartedLogin> {
   const { limits, sites } = services
-  const pace = limits.unknownSiteStruck(request.address) ? 'together' : 'at-once'
+  const pace = limits.unknownSiteStruck(request.address) ? 'batched' : 'at-once'
   const site = await sites.byRedirectUrl(request.redirectUrl, pace)
   progress.concerns(site)
   const provider = services.providers.get(request.provider)

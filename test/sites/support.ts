@@ -1,10 +1,10 @@
 import t from 'tap'
-import { SiteError } from '../../src/sites/site-error.ts'
+import { SiteError } from '../../src/sites/site.ts'
 
 /** A strict deployment that knows three providers. */
 export const rules = { loopback: false, providers: ['one', 'two', 'three'] }
 
-/** Holds that a change is refused, and how. */
+/** Asserts that a change is refused with this kind of SiteError and a message that matches. */
 export async function refused(
   test: Pick<typeof t, 'match' | 'fail' | 'equal'>,
   change: Promise<unknown>,

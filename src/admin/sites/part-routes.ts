@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ref } from '../../http/openapi.ts'
-import { rotateSecret } from '../../sites/manage.ts'
+import { siteToJson } from '../../sites/site.ts'
+import { rotateSecret } from '../../sites/store.ts'
 import { audited } from '../audit.ts'
 import { adminFailures, jsonFailures, queryFailures } from '../problems.ts'
 import type { AdminServices } from '../services.ts'
-import { siteToJson } from '../to-json.ts'
 import { changeSite } from './routes.ts'
 import { AdminSite, NewSecret, RedirectUrl, RedirectUrlQuery, SitePath, SiteProviderPath } from './schemas.ts'
 

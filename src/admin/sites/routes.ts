@@ -1,14 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { ref } from '../../http/openapi.ts'
-import type { SiteFields } from '../../sites/check-site.ts'
-import { addSite, getSite, listSites, removeSite, updateSite } from '../../sites/manage.ts'
-import { changesBetween } from '../../sites/site-changes.ts'
-import type { SiteRecord } from '../../sites/site-record.ts'
+import { changesBetween } from '../../sites/apply.ts'
+import type { SiteFields, SiteRecord } from '../../sites/site.ts'
+import { siteToJson } from '../../sites/site.ts'
+import { addSite, getSite, listSites, removeSite, updateSite } from '../../sites/store.ts'
 import { audited } from '../audit.ts'
 import { adminFailures, jsonFailures } from '../problems.ts'
 import type { AdminServices } from '../services.ts'
-import { siteToJson } from '../to-json.ts'
 import { AddedSite, AdminSite, AdminSites, NewSite, SiteChange, SitePath } from './schemas.ts'
 
 const tags = ['Sites']

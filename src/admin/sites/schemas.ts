@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { ref } from '../../http/openapi.ts'
-import { SitesDocument } from '../../sites/site-document.ts'
+import { SitesDocument } from '../../sites/site.ts'
 
 const example = {
   name: 'Cinema',

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../../src/sites/manage.ts'
-import { createSites } from '../../src/sites/site.ts'
-import { hashSecret, secretMatches } from '../../src/sites/site-secret.ts'
+import { createSites } from '../../src/sites/lookup.ts'
+import { hashSecret, secretMatches } from '../../src/sites/site.ts'
+import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../../src/sites/store.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { testDatabase } from '../support/database.ts'
 import { refused, rules } from './support.ts'
@@ -47,7 +47,7 @@ t.test('a site is added, listed, found and removed', async (t) => {
     disabled: false,
     secretHashes: [hashSecret(secret)],
   })
-  t.ok(found && secretMatches(found, secret), 'its secret is known')
+  t.ok(found && secretMatches(found, secret), 'its secret matches')
   t.notOk(found && secretMatches(found, `${secret}x`), 'another is not')
   t.notOk(found && secretMatches(found, ''), 'nor is none')
 
@@ -58,7 +58,7 @@ t.test('a site is added, listed, found and removed', async (t) => {
   await refused(t, removeSite(database, site.id), 'not-found', /no site with the id/)
 })
 
-t.test('what a site may not be', async (t) => {
+t.test('a site with a faulty field is refused, and nothing is stored', async (t) => {
   const database = await testDatabase(t)
   const good = { name: 'Shop', redirectUrls: ['https://shop.example/'] }
   const bad: [Partial<Parameters<typeof addSite>[1]>, RegExp][] = [
@@ -88,7 +88,7 @@ t.test('what a site may not be', async (t) => {
   t.strictSame(await listSites(database), [], 'nothing was stored')
 })
 
-t.test('an update changes what it names', async (t) => {
+t.test('an update changes the fields that it names', async (t) => {
   const database = await testDatabase(t)
   const { id } = await addSite(
     database,
@@ -137,7 +137,7 @@ t.test('an update changes what it names', async (t) => {
   )
 })
 
-t.test('two secrets live, a third retires the oldest', async (t) => {
+t.test('two secrets are live; a third one replaces the oldest', async (t) => {
   const database = await testDatabase(t)
   const { id, secret } = await addSite(
     database,
@@ -165,39 +165,43 @@ t.test('two secrets live, a third retires the oldest', async (t) => {
   await refused(t, rotateSecret(database, 'nobody'), 'not-found', /"nobody"/)
 })
 
-t.test('of parallel changes one wins, and the others are told why', async (t) => {
-  const database = await testDatabase(t)
-  const race = async (add: (n: number) => Promise<unknown>, sentence: RegExp) => {
-    const results = await Promise.allSettled(Array.from({ length: 8 }, (_, n) => add(n)))
-    t.equal(results.filter(({ status }) => status === 'fulfilled').length, 1, `one of ${sentence}`)
-    for (const result of results)
-      if (result.status === 'rejected') await refused(t, Promise.reject(result.reason), 'conflict', sentence)
-  }
-  await race(
-    (n) =>
-      addSite(
-        database,
-        { name: `Site ${n}`, redirectUrls: ['https://a.example/', `https://${n}.example/`] },
-        rules,
+t.test(
+  'of conflicting changes at the same time one succeeds, and the others are refused with the reason',
+  async (t) => {
+    const database = await testDatabase(t)
+    const race = async (add: (n: number) => Promise<unknown>, sentence: RegExp) => {
+      const results = await Promise.allSettled(Array.from({ length: 8 }, (_, n) => add(n)))
+      t.equal(results.filter(({ status }) => status === 'fulfilled').length, 1, `one of ${sentence}`)
+      for (const result of results)
+        if (result.status === 'rejected')
+          await refused(t, Promise.reject(result.reason), 'conflict', sentence)
+    }
+    await race(
+      (n) =>
+        addSite(
+          database,
+          { name: `Site ${n}`, redirectUrls: ['https://a.example/', `https://${n}.example/`] },
+          rules,
+        ),
+      /https:\/\/a\.example\/ is registered to site/,
+    )
+    await race(
+      (n) => addSite(database, { name: 'Same', redirectUrls: [`https://same${n}.example/`] }, rules),
+      /name "Same" is taken/,
+    )
+    const others = await Promise.all(
+      Array.from({ length: 8 }, (_, n) =>
+        addSite(database, { name: `Mover ${n}`, redirectUrls: [`https://mover${n}.example/`] }, rules),
       ),
-    /https:\/\/a\.example\/ is registered to site/,
-  )
-  await race(
-    (n) => addSite(database, { name: 'Same', redirectUrls: [`https://same${n}.example/`] }, rules),
-    /name "Same" is taken/,
-  )
-  const others = await Promise.all(
-    Array.from({ length: 8 }, (_, n) =>
-      addSite(database, { name: `Mover ${n}`, redirectUrls: [`https://mover${n}.example/`] }, rules),
-    ),
-  )
-  await race(
-    (n) => updateSite(database, others[n]?.id ?? '', { redirectUrls: ['https://moved.example/'] }, rules),
-    /moved\.example\/ is registered/,
-  )
-})
+    )
+    await race(
+      (n) => updateSite(database, others[n]?.id ?? '', { redirectUrls: ['https://moved.example/'] }, rules),
+      /moved\.example\/ is registered/,
+    )
+  },
+)
 
-t.test('a removed site ends its sessions, and no others', async (t) => {
+t.test('removing a site deletes its sessions and no others', async (t) => {
   const database = await testDatabase(t)
   const [shop, other] = await Promise.all(
     ['shop', 'other'].map((name) =>
@@ -225,7 +229,7 @@ t.test('a removed site ends its sessions, and no others', async (t) => {
   t.strictSame(left, [{ siteId: other.id }])
 })
 
-t.test('a site that the version before added has the usual limits', async (t) => {
+t.test('a site that the previous version added has the factor 1', async (t) => {
   const database = await testDatabase(t)
   await database.prisma.$executeRaw`INSERT INTO sites (id, name, providers) VALUES ('old', 'Old', '{one}')`
   t.match(await listSites(database), [{ id: 'old', limitFactor: 1 }])
