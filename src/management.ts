@@ -1,4 +1,4 @@
-import { adminApi } from './admin-api.ts'
+import { adminApi } from './admin/api.ts'
 import type { Resources } from './app.ts'
 import { providers, translate } from './app.ts'
 import type { Config } from './config/config.ts'

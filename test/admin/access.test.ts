@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import t from 'tap'
-import { wrongTokens } from '../../src/admin/authorize.ts'
+import { maxWrongTokens } from '../../src/admin/authorize.ts'
 import type { Answer } from '../support/login-flow.ts'
 import { answered, basic, get, logIn } from '../support/login-flow.ts'
 import { adminToken, startTestManagement } from '../support/management.ts'
@@ -102,7 +102,7 @@ t.test('no tokens configured: every request is refused, an empty token too', asy
 t.test('wrong tokens are counted by address; a right one is never refused', async (t) => {
   const { admin } = await startTestManagement(t)
   const wrong = () => admin('GET', 'sites/', { token: 'wrong' })
-  for (let count = 0; count < wrongTokens; count++) t.equal((await wrong()).status, 401)
+  for (let count = 0; count < maxWrongTokens; count++) t.equal((await wrong()).status, 401)
   const limited = await wrong()
   t.equal(limited.status, 429)
   t.match(limited.json, { type: 'urn:auth-movies:problem:rate-limited', detail: /valid admin token/ })

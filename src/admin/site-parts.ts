@@ -1,21 +1,36 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { ref } from '../../http/openapi.ts'
-import { siteToJson } from '../../sites/site.ts'
-import { rotateSecret } from '../../sites/store.ts'
-import { audited } from '../audit.ts'
-import { adminFailures, jsonFailures, queryFailures } from '../problems.ts'
-import type { AdminServices } from '../services.ts'
-import { changeSite } from './routes.ts'
-import { AdminSite, NewSecret, RedirectUrl, RedirectUrlQuery, SitePath, SiteProviderPath } from './schemas.ts'
+import { Type } from 'typebox'
+import { jsonResponse, ref } from '../http/openapi.ts'
+import { siteToJson } from '../sites/site.ts'
+import { rotateSecret } from '../sites/store.ts'
+import { audited } from './audit.ts'
+import type { AdminServices } from './route.ts'
+import { adminFailures, jsonFailures, queryFailures, security } from './route.ts'
+import { AdminSite, changeAndAudit, SitePath, secret, secretExample, storedExample } from './sites.ts'
+
+export const NewSecret = Type.Object(
+  { id: Type.String(), secret },
+  { $id: 'NewSecret', examples: [{ id: storedExample.id, secret: secretExample }] },
+)
+
+export const RedirectUrl = Type.Object(
+  { url: Type.String() },
+  { $id: 'RedirectUrl', additionalProperties: false, examples: [{ url: 'https://client.example/return' }] },
+)
+export const RedirectUrlQuery = Type.Object(
+  { url: Type.String({ description: 'Percent-encoded' }) },
+  { additionalProperties: false },
+)
+
+export const SiteProviderPath = Type.Object({
+  id: Type.String({ description: 'Of the site' }),
+  provider: Type.String({ description: 'Its name' }),
+})
 
 const tags = ['Sites']
-const security = [{ adminToken: [] }]
-const site = {
-  description: 'The site as it is now',
-  content: { 'application/json': { schema: ref(AdminSite) } },
-}
+const site = jsonResponse('The site as it is now', AdminSite)
 
-/** One redirect URL, one provider, the secrets. Asking twice for the same changes nothing. */
+/** One redirect URL, one provider, the secrets. Repeating a request for a URL or a provider changes nothing. */
 export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app, services) => {
   for (const schema of [AdminSite, NewSecret, RedirectUrl]) app.addSchema(schema)
 
@@ -29,7 +44,7 @@ export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (a
         security,
         params: SitePath,
         response: {
-          201: { description: 'The secret', content: { 'application/json': { schema: ref(NewSecret) } } },
+          201: jsonResponse('The secret', NewSecret),
           ...adminFailures('site-not-found'),
         },
       },
@@ -62,7 +77,7 @@ export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (a
       const { url } = request.body
       const add = ({ redirectUrls: urls }: { redirectUrls: readonly string[] }) =>
         urls.includes(url) ? {} : { redirectUrls: [...urls, url] }
-      return siteToJson(await changeSite(request, services, request.params.id, add))
+      return siteToJson(await changeAndAudit(request, services, request.params.id, add))
     },
   )
 
@@ -84,9 +99,9 @@ export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (a
     },
     async (request) => {
       const { url } = request.query
-      const strike = ({ redirectUrls: urls }: { redirectUrls: readonly string[] }) =>
+      const remove = ({ redirectUrls: urls }: { redirectUrls: readonly string[] }) =>
         urls.includes(url) ? { redirectUrls: urls.filter((one) => one !== url) } : {}
-      return siteToJson(await changeSite(request, services, request.params.id, strike))
+      return siteToJson(await changeAndAudit(request, services, request.params.id, remove))
     },
   )
 
@@ -106,7 +121,7 @@ export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (a
       const { id, provider } = request.params
       const allow = ({ providers }: { providers: readonly string[] }) =>
         providers.includes(provider) ? {} : { providers: [...providers, provider] }
-      return siteToJson(await changeSite(request, services, id, allow))
+      return siteToJson(await changeAndAudit(request, services, id, allow))
     },
   )
 
@@ -126,7 +141,7 @@ export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (a
       const { id, provider } = request.params
       const forbid = ({ providers }: { providers: readonly string[] }) =>
         providers.includes(provider) ? { providers: providers.filter((one) => one !== provider) } : {}
-      return siteToJson(await changeSite(request, services, id, forbid))
+      return siteToJson(await changeAndAudit(request, services, id, forbid))
     },
   )
 }

@@ -1,27 +1,97 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
-import { ref } from '../../http/openapi.ts'
-import { changesBetween } from '../../sites/apply.ts'
-import type { SiteFields, SiteRecord } from '../../sites/site.ts'
-import { siteToJson } from '../../sites/site.ts'
-import { addSite, getSite, listSites, removeSite, updateSite } from '../../sites/store.ts'
-import { audited } from '../audit.ts'
-import { adminFailures, jsonFailures } from '../problems.ts'
-import type { AdminServices } from '../services.ts'
-import { AddedSite, AdminSite, AdminSites, NewSite, SiteChange, SitePath } from './schemas.ts'
+import { Type } from 'typebox'
+import { jsonResponse, ref } from '../http/openapi.ts'
+import { changesBetween } from '../sites/apply.ts'
+import type { SiteFields, SiteRecord } from '../sites/site.ts'
+import { siteToJson } from '../sites/site.ts'
+import { addSite, getSite, listSites, removeSite, updateSite } from '../sites/store.ts'
+import { audited } from './audit.ts'
+import type { AdminServices } from './route.ts'
+import { adminFailures, jsonFailures, security } from './route.ts'
 
-const tags = ['Sites']
-const security = [{ adminToken: [] }]
-const answer = {
-  description: 'The site as it is now',
-  content: { 'application/json': { schema: ref(AdminSite) } },
+export const siteExample = {
+  name: 'Cinema',
+  redirect_urls: ['https://client.example/oauth/return'],
+  providers: ['one', 'another'],
+  require_secret: false,
+  limit_factor: 1,
+  disabled: false,
+}
+export const storedExample = {
+  id: 'site_b3X9c1QdRk0Z',
+  ...siteExample,
+  created_at: '2026-11-25T10:00:00.000Z',
+  live_secrets: 1,
 }
 
+// Lengths and forms are checked by src/sites/validate.ts, whose messages say what is wrong.
+export const siteFields = {
+  name: Type.String({ description: 'Unique; for people' }),
+  redirect_urls: Type.Array(Type.String(), { description: 'Exact URLs, unique over all sites; 1 to 100' }),
+  providers: Type.Array(Type.String(), { description: 'Those that this site may use' }),
+  require_secret: Type.Boolean({ description: 'Whether every request must bring the secret of the site' }),
+  limit_factor: Type.Integer({
+    description: 'The limits of the site are times this: 1 to 1000, 1 by default',
+  }),
+  disabled: Type.Boolean({ description: 'Whether nobody can log in, and no session can be used' }),
+}
+
+/** A site as it is stored. */
+export const AdminSite = Type.Object(
+  {
+    id: Type.String(),
+    ...siteFields,
+    created_at: Type.String({ format: 'date-time' }),
+    live_secrets: Type.Integer({ description: '2 after a rotation: both are accepted' }),
+  },
+  { $id: 'AdminSite', examples: [storedExample] },
+)
+
+export const AdminSites = Type.Object(
+  { sites: Type.Array(ref(AdminSite)) },
+  { $id: 'AdminSites', description: 'By name', examples: [{ sites: [storedExample] }] },
+)
+
+/** A new site: what is left out gets its default. */
+export const NewSite = Type.Object(
+  {
+    name: siteFields.name,
+    redirect_urls: siteFields.redirect_urls,
+    providers: Type.Optional(siteFields.providers),
+    require_secret: Type.Optional(siteFields.require_secret),
+    limit_factor: Type.Optional(siteFields.limit_factor),
+    disabled: Type.Optional(siteFields.disabled),
+  },
+  { $id: 'NewSite', additionalProperties: false, examples: [siteExample] },
+)
+
+export const secret = Type.String({ description: 'Shown once, here: only its digest is kept' })
+export const secretExample = 'hV5x1k0sUe3mZ8w2TqLr9yPcAa4BbNn6JjDdGgFfHh0'
+
+export const AddedSite = Type.Object(
+  { ...AdminSite.properties, secret },
+  { $id: 'AddedSite', examples: [{ ...storedExample, secret: secretExample }] },
+)
+
+/** What is left out stays; a list replaces the list. */
+export const SiteChange = Type.Partial(NewSite, {
+  $id: 'SiteChange',
+  additionalProperties: false,
+  minProperties: 1,
+  examples: [{ disabled: true }],
+})
+
+export const SitePath = Type.Object({ id: Type.String({ description: 'Of the site' }) })
+
+const tags = ['Sites']
+const site = jsonResponse('The site as it is now', AdminSite)
+
 /**
- * Changes a site; the audit line says what changed. Where nothing did, there is none.
+ * Changes a site and writes an audit line that says what changed; where nothing changed, there is no line.
  * @throws {SiteError} as updateSite
  */
-export async function changeSite(
+export async function changeAndAudit(
   request: FastifyRequest,
   { database, rules }: AdminServices,
   id: string,
@@ -39,7 +109,7 @@ export async function changeSite(
   )
 }
 
-/** What a body sets of a site. */
+/** The fields of a site that a body sets. */
 function fieldsOf({ redirect_urls, require_secret, limit_factor, ...rest }: SiteBody): Partial<SiteFields> {
   return {
     ...rest,
@@ -56,7 +126,7 @@ type SiteBody = Partial<Pick<SiteFields, 'name' | 'providers' | 'disabled'>> & {
 }
 
 /** Sites: list, add, read, change, remove. */
-export const siteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app, services) => {
+export const adminSiteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app, services) => {
   const { database, rules } = services
   for (const schema of [AdminSite, AdminSites, NewSite, AddedSite, SiteChange]) app.addSchema(schema)
 
@@ -69,7 +139,7 @@ export const siteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app, 
         summary: 'Every site; can be applied as a document again',
         security,
         response: {
-          200: { description: 'The sites', content: { 'application/json': { schema: ref(AdminSites) } } },
+          200: jsonResponse('The sites', AdminSites),
           ...adminFailures(),
         },
       },
@@ -88,10 +158,7 @@ export const siteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app, 
         consumes: ['application/json'],
         body: ref(NewSite),
         response: {
-          201: {
-            description: 'The site and its secret',
-            content: { 'application/json': { schema: ref(AddedSite) } },
-          },
+          201: jsonResponse('The site and its secret', AddedSite),
           ...adminFailures(...jsonFailures, 'site-invalid', 'site-conflict'),
         },
       },
@@ -117,7 +184,7 @@ export const siteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app, 
         summary: 'One site',
         security,
         params: SitePath,
-        response: { 200: answer, ...adminFailures('site-not-found') },
+        response: { 200: site, ...adminFailures('site-not-found') },
       },
     },
     async ({ params }) => siteToJson(await getSite(database, params.id)),
@@ -135,13 +202,13 @@ export const siteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app, 
         consumes: ['application/json'],
         body: ref(SiteChange),
         response: {
-          200: answer,
+          200: site,
           ...adminFailures(...jsonFailures, 'site-invalid', 'site-conflict', 'site-not-found'),
         },
       },
     },
     async (request) =>
-      siteToJson(await changeSite(request, services, request.params.id, () => fieldsOf(request.body))),
+      siteToJson(await changeAndAudit(request, services, request.params.id, () => fieldsOf(request.body))),
   )
 
   app.delete(
