@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { SiteLoginsQuery } from '../login-history/schemas.ts'
 
 /** No control characters and no lone surrogates, written so that the regular expressions of every language take it. */
 const printable = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]+$'
@@ -7,11 +8,9 @@ const printable = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]+$'
 export const searchText = (maxLength: number, description: string) =>
   Type.String({ minLength: 1, maxLength, pattern: printable, description })
 
-/** Which part of a list a query asks for. All are strings: a query has no other type. */
+/** Which part of a list a query asks for, with the same limit as the history of logins. All values are strings. */
 export const pageQuery = {
-  limit: Type.Optional(
-    Type.String({ pattern: '^([1-9]\\d?|1\\d\\d|200)$', description: '1 to 200; 50 without it' }),
-  ),
+  limit: SiteLoginsQuery.properties.limit,
   after: Type.Optional(Type.String({ format: 'uuid', description: '`next` of the page before' })),
 }
 

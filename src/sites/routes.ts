@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { finishWithin } from '../deadlines.ts'
-import { problemResponses, ref } from '../http/openapi.ts'
+import { jsonResponse, problemResponses } from '../http/openapi.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import { limits as perMinute } from '../http/rate-limit.ts'
 import type { SigningKeys } from '../keys/signing-keys.ts'
@@ -157,7 +157,7 @@ export const siteRoutes: FastifyPluginAsyncTypebox<SiteRouteOptions> = async (ap
         summary: 'The settings and limits of your site, a disabled one too',
         security: [{ site: [] }],
         response: {
-          200: { description: 'Your site', content: { 'application/json': { schema: ref(OwnSite) } } },
+          200: jsonResponse('Your site', OwnSite),
           ...problemResponses('secret-required', 'wrong-credentials', 'rate-limited'),
         },
       },

@@ -4,7 +4,7 @@ import { createSites } from '../../src/sites/lookup.ts'
 import { secretMatches, siteToJson } from '../../src/sites/site.ts'
 import { addSite, listSites, updateSite } from '../../src/sites/store.ts'
 import { testDatabase } from '../support/database.ts'
-import { refused, rules } from './support.ts'
+import { assertRefused, rules } from './support.ts'
 
 const real = { ...rules, dryRun: false }
 const dry = { ...rules, dryRun: true }
@@ -213,8 +213,8 @@ t.test('a document with a fault is refused whole, and the message names the plac
     ],
   ]
   for (const [document, kind, sentence] of bad) {
-    await refused(t, applySites(database, document, real), kind, sentence)
-    await refused(t, applySites(database, document, dry), kind, sentence)
+    await assertRefused(t, applySites(database, document, real), kind, sentence)
+    await assertRefused(t, applySites(database, document, dry), kind, sentence)
   }
   t.strictSame(await listSites(database), before)
 })

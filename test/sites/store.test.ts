@@ -5,7 +5,7 @@ import { hashSecret, secretMatches } from '../../src/sites/site.ts'
 import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../../src/sites/store.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { testDatabase } from '../support/database.ts'
-import { refused, rules } from './support.ts'
+import { assertRefused, rules } from './support.ts'
 
 /** What a process that has cached nothing sees. */
 const siteNow = (database: TestDatabase, id: string) => createSites(database).byId(id)
@@ -55,7 +55,7 @@ t.test('a site is added, listed, found and removed', async (t) => {
   t.strictSame(await listSites(database), [])
   t.equal(await siteNow(database, site.id), undefined)
   await addSite(database, { name: 'Shop', redirectUrls: ['https://shop.example/a'] }, rules)
-  await refused(t, removeSite(database, site.id), 'not-found', /no site with the id/)
+  await assertRefused(t, removeSite(database, site.id), 'not-found', /no site with the id/)
 })
 
 t.test('a site with a faulty field is refused, and nothing is stored', async (t) => {
@@ -84,7 +84,7 @@ t.test('a site with a faulty field is refused, and nothing is stored', async (t)
   for (const limitFactor of [0, -1, 1.5, 1_001, Number.NaN])
     bad.push([{ limitFactor }, /whole number from 1 to 1000/])
   for (const [fields, sentence] of bad)
-    await refused(t, addSite(database, { ...good, ...fields }, rules), 'invalid', sentence)
+    await assertRefused(t, addSite(database, { ...good, ...fields }, rules), 'invalid', sentence)
   t.strictSame(await listSites(database), [], 'nothing was stored')
 })
 
@@ -120,16 +120,21 @@ t.test('an update changes the fields that it names', async (t) => {
   t.match(await update({ disabled: false, requireSecret: false }), { disabled: false, requireSecret: false })
 
   await addSite(database, { name: 'Other', redirectUrls: ['https://other.example/'] }, rules)
-  await refused(t, update({ name: 'Other' }), 'conflict', /name "Other" is taken by site site_/)
-  await refused(
+  await assertRefused(t, update({ name: 'Other' }), 'conflict', /name "Other" is taken by site site_/)
+  await assertRefused(
     t,
     update({ redirectUrls: ['https://other.example/'] }),
     'conflict',
     /is registered to site site_/,
   )
-  await refused(t, update({ redirectUrls: [] }), 'invalid', /at least one/)
-  await refused(t, updateSite(database, 'nobody', { name: 'x' }, rules), 'not-found', /"nobody"/)
-  await refused(t, updateSite(database, 'no\0body', { name: 'x' }, rules), 'not-found', /"no\\u0000body"/)
+  await assertRefused(t, update({ redirectUrls: [] }), 'invalid', /at least one/)
+  await assertRefused(t, updateSite(database, 'nobody', { name: 'x' }, rules), 'not-found', /"nobody"/)
+  await assertRefused(
+    t,
+    updateSite(database, 'no\0body', { name: 'x' }, rules),
+    'not-found',
+    /"no\\u0000body"/,
+  )
   t.match(
     await siteNow(database, id),
     { name: 'Store', redirectUrls: { length: 2 } },
@@ -162,7 +167,7 @@ t.test('two secrets are live; a third one replaces the oldest', async (t) => {
   const parallel = await Promise.all(Array.from({ length: 6 }, () => rotateSecret(database, id)))
   t.equal((await siteNow(database, id))?.secretHashes.length, 2, 'also after parallel rotations')
   t.equal(new Set(parallel.map((rotated) => rotated.secret)).size, 6)
-  await refused(t, rotateSecret(database, 'nobody'), 'not-found', /"nobody"/)
+  await assertRefused(t, rotateSecret(database, 'nobody'), 'not-found', /"nobody"/)
 })
 
 t.test(
@@ -174,7 +179,7 @@ t.test(
       t.equal(results.filter(({ status }) => status === 'fulfilled').length, 1, `one of ${sentence}`)
       for (const result of results)
         if (result.status === 'rejected')
-          await refused(t, Promise.reject(result.reason), 'conflict', sentence)
+          await assertRefused(t, Promise.reject(result.reason), 'conflict', sentence)
     }
     await race(
       (n) =>

@@ -5,7 +5,7 @@ import { SiteError } from '../../src/sites/site.ts'
 export const rules = { loopback: false, providers: ['one', 'two', 'three'] }
 
 /** Asserts that a change is refused with this kind of SiteError and a message that matches. */
-export async function refused(
+export async function assertRefused(
   test: Pick<typeof t, 'match' | 'fail' | 'equal'>,
   change: Promise<unknown>,
   kind: SiteError['kind'],

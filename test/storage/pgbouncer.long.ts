@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Environment } from '../../src/config/config.ts'
 import { migrate } from '../../src/storage/migrate.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
-import { failed, runCli, strictEnv } from '../cli/run-cli.ts'
+import { assertFailed, runCli, strictEnv } from '../cli/run-cli.ts'
 import { answeredLogin, finish, get, post, text } from '../support/login-flow.ts'
 import { emptyFolder, freePorts, run } from '../support/npm-start.ts'
 import { startPgBouncer, withoutPgBouncer } from '../support/pgbouncer.ts'
@@ -42,7 +42,7 @@ async function refusedEverywhere(t: Test, server: PostgresServer, settings: Reco
   const sentence = /^A pooler stands before the database .*set DATABASE_POOLER=transaction .*\.\n$/
   t.match(await refusal(t, pooled, {}), sentence)
   t.match(await refusal(t, pooled, { NODE_ENV: 'development' }), sentence)
-  failed(t, await runCli(['site', 'list'], strictEnv(pooled)), sentence)
+  assertFailed(t, await runCli(['site', 'list'], strictEnv(pooled)), sentence)
 }
 
 t.test(
