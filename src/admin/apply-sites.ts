@@ -10,12 +10,12 @@ import { adminFailures, queryFailures, security } from './route.ts'
 import { siteExample, siteFields, storedExample } from './sites.ts'
 
 /** The document of `site apply FILE`. */
-export const ApplyDocument = Type.Object(
+const ApplyDocument = Type.Object(
   { ...SitesDocument.properties },
   { $id: 'SitesDocument', additionalProperties: false, examples: [{ sites: [siteExample] }] },
 )
 /** Strict: a misspelt dry_run would change the sites. */
-export const ApplyQuery = Type.Object(
+const ApplyQuery = Type.Object(
   {
     dry_run: Type.Optional(
       Type.Unsafe<'true' | 'false'>({
@@ -39,7 +39,7 @@ const listed = Type.Optional(
 const named = { id: Type.String(), name: Type.String() }
 
 /** What a document changed, or would change. */
-export const AppliedSites = Type.Object(
+const AppliedSites = Type.Object(
   {
     dry_run: Type.Boolean(),
     created: Type.Array(

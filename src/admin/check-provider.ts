@@ -12,6 +12,7 @@ import { searchText } from './pagination.ts'
 import type { AdminServices } from './route.ts'
 import { adminFailures, jsonFailures, security } from './route.ts'
 
+/** What a check of a provider can find: `ok`, `accepted`, or the kind of the ProviderFailure. */
 export const checkOutcomes = [
   'ok',
   'accepted',
@@ -24,12 +25,12 @@ export const checkOutcomes = [
 
 type Outcome = (typeof checkOutcomes)[number]
 
-export const CheckProvider = Type.Object(
+const CheckProvider = Type.Object(
   { provider: searchText(64, 'Its name') },
   { $id: 'CheckProvider', additionalProperties: false, examples: [{ provider: 'one' }] },
 )
 
-export const CheckedProvider = Type.Object(
+const CheckedProvider = Type.Object(
   {
     provider: Type.String(),
     ok: Type.Boolean({ description: 'Whether address, credentials and network are right' }),

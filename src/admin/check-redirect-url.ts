@@ -14,7 +14,7 @@ import { adminFailures, jsonFailures, security } from './route.ts'
 
 const textOrNull = (description: string) => Type.Union([Type.String(), Type.Null()], { description })
 
-export const CheckRedirectUrl = Type.Object(
+const CheckRedirectUrl = Type.Object(
   {
     url: Type.String({ minLength: 1, maxLength: 4_000, description: 'As the site sends it' }),
     provider: Type.Optional(searchText(64, 'With which provider; without it, with any')),
@@ -26,7 +26,7 @@ export const CheckRedirectUrl = Type.Object(
   },
 )
 
-export const CheckedRedirectUrl = Type.Object(
+const CheckedRedirectUrl = Type.Object(
   {
     accepted: Type.Boolean({ description: 'Whether a login could be started with it now' }),
     site: Type.Union([Type.Object({ id: Type.String(), name: Type.String() }), Type.Null()], {

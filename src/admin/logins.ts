@@ -10,7 +10,7 @@ import { searchText } from './pagination.ts'
 import type { AdminServices } from './route.ts'
 import { adminFailures, queryFailures, security } from './route.ts'
 
-export const AdminLoginsQuery = Type.Object(
+const AdminLoginsQuery = Type.Object(
   {
     site: Type.Optional(searchText(64, "Of this site; without it all sites' are read, which takes longer")),
     ...SiteLoginsQuery.properties,
@@ -21,7 +21,7 @@ export const AdminLoginsQuery = Type.Object(
 const login = SiteLogins.properties.logins.items
 
 /** Logins of the last 24 hours, of one site or of all. */
-export const AdminLogins = Type.Object(
+const AdminLogins = Type.Object(
   { logins: Type.Array(Type.Object({ site_id: Type.String(), ...login.properties })) },
   {
     $id: 'AdminLogins',

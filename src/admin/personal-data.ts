@@ -9,10 +9,13 @@ import { audited } from './audit.ts'
 import { Next, pageOf, pageQuery, readPage } from './pagination.ts'
 import type { AdminServices } from './route.ts'
 import { adminFailures, isoOrNull, jsonFailures, queryFailures, security } from './route.ts'
-import { AdminUser, id, requireUser, time, timeOrNull, UserPath, userExample, userToJson } from './users.ts'
+import { AdminUser, requireUser, UserPath, userExample, userToJson } from './users.ts'
+
+const id = Type.String({ format: 'uuid' })
+const time = Type.String({ format: 'date-time' })
 
 /** Everything that is held on a person. */
-export const PersonalData = Type.Object(
+const PersonalData = Type.Object(
   {
     exported_at: time,
     user: ref(AdminUser),
@@ -27,7 +30,7 @@ export const PersonalData = Type.Object(
         last_used_at: time,
         expires_at: time,
         ends_at: time,
-        revoked_at: timeOrNull('null: not ended before its time'),
+        revoked_at: Type.Union([time, Type.Null()], { description: 'null: not ended before its time' }),
       }),
       { description: 'Those that ended stay for a day' },
     ),
@@ -63,7 +66,7 @@ const reference = Type.String({
   description: 'Your own number of the request; never a name or an address',
 })
 
-export const DeleteUser = Type.Object(
+const DeleteUser = Type.Object(
   {
     reason: Type.Unsafe<(typeof deletionReasons)[number]>({ ...reason, description: 'For the journal' }),
     reference: Type.Optional(reference),
@@ -85,7 +88,7 @@ const deletionExample = {
 }
 
 /** A line of the journal. */
-export const DeletedUser = Type.Object(
+const DeletedUser = Type.Object(
   {
     id,
     user_id: Type.String({ format: 'uuid', description: 'By which sites knew the person' }),
@@ -97,8 +100,8 @@ export const DeletedUser = Type.Object(
   { $id: 'DeletedUser', description: 'Kept for three years', examples: [deletionExample] },
 )
 
-export const DeletionQuery = Type.Object(pageQuery, { additionalProperties: false })
-export const DeletionPage = Type.Object(
+const DeletionQuery = Type.Object(pageQuery, { additionalProperties: false })
+const DeletionPage = Type.Object(
   { deletions: Type.Array(ref(DeletedUser)), next: Next },
   {
     $id: 'DeletionPage',
@@ -192,7 +195,7 @@ export const personalDataRoutes: FastifyPluginAsyncTypebox<AdminServices> = asyn
 }
 
 /** All that is held on a person as JSON, without the internal fields of a session, which say nothing about a person. */
-export function personalDataToJson({ sessions, ...user }: PersonalDataRecord, exportedAt: Date) {
+function personalDataToJson({ sessions, ...user }: PersonalDataRecord, exportedAt: Date) {
   return {
     exported_at: exportedAt.toISOString(),
     user: userToJson(user),
@@ -212,7 +215,7 @@ export function personalDataToJson({ sessions, ...user }: PersonalDataRecord, ex
 }
 
 /** A line of the journal as JSON. */
-export function deletionToJson(deletion: Deletion) {
+function deletionToJson(deletion: Deletion) {
   return {
     id: deletion.id,
     user_id: deletion.userId,

@@ -43,7 +43,7 @@ const AdminSession = Type.Object({
   ended_at: Type.Union([time('When it ended'), Type.Null()], { description: 'null: it lives' }),
 })
 
-export const AdminSessionQuery = Type.Object(
+const AdminSessionQuery = Type.Object(
   {
     user: Type.Optional(Type.String({ format: 'uuid', description: 'Of this user' })),
     site: Type.Optional(searchText(64, 'At this site')),
@@ -59,7 +59,7 @@ export const AdminSessionQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const AdminSessionPage = Type.Object(
+const AdminSessionPage = Type.Object(
   { sessions: Type.Array(AdminSession), next: Next },
   {
     $id: 'AdminSessionPage',
@@ -68,9 +68,9 @@ export const AdminSessionPage = Type.Object(
   },
 )
 
-export const AdminSessionPath = Type.Object({ id: Type.String({ description: 'Of the session' }) })
+const AdminSessionPath = Type.Object({ id: Type.String({ description: 'Of the session' }) })
 
-export const EndedSessions = Type.Object(
+const EndedSessions = Type.Object(
   { ended: Type.Integer({ minimum: 0, description: 'How many' }) },
   { $id: 'EndedSessions', examples: [{ ended: 2 }] },
 )
@@ -185,7 +185,7 @@ export const adminSessionRoutes: FastifyPluginAsyncTypebox<AdminServices> = asyn
 }
 
 /** A session's record as JSON. */
-export function sessionToJson(session: SessionRecord) {
+function sessionToJson(session: SessionRecord) {
   return {
     id: session.id,
     user_id: session.userId,

@@ -2,27 +2,20 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { jsonResponse, ref } from '../http/openapi.ts'
 import { siteToJson } from '../sites/site.ts'
-import { rotateSecret } from '../sites/store.ts'
-import { audited } from './audit.ts'
 import type { AdminServices } from './route.ts'
 import { adminFailures, jsonFailures, queryFailures, security } from './route.ts'
-import { AdminSite, changeAndAudit, SitePath, secret, secretExample, storedExample } from './sites.ts'
+import { AdminSite, changeAndAudit, SitePath } from './sites.ts'
 
-export const NewSecret = Type.Object(
-  { id: Type.String(), secret },
-  { $id: 'NewSecret', examples: [{ id: storedExample.id, secret: secretExample }] },
-)
-
-export const RedirectUrl = Type.Object(
+const RedirectUrl = Type.Object(
   { url: Type.String() },
   { $id: 'RedirectUrl', additionalProperties: false, examples: [{ url: 'https://client.example/return' }] },
 )
-export const RedirectUrlQuery = Type.Object(
+const RedirectUrlQuery = Type.Object(
   { url: Type.String({ description: 'Percent-encoded' }) },
   { additionalProperties: false },
 )
 
-export const SiteProviderPath = Type.Object({
+const SiteProviderPath = Type.Object({
   id: Type.String({ description: 'Of the site' }),
   provider: Type.String({ description: 'Its name' }),
 })
@@ -30,31 +23,9 @@ export const SiteProviderPath = Type.Object({
 const tags = ['Sites']
 const site = jsonResponse('The site as it is now', AdminSite)
 
-/** One redirect URL, one provider, the secrets. Repeating a request for a URL or a provider changes nothing. */
+/** Single redirect URLs and providers of a site: add and remove. Repeating a request changes nothing. */
 export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app, services) => {
-  for (const schema of [AdminSite, NewSecret, RedirectUrl]) app.addSchema(schema)
-
-  app.post(
-    '/sites/:id/secrets/',
-    {
-      schema: {
-        operationId: 'rotateSecret',
-        tags,
-        summary: 'A further secret; the one before goes on working, an older one no longer',
-        security,
-        params: SitePath,
-        response: {
-          201: jsonResponse('The secret', NewSecret),
-          ...adminFailures('site-not-found'),
-        },
-      },
-    },
-    async (request, reply) => {
-      const { id } = request.params
-      const attempt = { action: 'site.rotate-secret', site: id }
-      return reply.code(201).send(await audited(request, attempt, () => rotateSecret(services.database, id)))
-    },
-  )
+  for (const schema of [AdminSite, RedirectUrl]) app.addSchema(schema)
 
   app.post(
     '/sites/:id/redirect-urls/',

@@ -5,11 +5,12 @@ import { jsonResponse, ref } from '../http/openapi.ts'
 import { changesBetween } from '../sites/apply.ts'
 import type { SiteFields, SiteRecord } from '../sites/site.ts'
 import { siteToJson } from '../sites/site.ts'
-import { addSite, getSite, listSites, removeSite, updateSite } from '../sites/store.ts'
+import { addSite, getSite, listSites, removeSite, rotateSecret, updateSite } from '../sites/store.ts'
 import { audited } from './audit.ts'
 import type { AdminServices } from './route.ts'
 import { adminFailures, jsonFailures, security } from './route.ts'
 
+/** What an operator sets of the site in the examples. */
 export const siteExample = {
   name: 'Cinema',
   redirect_urls: ['https://client.example/oauth/return'],
@@ -18,6 +19,7 @@ export const siteExample = {
   limit_factor: 1,
   disabled: false,
 }
+/** The same site as it is stored. */
 export const storedExample = {
   id: 'site_b3X9c1QdRk0Z',
   ...siteExample,
@@ -25,7 +27,7 @@ export const storedExample = {
   live_secrets: 1,
 }
 
-// Lengths and forms are checked by src/sites/validate.ts, whose messages say what is wrong.
+/** What an operator sets of a site. Lengths and forms are checked by src/sites/validate.ts, whose messages say what is wrong. */
 export const siteFields = {
   name: Type.String({ description: 'Unique; for people' }),
   redirect_urls: Type.Array(Type.String(), { description: 'Exact URLs, unique over all sites; 1 to 100' }),
@@ -48,13 +50,13 @@ export const AdminSite = Type.Object(
   { $id: 'AdminSite', examples: [storedExample] },
 )
 
-export const AdminSites = Type.Object(
+const AdminSites = Type.Object(
   { sites: Type.Array(ref(AdminSite)) },
   { $id: 'AdminSites', description: 'By name', examples: [{ sites: [storedExample] }] },
 )
 
 /** A new site: what is left out gets its default. */
-export const NewSite = Type.Object(
+const NewSite = Type.Object(
   {
     name: siteFields.name,
     redirect_urls: siteFields.redirect_urls,
@@ -66,22 +68,28 @@ export const NewSite = Type.Object(
   { $id: 'NewSite', additionalProperties: false, examples: [siteExample] },
 )
 
-export const secret = Type.String({ description: 'Shown once, here: only its digest is kept' })
-export const secretExample = 'hV5x1k0sUe3mZ8w2TqLr9yPcAa4BbNn6JjDdGgFfHh0'
+const secret = Type.String({ description: 'Shown once, here: only its digest is kept' })
+const secretExample = 'hV5x1k0sUe3mZ8w2TqLr9yPcAa4BbNn6JjDdGgFfHh0'
 
-export const AddedSite = Type.Object(
+const AddedSite = Type.Object(
   { ...AdminSite.properties, secret },
   { $id: 'AddedSite', examples: [{ ...storedExample, secret: secretExample }] },
 )
 
+const NewSecret = Type.Object(
+  { id: Type.String(), secret },
+  { $id: 'NewSecret', examples: [{ id: storedExample.id, secret: secretExample }] },
+)
+
 /** What is left out stays; a list replaces the list. */
-export const SiteChange = Type.Partial(NewSite, {
+const SiteChange = Type.Partial(NewSite, {
   $id: 'SiteChange',
   additionalProperties: false,
   minProperties: 1,
   examples: [{ disabled: true }],
 })
 
+/** The path parameters of one site. */
 export const SitePath = Type.Object({ id: Type.String({ description: 'Of the site' }) })
 
 const tags = ['Sites']
@@ -125,10 +133,11 @@ type SiteBody = Partial<Pick<SiteFields, 'name' | 'providers' | 'disabled'>> & {
   readonly limit_factor?: number
 }
 
-/** Sites: list, add, read, change, remove. */
+/** Sites: list, add, read, change, remove, give a further secret. */
 export const adminSiteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app, services) => {
   const { database, rules } = services
-  for (const schema of [AdminSite, AdminSites, NewSite, AddedSite, SiteChange]) app.addSchema(schema)
+  for (const schema of [AdminSite, AdminSites, NewSite, AddedSite, SiteChange, NewSecret])
+    app.addSchema(schema)
 
   app.get(
     '/sites/',
@@ -227,6 +236,28 @@ export const adminSiteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (
       const { id } = request.params
       await audited(request, { action: 'site.remove', site: id }, () => removeSite(database, id))
       return reply.code(204).send(null)
+    },
+  )
+
+  app.post(
+    '/sites/:id/secrets/',
+    {
+      schema: {
+        operationId: 'rotateSecret',
+        tags,
+        summary: 'A further secret; the one before goes on working, an older one no longer',
+        security,
+        params: SitePath,
+        response: {
+          201: jsonResponse('The secret', NewSecret),
+          ...adminFailures('site-not-found'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params
+      const attempt = { action: 'site.rotate-secret', site: id }
+      return reply.code(201).send(await audited(request, attempt, () => rotateSecret(database, id)))
     },
   )
 }

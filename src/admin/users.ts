@@ -9,13 +9,14 @@ import { Next, readPage, searchText, usualLimit } from './pagination.ts'
 import type { AdminServices } from './route.ts'
 import { adminFailures, isoOrNull, jsonFailures, security } from './route.ts'
 
-export const id = Type.String({ format: 'uuid' })
-export const time = Type.String({ format: 'date-time' })
+const id = Type.String({ format: 'uuid' })
+const time = Type.String({ format: 'date-time' })
 const text = Type.Union([Type.String(), Type.Null()], {
   description: 'null where the provider does not tell',
 })
-export const timeOrNull = (description: string) => Type.Union([time, Type.Null()], { description })
+const timeOrNull = (description: string) => Type.Union([time, Type.Null()], { description })
 
+/** The person in the examples of the document. */
 export const userExample = {
   id: '01936f0e-7b3c-7c4e-9d52-0c3c5f1e2a11',
   name: 'Анна Петрова',
@@ -49,7 +50,7 @@ export const AdminUser = Type.Object(
 )
 
 /** In a body, not in a URL, because proxies log URLs. */
-export const UserSearch = Type.Object(
+const UserSearch = Type.Object(
   {
     id: Type.Optional(id),
     provider: Type.Optional(searchText(64, 'With `subject`')),
@@ -67,16 +68,17 @@ export const UserSearch = Type.Object(
   },
 )
 
-export const UserPage = Type.Object(
+const UserPage = Type.Object(
   { users: Type.Array(ref(AdminUser)), next: Next },
   { $id: 'UserPage', description: 'Newest first', examples: [{ users: [userExample], next: null }] },
 )
 
-export const UserChange = Type.Object(
+const UserChange = Type.Object(
   { disabled: Type.Boolean({ description: 'Whether the person can log in and use sessions' }) },
   { $id: 'UserChange', additionalProperties: false, examples: [{ disabled: true }] },
 )
 
+/** The path parameters of one person. */
 export const UserPath = Type.Object({ id: Type.String({ description: 'Of the user' }) })
 
 const tags = ['Users']

@@ -19,7 +19,7 @@ const perKind = {
 }
 
 /** What a site may know of itself; never a secret. */
-export const OwnSite = Type.Object(
+const OwnSite = Type.Object(
   {
     id: Type.String(),
     name: Type.String(),
