@@ -3,7 +3,7 @@ import './node-version.ts'
 import { providers } from '../plugins/index.ts'
 import { runCommand } from './command-line/run.ts'
 
-// Not process.exit: what was written to a pipe must arrive first.
+// Not process.exit(), which would drop output that a pipe has not taken yet.
 process.exitCode = await runCommand(process.argv.slice(2), {
   env: process.env,
   providers,

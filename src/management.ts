@@ -1,4 +1,4 @@
-import { adminApi } from './admin-api.ts'
+import { adminApi } from './admin/api.ts'
 import type { Resources } from './app.ts'
 import { providers, translate } from './app.ts'
 import type { Config } from './config/config.ts'
@@ -8,7 +8,7 @@ import { createServer } from './http/server.ts'
 import { callbackPath } from './login/callback-route.ts'
 import type { LoginHistory } from './login-history/store.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
-import type { Sites } from './sites/site.ts'
+import type { Sites } from './sites/lookup.ts'
 
 /** What the management server shows of the public service. */
 export interface Managed extends Pick<Resources, 'database' | 'metrics' | 'log' | 'stopping'> {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { providers } from '../../plugins/index.ts'
-import { addSite, listSites, rotateSecret, updateSite } from '../../src/sites/manage.ts'
+import { addSite, listSites, rotateSecret, updateSite } from '../../src/sites/store.ts'
 import type { Database } from '../../src/storage/postgres.ts'
 
 /** The demo site's id and secret, as `site add` would have printed them. */

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { Problem } from '../problems/problem.ts'
-import { SiteError } from '../sites/site-error.ts'
+import { SiteError } from '../sites/site.ts'
 
 /** What was done to whom: ids and what an operator set. No secret, and nothing personal. */
 export interface AuditedAction {
@@ -12,8 +12,8 @@ export interface AuditedAction {
 }
 
 /**
- * Writes an audit line: who (the token's name), what, on whom; the request id stands on every line of a request.
- * It is written at every LOG_LEVEL but `silent`.
+ * Writes an audit line: who (the token's name) did what to whom. Like every line of a request it has the request id.
+ * It is written at every LOG_LEVEL except `silent`.
  */
 export function audit(request: FastifyRequest, done: AuditedAction): void {
   if (request.log.level === 'silent') return
@@ -21,9 +21,9 @@ export function audit(request: FastifyRequest, done: AuditedAction): void {
 }
 
 /**
- * Makes a change and writes its line. A refused change is none; one that failed on the way may have happened in part
- * or whole, and its line says so.
- * @param describe the line, from what the change gave; undefined where it changed nothing
+ * Makes a change and writes its audit line. A refused change changed nothing and gets no line; one that failed on the
+ * way may have been made in part or whole, and its line has `outcome: unknown`.
+ * @param describe further fields of the line, from the result of the change; undefined (no line) where it changed nothing
  */
 export async function audited<Result>(
   request: FastifyRequest,

@@ -6,15 +6,15 @@ import { Problem } from '../problems/problem.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The name of the admin token that the request came with; '' everywhere but in the admin API. */
+    /** The name of the admin token of the request; '' outside the admin API. */
     adminName: string
   }
 }
 
-/** Requests a minute from one address that come without a valid token. */
-export const wrongTokens = 30
+/** Requests per minute and network without a valid token. */
+export const maxWrongTokens = 30
 
-/** Who may ask. */
+/** The tokens that give access to the admin API. */
 export interface AdminTokens {
   /** SHA-256 of each token in hex → its name. */
   readonly tokens: ReadonlyMap<string, string>
@@ -22,22 +22,22 @@ export interface AdminTokens {
 }
 
 /**
- * Makes the check of `Authorization: Bearer`. A missing token, a wrong one and a site's own credentials meet the
- * same answer, before anything else about the request is looked at. Whoever has a right one is never limited: only
- * what is refused counts.
- * @returns gives the token's name
- * @throws {Problem} (what it returns) admin-token-required; rate-limited after too many of those
+ * Makes the check of `Authorization: Bearer` (RFC 6750 §2.1). A missing token, a wrong one and a site's own credentials
+ * get the same error response, before anything else of the request is read. Only refused requests count, so that a
+ * request with a valid token is never limited.
+ * @returns a function that gives the name of the token, or throws a Problem: admin-token-required, or rate-limited
+ *   after too many of those
  */
 export function authorizer({ tokens, rateLimit }: AdminTokens): (request: FastifyRequest) => Promise<string> {
-  const known = [...tokens].map(([digest, name]) => ({ digest: Buffer.from(digest, 'hex'), name }))
-  const limiter = new RateLimiterMemory({ points: wrongTokens, duration: 60 })
+  const tokenDigests = [...tokens].map(([digest, name]) => ({ digest: Buffer.from(digest, 'hex'), name }))
+  const limiter = new RateLimiterMemory({ points: maxWrongTokens, duration: 60 })
   return async (request) => {
     const token = /^bearer +([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '')?.[1]
     const given = createHash('sha256')
       .update(token ?? '')
       .digest()
-    // All are compared, so that the time does not tell which one was met.
-    const [found] = known.filter(({ digest }) => timingSafeEqual(digest, given))
+    // All are compared, so that the time does not reveal which token was hit.
+    const [found] = tokenDigests.filter(({ digest }) => timingSafeEqual(digest, given))
     if (token !== undefined && found !== undefined) return found.name
     if (rateLimit) await count(limiter, request.ip)
     throw new Problem('admin-token-required', {
@@ -46,13 +46,13 @@ export function authorizer({ tokens, rateLimit }: AdminTokens): (request: Fastif
   }
 }
 
-async function count(limiter: RateLimiterMemory, address: string): Promise<void> {
+async function count(limiter: RateLimiterMemory, ip: string): Promise<void> {
   try {
-    await limiter.consume(network(address))
+    await limiter.consume(network(ip))
   } catch (error) {
     if (!(error instanceof RateLimiterRes)) throw error
     throw new Problem('rate-limited', {
-      values: { who: 'wrong-admin-tokens', limit: String(wrongTokens) },
+      values: { who: 'wrong-admin-tokens', limit: String(maxWrongTokens) },
       retryAfter: Math.max(1, Math.ceil(error.msBeforeNext / 1000)),
     })
   }

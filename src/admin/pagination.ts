@@ -1,26 +1,25 @@
 import { Type } from 'typebox'
+import { SiteLoginsQuery } from '../login-history/routes.ts'
 
-/** Neither control characters nor halves of a character, in words that every language's regular expressions know. */
-const visible = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]+$'
+/** No control characters and no lone surrogates, written so that the regular expressions of every language take it. */
+const printable = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]+$'
 
 /** Printable text: PostgreSQL takes no NUL, and nothing that is stored has a control character. */
 export const searchText = (maxLength: number, description: string) =>
-  Type.String({ minLength: 1, maxLength, pattern: visible, description })
+  Type.String({ minLength: 1, maxLength, pattern: printable, description })
 
-/** Part of a list, as a query asks for it: text, as a query holds nothing else. */
+/** Which part of a list a query asks for, with the same limit as the history of logins. All values are strings. */
 export const pageQuery = {
-  limit: Type.Optional(
-    Type.String({ pattern: '^([1-9]\\d?|1\\d\\d|200)$', description: '1 to 200; 50 without it' }),
-  ),
+  limit: SiteLoginsQuery.properties.limit,
   after: Type.Optional(Type.String({ format: 'uuid', description: '`next` of the page before' })),
 }
 
-/** `next` of a page. */
+/** `next` in a response with a list. */
 export const Next = Type.Union([Type.String({ format: 'uuid' }), Type.Null()], {
   description: 'For `after`, to get the next page; null where this one is the last',
 })
 
-/** Entries of a page that does not say how long it is to be. */
+/** Entries per page where the request names no limit. */
 export const usualLimit = 50
 
 /** The page that a query asks for. */
@@ -29,8 +28,8 @@ export function pageOf({ limit, after }: { readonly limit?: string; readonly aft
 }
 
 /**
- * Reads one entry more than is asked for, which tells whether there is a further page.
- * @param read by page, newest first
+ * Reads one entry more than was asked for, which shows whether there is a further page.
+ * @param read reads the entries of a page, newest first
  */
 export async function readPage<Entry extends { readonly id: string }>(
   page: { readonly limit: number; readonly after?: string },

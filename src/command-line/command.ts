@@ -1,30 +1,31 @@
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { parseArgs } from 'node:util'
 import type { Environment } from '../config/config.ts'
+import { OperatorError } from '../operator-error.ts'
 import type { ProviderDeclaration } from '../providers/settings.ts'
 
 /** What a command gets from the process. */
 export interface CommandContext {
   readonly env: Environment
   readonly providers: readonly ProviderDeclaration[]
-  /** Says something beside the answer, on standard error. */
+  /** Prints a remark to standard error, beside the output. */
   readonly note: (text: string) => void
 }
 
 /**
  * One command of the command line.
- * @returns its answer, which is printed as JSON
+ * @returns its output, which is printed as JSON
  * @throws {CommandError} and the errors of what it calls
  */
 export type Command = (args: readonly string[], context: CommandContext) => Promise<unknown>
 
-/** A command that cannot be done as it was asked; the message is one sentence. */
-export class CommandError extends Error {
+/** A command was called wrongly or cannot be carried out; the message is one sentence. */
+export class CommandError extends OperatorError {
   override readonly name = 'CommandError'
 }
 
 /**
- * Options and the words between them, as node:util reads them.
+ * Splits arguments into options and positional words by node:util's parseArgs.
  * @throws {CommandError} naming the option that is unknown, or has no value
  */
 export function parseWords<const Options extends ParseArgsOptionsConfig>(
@@ -35,15 +36,15 @@ export function parseWords<const Options extends ParseArgsOptionsConfig>(
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: true, allowNegative: true })
   } catch (error) {
     if (!(error instanceof TypeError && 'code' in error)) throw error
-    // Node's advice on how to write it otherwise comes after the first sentence.
+    // Only the first sentence: after it Node gives advice that does not fit here.
     const [sentence = ''] = error.message.split(/\. |\n/)
     throw new CommandError(`${sentence.replace(/\.$/, '')}: see --help.`)
   }
 }
 
 /**
- * The words of a command that takes exactly these.
- * @throws {CommandError} naming the one that is missing or too many
+ * The positional words of a command that takes exactly these.
+ * @throws {CommandError} naming the word that is missing or too many
  */
 export function takeWords<const Names extends readonly string[]>(
   words: readonly string[],
@@ -59,7 +60,7 @@ export function takeWords(words: readonly string[], names: readonly string[]): r
 
 /**
  * The command of this name.
- * @throws {CommandError} naming all that there are
+ * @throws {CommandError} listing all commands
  */
 export function chooseCommand(
   commands: Readonly<Record<string, Command>>,

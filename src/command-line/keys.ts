@@ -35,7 +35,7 @@ const commands = {
   },
 } satisfies Record<string, Command>
 
-/** `keys list|rotate|revoke|reseal`: the keys that sign our own tokens. */
+/** `keys list|rotate|revoke|reseal`: the keys that sign the service's tokens. */
 export const keysCommand: Command = async (args, context) => {
   const [name, ...words] = parseWords(args, {}).positionals
   return chooseCommand(commands, name, 'keys command')(words, context)

@@ -1,16 +1,28 @@
-import { ConfigError } from '../config/config.ts'
-import { KeyCommandError } from '../keys/commands.ts'
-import { UnusableKey } from '../keys/material.ts'
-import { SiteError } from '../sites/site-error.ts'
-import { EmbeddedDatabaseError } from '../storage/embedded.ts'
-import { MigrationError } from '../storage/migrate.ts'
+import { createHash, randomBytes } from 'node:crypto'
+import { OperatorError } from '../operator-error.ts'
+import { migrate } from '../storage/migrate.ts'
 import { isDatabaseUnavailable, isTransient, unavailableBecause } from '../storage/postgres.ts'
-import { adminTokenCommand } from './admin-token.ts'
-import type { CommandContext } from './command.ts'
-import { CommandError, chooseCommand } from './command.ts'
+import type { Command, CommandContext } from './command.ts'
+import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'
 import { keysCommand } from './keys.ts'
-import { migrateCommand } from './migrate.ts'
 import { siteCommand } from './site.ts'
+import { withDatabaseUrl } from './with-database.ts'
+
+/** `migrate`: brings the database to this version's schema. */
+const migrateCommand: Command = async (args, context) => {
+  takeWords(parseWords(args, {}).positionals, [])
+  return withDatabaseUrl(context, async (url) => ({ applied: await migrate(url) }))
+}
+
+/** `admin-token NAME`: makes a token for the admin API. It is not stored: the entry for ADMIN_TOKENS holds its digest. */
+const adminTokenCommand: Command = async (args) => {
+  const [name] = takeWords(parseWords(args, {}).positionals, ['NAME'])
+  if (!/^[\w.-]{1,64}$/.test(name))
+    throw new CommandError('NAME must be 1 to 64 letters, digits, "_", "." or "-".')
+  const token = randomBytes(32).toString('base64url')
+  const digest = createHash('sha256').update(token).digest('hex')
+  return { name, token, admin_tokens_entry: `${name}:${digest}` }
+}
 
 const commands = {
   site: siteCommand,
@@ -40,16 +52,16 @@ const usage = `Usage: node src/cli.ts COMMAND, or in development npm run site|ke
 Answers are JSON on standard output; what fails says why on standard error and exits with 1.
 `
 
-/** What a command writes to, and gets from the process. */
+/** What a command gets from the process, and where it writes. */
 export interface CommandLine extends Pick<CommandContext, 'env' | 'providers'> {
   readonly out: (text: string) => void
   readonly error: (text: string) => void
 }
 
 /**
- * Runs one command: JSON out where it succeeds, one sentence on the error side where it fails.
+ * Runs one command. It prints JSON to `out` if it succeeds, and one sentence to `error` if it fails.
  * @param args without the names of node and script
- * @returns the exit code: 0, or 1 where it failed
+ * @returns the exit code: 0, or 1 if it failed
  */
 export async function runCommand(
   args: readonly string[],
@@ -62,8 +74,8 @@ export async function runCommand(
   }
   try {
     const note = (text: string) => error(`${text}\n`)
-    const answer = await chooseCommand(commands, name, 'command')(rest, { env, providers, note })
-    out(`${JSON.stringify(answer, null, 2)}\n`)
+    const output = await chooseCommand(commands, name, 'command')(rest, { env, providers, note })
+    out(`${JSON.stringify(output, null, 2)}\n`)
     return 0
   } catch (reason) {
     error(`${sentence(reason)}\n`)
@@ -71,22 +83,11 @@ export async function runCommand(
   }
 }
 
-/** Errors whose message is the whole story for an operator. */
-const told = [
-  CommandError,
-  ConfigError,
-  SiteError,
-  KeyCommandError,
-  UnusableKey,
-  EmbeddedDatabaseError,
-  MigrationError,
-]
-
 function sentence(reason: unknown): string {
-  if (reason instanceof Error && told.some((type) => reason instanceof type)) return reason.message
+  if (reason instanceof OperatorError) return reason.message
   if (isDatabaseUnavailable(reason)) return unavailableBecause(reason)
   if (isTransient(reason)) return 'Somebody else changed the same at the same time: try again.'
-  // A bug. Prisma's messages quote the source first and say what happened in their last line.
+  // A bug. Prisma's messages first quote the source; their last line says what happened.
   const message = reason instanceof Error ? reason.message : String(reason)
   return `The command failed unexpectedly: ${message.trim().split('\n').at(-1) ?? ''}`
 }

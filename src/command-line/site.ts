@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises'
 import type { Config } from '../config/config.ts'
 import { deleteSessionsOfSite } from '../sessions/all-sessions.ts'
 import { applySites } from '../sites/apply.ts'
-import type { SiteFields, SiteRules } from '../sites/check-site.ts'
-import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../sites/manage.ts'
-import { siteEntry } from '../sites/site-document.ts'
+import type { SiteFields } from '../sites/site.ts'
+import { siteToJson } from '../sites/site.ts'
+import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../sites/store.ts'
+import type { SiteRules } from '../sites/validate.ts'
 import type { Command, CommandContext } from './command.ts'
 import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'
-import { guideRequests } from './guide-requests.ts'
 import { withDatabase } from './with-database.ts'
 
 const addOptions = {
@@ -44,7 +44,7 @@ const commands = {
             requireSecret: site.requireSecret,
           }),
         )
-        const { id, ...entry } = siteEntry(site)
+        const { id, ...entry } = siteToJson(site)
         return { id, secret, ...entry }
       },
       ['PUBLIC_URL'],
@@ -52,7 +52,7 @@ const commands = {
   },
   async list(args, context) {
     takeWords(parseWords(args, {}).positionals, [])
-    return withDatabase(context, async (database) => ({ sites: (await listSites(database)).map(siteEntry) }))
+    return withDatabase(context, async (database) => ({ sites: (await listSites(database)).map(siteToJson) }))
   },
   async update(args, context) {
     const { values, positionals } = parseWords(args, updateOptions)
@@ -65,7 +65,7 @@ const commands = {
     if (Object.keys(changes).length === 0)
       throw new CommandError('Nothing to change was named: see --help for the options of site update.')
     return withDatabase(context, async (database, config) =>
-      siteEntry(await updateSite(database, id, changes, rulesOf(config, context))),
+      siteToJson(await updateSite(database, id, changes, rulesOf(config, context))),
     )
   },
   async 'rotate-secret'(args, context) {
@@ -117,7 +117,7 @@ function readFields(options: FieldOptions, furtherUrls: readonly string[]): Part
     ...(urls !== undefined && { redirectUrls: [...urls, ...furtherUrls] }),
     ...(providers !== undefined && { providers: providers.flatMap((list) => list.split(',')) }),
     ...(requireSecret !== undefined && { requireSecret }),
-    // Digits alone: "0x10" and "1e2" are numbers to JavaScript. What is no number is refused as one.
+    // Only digits, because JavaScript also reads "0x10" and "1e2" as numbers. Anything else becomes NaN, which checkFields refuses.
     ...(factor !== undefined && { limitFactor: /^\d+$/.test(factor) ? Number(factor) : Number.NaN }),
   }
 }
@@ -134,4 +134,50 @@ async function readJson(file: string): Promise<unknown> {
       `The file ${file} is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`,
     )
   }
+}
+
+/** The values of the two requests. */
+interface GuideRequests {
+  readonly publicUrl: string
+  readonly provider: string
+  readonly redirectUrl: string
+  readonly credentials: { readonly id: string; readonly secret: string }
+  /** Whether the site is refused without its secret. */
+  readonly requireSecret: boolean
+}
+
+/**
+ * The two requests of the published guide as lines for a shell: with the site's secret and, where the site may leave
+ * it out, also without. Only STATE and CODE are left to fill in.
+ */
+function guideRequests({
+  publicUrl,
+  provider,
+  redirectUrl,
+  credentials,
+  requireSecret,
+}: GuideRequests): string {
+  const api = `${publicUrl}/api/v1/oauth`
+  const start = `-d provider=${provider} --data-urlencode client_redirect_url=${quoted(redirectUrl)} ${api}/authorize-url/`
+  const finish = `-d provider=${provider} --data-urlencode state=STATE --data-urlencode code=CODE ${api}/authorize/`
+  const withSecret = 'curl -sS -u "$SITE_ID:$SITE_SECRET"'
+  return [
+    `SITE_ID=${quoted(credentials.id)} SITE_SECRET=${quoted(credentials.secret)}`,
+    '# 1. Start a login; send the user to the authorize_url of the answer:',
+    `${withSecret} ${start}`,
+    '# 2. The user comes back to your URL with provider, state and code; post these on for the tokens:',
+    `${withSecret} ${finish}`,
+    ...(requireSecret
+      ? []
+      : [
+          '# The same without the secret, which this site may leave out:',
+          `curl -sS ${start}`,
+          `curl -sS ${finish}`,
+        ]),
+  ].join('\n')
+}
+
+/** A string quoted so that a POSIX shell reads it as one word. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`
 }

@@ -9,8 +9,8 @@ import type { CommandContext } from './command.ts'
 import { CommandError } from './command.ts'
 
 /**
- * Does some work on the service's database, at this version's schema: in development it is brought there first,
- * in strict mode that is an operator's decision.
+ * Does some work on the service's database with the schema of this version. In development pending migrations are
+ * applied first; in strict mode that is left to the operator.
  * @throws {CommandError} where migrations are pending in strict mode; ConfigError, EmbeddedDatabaseError, MigrationError
  */
 export function withDatabase<Result>(
@@ -19,7 +19,7 @@ export function withDatabase<Result>(
   needs: readonly Need[] = [],
 ): Promise<Result> {
   const onUrl = async (url: string, config: Config, embedded: boolean) => {
-    // A command has no use for more connections, and the embedded database has only one.
+    // A command needs no more connections, and the embedded database accepts only one.
     const { pooler, directUrl } = config.database
     const pooled = pooler !== undefined && directUrl === config.database.url
     const database = openDatabase({ url, poolMax: embedded ? 1 : 2, embedded, ...(pooled && { pooler }) })
@@ -37,8 +37,8 @@ export function withDatabase<Result>(
 }
 
 /**
- * Does some work with the database's direct address; the embedded one is open for as long.
- * @param needs what strict mode demands beside DATABASE_URL
+ * Does some work with the database's direct URL; the embedded database is open meanwhile.
+ * @param needs the variables that strict mode demands beside DATABASE_URL
  */
 export async function withDatabaseUrl<Result>(
   { env, providers, note }: CommandContext,

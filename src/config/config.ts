@@ -3,6 +3,7 @@ import { deadlines, siteKept } from '../deadlines.ts'
 import type { TrustedProxies } from '../http/client-ip.ts'
 import { readTrustedProxies } from '../http/client-ip.ts'
 import { readSecretKeys } from '../keys/seal.ts'
+import { OperatorError } from '../operator-error.ts'
 import type { ProviderDeclaration, ProviderSettings, ProxySettings } from '../providers/settings.ts'
 import { isLoopback, readProviders, readProxySettings, unreadProxies } from '../providers/settings.ts'
 import type { DatabaseSettings } from '../storage/database-url.ts'
@@ -50,7 +51,7 @@ export interface Config {
 }
 
 /** The configuration cannot be used; `problems` has one sentence for each thing that is wrong or missing. */
-export class ConfigError extends Error {
+export class ConfigError extends OperatorError {
   override readonly name = 'ConfigError'
   readonly problems: readonly string[]
 

@@ -26,6 +26,11 @@ export function ref<T extends TSchema>(schema: T) {
   return Type.Unsafe<Static<T>>(Type.Ref(schema.$id))
 }
 
+/** A documented response with a JSON body, whose schema has an `$id`. */
+export function jsonResponse<T extends TSchema>(description: string, schema: T) {
+  return { description, content: { 'application/json': { schema: ref(schema) } } }
+}
+
 /** Documented examples name nobody's real address. */
 const exampleOrigin = 'https://login.example'
 

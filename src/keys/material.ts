@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { OperatorError } from '../operator-error.ts'
 import type { KeySeal } from './seal.ts'
 
 /** `access`: a key pair whose public part sites read. `refresh`: a symmetric key that never leaves the service. */
@@ -65,7 +66,7 @@ export type KeyMaterial =
   | { readonly kind: 'refresh'; readonly kid: string; readonly alg: 'HS256'; readonly secret: Buffer }
 
 /** A stored key cannot be used. The message names it and says in one sentence what to do. */
-export class UnusableKey extends Error {
+export class UnusableKey extends OperatorError {
   override readonly name = 'UnusableKey'
   readonly kid: string
 

@@ -8,8 +8,9 @@ import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
 import type { ProviderRegistry } from '../providers/registry.ts'
 import { authenticate, countedOf } from '../sites/authenticate.ts'
+import type { Sites } from '../sites/lookup.ts'
 import { hostOf, redirectUrlDifference } from '../sites/redirect-url.ts'
-import type { Site, Sites } from '../sites/site.ts'
+import type { Site } from '../sites/site.ts'
 import { checkAccess } from './check-request.ts'
 import type { Login } from './login.ts'
 import { digest, loginId, newState } from './login.ts'
@@ -74,7 +75,7 @@ export async function start(
   progress: LoginProgress,
 ): Promise<StartedLogin> {
   const { limits, sites } = services
-  const pace = limits.unknownSiteStruck(request.ip) ? 'together' : 'at-once'
+  const pace = limits.unknownSiteStruck(request.ip) ? 'batched' : 'at-once'
   const site = await sites.byRedirectUrl(request.redirectUrl, pace)
   progress.concerns(site)
   const provider = services.providers.get(request.provider)

@@ -1,24 +1,24 @@
 import { Value } from 'typebox/value'
 import type { Prisma } from '../../prisma/client/client.ts'
 import type { Database } from '../storage/postgres.ts'
-import { changeSites, refuseConflicts } from './change-sites.ts'
-import type { SiteFields, SiteRules } from './check-site.ts'
-import { checkFields, checkId, shown } from './check-site.ts'
-import type { NewSite } from './manage.ts'
-import { withDefaults } from './manage.ts'
-import type { SiteChanges } from './site-changes.ts'
-import { changesBetween } from './site-changes.ts'
-import type { SiteEntry } from './site-document.ts'
-import { SitesDocument } from './site-document.ts'
-import { SiteError } from './site-error.ts'
-import type { SiteRecord } from './site-record.ts'
-import { changeSite, insertSite, newSiteId, recordIncludes, recordOf } from './site-record.ts'
-import { newSecret } from './site-secret.ts'
+import type { NewSite, SiteEntry, SiteFields, SiteRecord } from './site.ts'
+import { newSecret, newSiteId, SiteError, SitesDocument } from './site.ts'
+import {
+  changeSites,
+  insertRow,
+  recordIncludes,
+  recordOf,
+  refuseConflicts,
+  updateRow,
+  withDefaults,
+} from './store.ts'
+import type { SiteRules } from './validate.ts'
+import { checkFields, checkId, printable } from './validate.ts'
 
-/** What an application of a file did, or in a dry run would do. */
+/** What applying a document did, or in a dry run would do. */
 export interface Applied {
   readonly dry_run: boolean
-  /** Without a secret in a dry run, and without an id that would be made. */
+  /** In a dry run without a secret, and without an id where one would be generated. */
   readonly created: readonly { readonly id?: string; readonly name: string; readonly secret?: string }[]
   readonly updated: readonly { readonly id: string; readonly name: string; readonly changes: SiteChanges }[]
   readonly unchanged: readonly { readonly id: string; readonly name: string }[]
@@ -30,9 +30,10 @@ export interface ApplyOptions extends SiteRules {
 }
 
 /**
- * Brings sites to what a document says, all or nothing; the same document again changes nothing. A site is known
- * by its id, or by its name where the entry has no id; an id that nobody has makes a site of that id. What an entry
- * leaves out, and a site that no entry names, stays as it is. A URL or a name may move between sites of the document.
+ * Brings sites to what a document says, all or nothing; the same document again changes nothing. A site is found
+ * by its id, or by its name where the entry has no id; an id that no site has creates a site with that id. A field that
+ * an entry leaves out, and a site that no entry names, stays as it is. A URL or a name may move between sites of the
+ * document.
  * @param document the parsed JSON, unchecked
  * @throws {SiteError} invalid, naming the place; conflict: a name or URL belongs to a site outside the document
  */
@@ -84,20 +85,20 @@ async function makePlan(transaction: Prisma.TransactionClient, entries: readonly
   const byName = new Map(records.map((record) => [record.name, record]))
   const created: Plan['created'][number][] = []
   const known: Plan['known'][number][] = []
-  const met = new Set<string>()
+  const seen = new Set<string>()
   for (const entry of entries) {
     const before = entry.id === undefined ? byName.get(entry.name) : byId.get(entry.id)
     if (before === undefined) created.push({ id: entry.id, entry })
-    else if (met.has(before.id)) throw invalid(`Two entries are about site ${before.id} ("${before.name}").`)
+    else if (seen.has(before.id)) throw invalid(`Two entries are about site ${before.id} ("${before.name}").`)
     else {
-      met.add(before.id)
+      seen.add(before.id)
       known.push({ before, fields: fieldsOf(entry) })
     }
   }
   return { created, known }
 }
 
-/** First what frees names and URLs, then what takes them. */
+/** First frees names and URLs, then gives them to the sites that take them. */
 async function write(
   transaction: Prisma.TransactionClient,
   planned: Plan['created'],
@@ -105,27 +106,30 @@ async function write(
   rules: SiteRules,
 ): Promise<Applied['created']> {
   for (const { before, fields } of updated) {
-    const kept = before.redirectUrls.filter((url) => fields.redirectUrls.includes(url))
-    await changeSite(transaction, before, {
-      redirectUrls: kept,
-      // Two sites may exchange their names; no name begins with a line end.
+    const staying = before.redirectUrls.filter((url) => fields.redirectUrls.includes(url))
+    await updateRow(transaction, before, {
+      redirectUrls: staying,
+      // Two sites may exchange their names, so the old name is replaced by one that no site can have.
       ...(fields.name !== before.name && { name: `\n${before.id}` }),
     })
   }
   for (const { before, fields } of updated) {
-    const kept = before.redirectUrls.filter((url) => fields.redirectUrls.includes(url))
-    await changeSite(transaction, { ...before, redirectUrls: kept }, fields)
+    const staying = before.redirectUrls.filter((url) => fields.redirectUrls.includes(url))
+    await updateRow(transaction, { ...before, redirectUrls: staying }, fields)
   }
   const created: Applied['created'][number][] = []
   for (const { id = newSiteId(), entry } of planned) {
     const secret = newSecret()
-    await insertSite(transaction, id, withDefaults(fieldsOf(entry), rules), secret)
+    await insertRow(transaction, id, withDefaults(fieldsOf(entry), rules), secret)
     created.push({ id, name: entry.name, secret })
   }
   return created
 }
 
-/** Everything that can be said against a document without the database. */
+/**
+ * Checks everything that can be checked without the database.
+ * @throws {SiteError} invalid, naming the place
+ */
 function readDocument(document: unknown, rules: SiteRules): readonly SiteEntry[] {
   if (!Value.Check(SitesDocument, document)) {
     const [error] = Value.Errors(SitesDocument, document)
@@ -141,7 +145,7 @@ function readDocument(document: unknown, rules: SiteRules): readonly SiteEntry[]
   const once = (kind: keyof typeof seen, value: string, place: number) => {
     const other = seen[kind].get(value)
     if (other !== undefined)
-      throw invalid(`sites/${other} and sites/${place} have the same ${kind}: ${shown(value)}`)
+      throw invalid(`sites/${other} and sites/${place} have the same ${kind}: ${printable(value)}`)
     seen[kind].set(value, place)
   }
   for (const [place, entry] of document.sites.entries()) {
@@ -172,4 +176,53 @@ function fieldsOf(entry: SiteEntry): NewSite & Partial<SiteFields> {
 
 function invalid(sentence: string): SiteError {
   return new SiteError('invalid', sentence)
+}
+
+interface Replaced<Value> {
+  readonly from: Value
+  readonly to: Value
+}
+
+interface ListChange {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+}
+
+/** What changes of a site, as JSON; empty where nothing changes. */
+export interface SiteChanges {
+  readonly name?: Replaced<string>
+  readonly redirect_urls?: ListChange
+  readonly providers?: ListChange
+  readonly require_secret?: Replaced<boolean>
+  readonly limit_factor?: Replaced<number>
+  readonly disabled?: Replaced<boolean>
+}
+
+/** How the fields differ from what the site was. Lists are compared as sets: their order does not matter. */
+export function changesBetween(before: SiteFields, after: Partial<SiteFields>): SiteChanges {
+  const name = replaced(before.name, after.name)
+  const redirectUrls = listChange(before.redirectUrls, after.redirectUrls)
+  const providers = listChange(before.providers, after.providers)
+  const requireSecret = replaced(before.requireSecret, after.requireSecret)
+  const limitFactor = replaced(before.limitFactor, after.limitFactor)
+  const disabled = replaced(before.disabled, after.disabled)
+  return {
+    ...(name && { name }),
+    ...(redirectUrls && { redirect_urls: redirectUrls }),
+    ...(providers && { providers }),
+    ...(requireSecret && { require_secret: requireSecret }),
+    ...(limitFactor && { limit_factor: limitFactor }),
+    ...(disabled && { disabled }),
+  }
+}
+
+function replaced<Value>(from: Value, to: Value | undefined): Replaced<Value> | undefined {
+  return to === undefined || to === from ? undefined : { from, to }
+}
+
+function listChange(from: readonly string[], to: readonly string[] | undefined): ListChange | undefined {
+  if (to === undefined) return undefined
+  const added = to.filter((value) => !from.includes(value))
+  const removed = from.filter((value) => !to.includes(value))
+  return added.length + removed.length === 0 ? undefined : { added, removed }
 }

@@ -1,13 +1,11 @@
+import type { RedirectDifference } from '../problems/text.ts'
 import { isLoopback } from '../providers/settings.ts'
 
-/** What differs between a URL that a site sent and the one that it registered. */
-export type RedirectUrlDifference = 'scheme' | 'port' | 'case' | 'trailing-slash' | 'path' | 'query'
-
-const longest = 2000
+const maxLength = 2000
 
 /**
- * Query names that the callback appends, or that a site's backend posts on: a registered URL that had one
- * already would let two values meet (RFC 6749 §3.1).
+ * Query names that the callback appends, or that a site's backend posts to the finish. A registered URL with one of
+ * them would give the site the same parameter twice (RFC 6749 §3.1).
  */
 const reserved: ReadonlySet<string> = new Set([
   'provider',
@@ -23,22 +21,22 @@ const reserved: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether a URL may be registered. It is compared as a raw string ever after and appended to as a raw string
- * (RFC 9700 §2.1, §4.1.3), so whatever a browser would read differently from how it is written is refused here.
+ * Whether a URL may be registered. From then on it is compared, and parameters are appended to it, as a raw string
+ * (RFC 9700 §2.1, §4.1.3), so a URL that a browser would read differently from how it is written is refused here.
  * @param raw the URL as it was given; nothing is trimmed
- * @param options `loopback`: plain http to this machine is tolerable (development only)
+ * @param options `loopback`: plain http to this machine is accepted (development only)
  * @returns one sentence about the first flaw; undefined where there is none
  */
 export function checkRedirectUrl(
   raw: string,
   { loopback }: { readonly loopback: boolean },
 ): string | undefined {
-  return checkCharacters(raw) ?? checkAddress(raw, loopback) ?? checkRest(raw) ?? checkSpelling(raw)
+  return checkCharacters(raw) ?? checkOrigin(raw, loopback) ?? checkRest(raw) ?? checkSpelling(raw)
 }
 
 function checkCharacters(raw: string): string | undefined {
   if (raw === '') return 'The redirect URL is empty.'
-  if (raw.length > longest) return `The redirect URL is longer than ${longest} characters.`
+  if (raw.length > maxLength) return `The redirect URL is longer than ${maxLength} characters.`
   if (/[\p{Cc}\s]/u.test(raw)) return 'The redirect URL holds a space or a control character.'
   if (/[^\x21-\x7e]/.test(raw)) return nonAscii(raw)
   if (raw.includes('\\'))
@@ -54,7 +52,7 @@ function nonAscii(raw: string): string {
     : 'The redirect URL holds a character outside ASCII: percent-encode it.'
 }
 
-function checkAddress(raw: string, loopback: boolean): string | undefined {
+function checkOrigin(raw: string, loopback: boolean): string | undefined {
   const { scheme, authority } = split(raw)
   if (!/^https?$/i.test(scheme)) return 'The redirect URL must begin with https://.'
   if (authority === '') return `The redirect URL must name a host right after ${scheme.toLowerCase()}://.`
@@ -88,7 +86,7 @@ function checkRest(raw: string): string | undefined {
     : `The query of the redirect URL must not use the name "${name}": it is reserved for the login itself.`
 }
 
-/** Sites that tell their pages apart behind a # (RFC 3986 §3.5: it never reaches a server). */
+/** Advice for single-page sites that route by the fragment, which never reaches a server (RFC 3986 §3.5). */
 const hashRouting =
   ', and a page behind one is no address for a server: register a path such as /oauth-return that your server answers, let it finish the login, and lead the browser from there to the page behind the #.'
 
@@ -108,8 +106,8 @@ export function hostOf(url: string): string | undefined {
   return URL.parse(url)?.hostname.toLowerCase() || undefined
 }
 
-/** By how much a URL is off, and how to say it where several things differ: the first of them. */
-const weights: readonly (readonly [RedirectUrlDifference, number])[] = [
+/** How much each kind of difference weighs. Where several things differ, the first kind of this list is named. */
+const weights: readonly (readonly [RedirectDifference, number])[] = [
   ['scheme', 2],
   ['port', 2],
   ['path', 4],
@@ -119,26 +117,26 @@ const weights: readonly (readonly [RedirectUrlDifference, number])[] = [
 ]
 
 /**
- * The kind of difference from the nearest registered URL of the same host. It never says what is registered.
+ * The kind of difference from the nearest registered URL of the same host. It does not reveal what is registered.
  * @param given the URL that a site sent
- * @param registered those to compare with; those of other hosts are passed over
+ * @param registered the URLs to compare with; those of other hosts are ignored
  * @returns `query` also for a fragment; undefined where it is registered, where nothing of this host is, or
  *   where its host is spelled so oddly that no kind would explain it
  */
 export function redirectUrlDifference(
   given: string,
   registered: readonly string[],
-): RedirectUrlDifference | undefined {
+): RedirectDifference | undefined {
   return nearestRedirectUrl(given, registered)?.kind
 }
 
-/** A registered URL that was probably meant, and what tells it apart. For operators: it says what is registered. */
+/** The registered URL that was probably meant, and how it differs. For operators: it reveals what is registered. */
 export interface NearestRedirectUrl {
   readonly url: string
-  readonly kind: RedirectUrlDifference
+  readonly kind: RedirectDifference
 }
 
-/** The nearest URL that redirectUrlDifference speaks of; undefined as there. */
+/** The registered URL that redirectUrlDifference compares with; undefined in the same cases. */
 export function nearestRedirectUrl(
   given: string,
   registered: readonly string[],
@@ -158,14 +156,14 @@ export function nearestRedirectUrl(
 }
 
 function differences(given: Parts, registered: Parts): (typeof weights)[number][] {
-  const kinds = new Set<RedirectUrlDifference>()
-  const compare = (one: string, other: string, kind: RedirectUrlDifference) => {
+  const kinds = new Set<RedirectDifference>()
+  const compare = (one: string, other: string, kind: RedirectDifference) => {
     if (one !== other) kinds.add(one.toLowerCase() === other.toLowerCase() ? 'case' : kind)
   }
   compare(given.scheme, registered.scheme, 'scheme')
   const [, host = '', port = ''] = /^(.*?)(:\d*)?$/s.exec(given.authority) ?? []
   const [, registeredHost = '', registeredPort = ''] = /^(.*?)(:\d*)?$/s.exec(registered.authority) ?? []
-  // The same host to a parser, yet not by its letters: nothing that a person could mend by a hint.
+  // The same host to a parser but spelled differently (percent-encoded, say): no kind of difference explains it.
   if (host.toLowerCase() !== registeredHost.toLowerCase()) return []
   compare(host, registeredHost, 'case')
   compare(port, registeredPort, 'port')
@@ -184,7 +182,7 @@ interface Parts {
   readonly rest: string
 }
 
-/** RFC 3986, appendix B: the parts as they are written, which is what the comparison is about. */
+/** The parts as they are written, because raw strings are compared (regular expression of RFC 3986, appendix B). */
 function split(raw: string): Parts {
   const [, scheme = '', authority = '', path = '', rest = ''] =
     /^(?:([^:/?#]+):)?(?:\/\/([^/?#]*))?([^?#]*)(.*)$/s.exec(raw) ?? []

@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { OperatorError } from '../operator-error.ts'
 import type { Holder } from './embedded-lock.ts'
 import { holderOf } from './embedded-lock.ts'
 
@@ -16,7 +17,7 @@ export interface Embedded {
 }
 
 /** The embedded database cannot be used; the message is a sentence for whoever started the process. */
-export class EmbeddedDatabaseError extends Error {
+export class EmbeddedDatabaseError extends OperatorError {
   override readonly name = 'EmbeddedDatabaseError'
 }
 

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import t from 'tap'
-import { wrongTokens } from '../../src/admin/authorize.ts'
+import { maxWrongTokens } from '../../src/admin/authorize.ts'
 import { deadlines } from '../../src/deadlines.ts'
 import type { Answer } from '../support/login-flow.ts'
 import { basic, get, logIn, readResponse } from '../support/login-flow.ts'
@@ -15,7 +15,7 @@ function whole({ status, headers, text }: Answer) {
   return { status, headers: fixed, text }
 }
 
-t.test('without a right token every address gives one and the same answer', async (t) => {
+t.test('without a valid token every URL gives the same response', async (t) => {
   const { admin, url, service } = await startTestManagement(t, { env: unlimited })
   const { accessToken } = await logIn(service)
   const before = service.database.prisma.site.count()
@@ -65,7 +65,7 @@ t.test('without a right token every address gives one and the same answer', asyn
   t.strictSame(await service.database.prisma.site.count(), await before)
 })
 
-t.test('methods that hardly anybody sends say nothing either', async (t) => {
+t.test('rare methods reveal nothing about which URLs exist', async (t) => {
   const { url } = await startTestManagement(t, { env: unlimited })
   const raw = async (line: string) => {
     const socket = connect(Number(new URL(url).port), '127.0.0.1')
@@ -83,7 +83,7 @@ t.test('methods that hardly anybody sends say nothing either', async (t) => {
     )
 })
 
-t.test('with a right token an unknown address is 404, a known one by another method 405', async (t) => {
+t.test('with a valid token an unknown URL gives 404, a known one with another method 405', async (t) => {
   const { admin } = await startTestManagement(t)
   const unknown = await admin('GET', 'unknown/')
   t.equal(unknown.status, 404)
@@ -95,15 +95,15 @@ t.test('with a right token an unknown address is 404, a known one by another met
   t.strictSame([apply.status, apply.headers.get('allow')], [405, 'POST'], 'no site is called "apply"')
 })
 
-t.test('no tokens configured: every request is refused, an empty token too', async (t) => {
+t.test('where no tokens are configured every request is refused, even with an empty token', async (t) => {
   const { admin, token } = await startTestManagement(t, { env: { ADMIN_TOKENS: undefined } })
   for (const own of [token, '', null]) t.equal((await admin('GET', 'sites/', { token: own })).status, 401)
 })
 
-t.test('wrong tokens are counted by address; a right one is never refused', async (t) => {
+t.test('wrong tokens are limited per IP; a request with a valid token is never refused', async (t) => {
   const { admin } = await startTestManagement(t)
   const wrong = () => admin('GET', 'sites/', { token: 'wrong' })
-  for (let count = 0; count < wrongTokens; count++) t.equal((await wrong()).status, 401)
+  for (let count = 0; count < maxWrongTokens; count++) t.equal((await wrong()).status, 401)
   const limited = await wrong()
   t.equal(limited.status, 429)
   t.match(limited.json, { type: 'urn:auth-movies:problem:rate-limited', detail: /valid admin token/ })
@@ -112,7 +112,7 @@ t.test('wrong tokens are counted by address; a right one is never refused', asyn
   for (let count = 0; count < 3; count++) t.equal((await admin('GET', 'sites/')).status, 200)
 })
 
-t.test('what is not JSON, too long or not understood is refused, and nothing is changed', async (t) => {
+t.test('a body that is not JSON, too long or not valid is refused, and nothing is changed', async (t) => {
   const { admin, service } = await startTestManagement(t)
   const body = { name: 'New', redirect_urls: ['https://new.example/'] }
   const cases: [unknown, Record<string, string>, number, string][] = [
@@ -140,7 +140,7 @@ t.test('what is not JSON, too long or not understood is refused, and nothing is 
   t.equal(await service.database.prisma.site.count(), 1)
 })
 
-t.test('health and metrics stay open; a database that does not answer is 503', async (t) => {
+t.test('health and metrics need no token; a database that does not respond gives 503', async (t) => {
   const { admin, url, service } = await startTestManagement(t, { deadlines })
   t.equal((await readResponse(await fetch(`${url}/health/live`))).status, 200)
   t.equal((await readResponse(await fetch(`${url}/metrics`))).status, 200)

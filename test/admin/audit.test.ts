@@ -8,7 +8,7 @@ import { emptyFolder, freePorts, run } from '../support/npm-start.ts'
 import { end, eventually } from '../support/process.ts'
 import { registerSite } from '../support/service.ts'
 
-t.test('a change that failed on the way may have happened: its line says so', async (t) => {
+t.test('a change that failed on the way gets an audit line with the outcome "unknown"', async (t) => {
   const { admin, audited, service } = await startTestManagement(t, { deadlines })
   const holder = await service.database.pool.connect()
   await holder.query('BEGIN; LOCK TABLE sites IN ACCESS EXCLUSIVE MODE')
@@ -21,7 +21,7 @@ t.test('a change that failed on the way may have happened: its line says so', as
   ])
 })
 
-t.test('the process as it runs: its admin API, and audit lines at every level but silent', async (t) => {
+t.test('the process serves the admin API and writes audit lines at every level except silent', async (t) => {
   const database = await testDatabase(t)
   const site = await registerSite(database, 'https://client.example/')
   const { token, entry } = adminToken('ops')

@@ -4,75 +4,85 @@ import { redirectUrl, registerSite } from '../support/service.ts'
 
 const problem = (name: string) => `urn:auth-movies:problem:${name}`
 
-t.test('every provider refuses a made-up code: ok, without a user', async (t) => {
-  const { admin, audited, service } = await startTestManagement(t)
-  for (const provider of ['yandex', 'google', 'mail'] as const) {
-    const answer = await admin('POST', 'checks/provider', { body: { provider } })
-    t.equal(answer.status, 200)
-    t.match(answer.json, { provider, ok: true, outcome: 'ok', detail: /credentials/, provider_says: null })
-    const { requests } = service.doubles[provider]
-    t.equal(requests.filter(({ path }) => path === '/token').length, 1)
-    t.same(
-      requests.filter(({ path }) => path === '/userinfo'),
-      [],
-    )
-  }
-  t.equal(await service.database.prisma.user.count(), 0)
-  t.same(audited(), [])
-})
+t.test(
+  'the check sends a made-up code; a provider that refuses it as such is ok, and no user is created',
+  async (t) => {
+    const { admin, audited, service } = await startTestManagement(t)
+    for (const provider of ['yandex', 'google', 'mail'] as const) {
+      const answer = await admin('POST', 'checks/provider', { body: { provider } })
+      t.equal(answer.status, 200)
+      t.match(answer.json, { provider, ok: true, outcome: 'ok', detail: /credentials/, provider_says: null })
+      const { requests } = service.doubles[provider]
+      t.equal(requests.filter(({ path }) => path === '/token').length, 1)
+      t.same(
+        requests.filter(({ path }) => path === '/userinfo'),
+        [],
+      )
+    }
+    t.equal(await service.database.prisma.user.count(), 0)
+    t.same(audited(), [])
+  },
+)
 
-t.test('what is wrong is said in a sentence, in either language', async (t) => {
-  const { admin, service } = await startTestManagement(t)
-  const { yandex } = service.doubles
-  const check = (headers = {}) => admin('POST', 'checks/provider', { body: { provider: 'yandex' }, headers })
-  yandex.switches.forgetClient = true
-  t.match((await check()).json, {
-    ok: false,
-    outcome: 'misconfigured',
-    detail: /CLIENT_ID, CLIENT_SECRET/,
-    provider_says: /^yandex token: HTTP 4\d\d, invalid_client/,
-  })
-  t.match((await check({ 'accept-language': 'ru' })).json, { detail: /учётные данные/ })
-  yandex.switches.forgetClient = false
+t.test(
+  'the response says what is wrong with a provider in one sentence, in English or Russian',
+  async (t) => {
+    const { admin, service } = await startTestManagement(t)
+    const { yandex } = service.doubles
+    const check = (headers = {}) =>
+      admin('POST', 'checks/provider', { body: { provider: 'yandex' }, headers })
+    yandex.switches.forgetClient = true
+    t.match((await check()).json, {
+      ok: false,
+      outcome: 'misconfigured',
+      detail: /CLIENT_ID, CLIENT_SECRET/,
+      provider_says: /^yandex token: HTTP 4\d\d, invalid_client/,
+    })
+    t.match((await check({ 'accept-language': 'ru' })).json, { detail: /учётные данные/ })
+    yandex.switches.forgetClient = false
 
-  const secret = yandex.env.YANDEX_CLIENT_SECRET ?? ''
-  const faults = [
-    ['503-html', 'unavailable', /HTTP 503/],
-    ['200-html', 'invalid_response', /no JSON object/],
-    ['login-redirect', 'invalid_response', /redirect/],
-    ['429', 'rate_limited', /HTTP 429/],
-  ] as const
-  for (const [fault, outcome, says] of faults) {
-    yandex.fault('token', fault, 1)
-    const answer = await check()
-    t.match(answer.json, { ok: false, outcome, detail: /./, provider_says: says }, fault)
-    t.notOk(answer.text.includes(secret))
-  }
-  t.match((await check()).json, { outcome: 'rate_limited' }, 'it asked to be left alone for a while')
-  t.notOk(service.log.some((line) => line.includes(secret)))
-})
+    const secret = yandex.env.YANDEX_CLIENT_SECRET ?? ''
+    const faults = [
+      ['503-html', 'unavailable', /HTTP 503/],
+      ['200-html', 'invalid_response', /no JSON object/],
+      ['login-redirect', 'invalid_response', /redirect/],
+      ['429', 'rate_limited', /HTTP 429/],
+    ] as const
+    for (const [fault, outcome, says] of faults) {
+      yandex.fault('token', fault, 1)
+      const answer = await check()
+      t.match(answer.json, { ok: false, outcome, detail: /./, provider_says: says }, fault)
+      t.notOk(answer.text.includes(secret))
+    }
+    t.match((await check()).json, { outcome: 'rate_limited' }, 'it asked to be left alone for a while')
+    t.notOk(service.log.some((line) => line.includes(secret)))
+  },
+)
 
-t.test('an address where nobody listens; one that takes any code', async (t) => {
-  const { admin, service } = await startTestManagement(t)
-  const { yandex } = service.doubles
-  yandex.answer('token', {
-    status: 200,
-    headers: { 'content-type': 'application/json' },
-    body: '{"access_token":"x"}',
-  })
-  yandex.answer('userinfo', {
-    status: 200,
-    headers: { 'content-type': 'application/json' },
-    body: '{"id":"1","login":"x"}',
-  })
-  const check = () => admin('POST', 'checks/provider', { body: { provider: 'yandex' } })
-  t.match((await check()).json, { ok: false, outcome: 'accepted', detail: /TOKEN_URL/ })
-  await yandex.close()
-  t.match((await check()).json, { ok: false, outcome: 'unavailable', provider_says: /ECONNREFUSED/ })
-  t.equal(await service.database.prisma.user.count(), 0)
-})
+t.test(
+  'a provider that cannot be reached is unavailable; one that accepts any code is reported',
+  async (t) => {
+    const { admin, service } = await startTestManagement(t)
+    const { yandex } = service.doubles
+    yandex.answer('token', {
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+      body: '{"access_token":"x"}',
+    })
+    yandex.answer('userinfo', {
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+      body: '{"id":"1","login":"x"}',
+    })
+    const check = () => admin('POST', 'checks/provider', { body: { provider: 'yandex' } })
+    t.match((await check()).json, { ok: false, outcome: 'accepted', detail: /TOKEN_URL/ })
+    await yandex.close()
+    t.match((await check()).json, { ok: false, outcome: 'unavailable', provider_says: /ECONNREFUSED/ })
+    t.equal(await service.database.prisma.user.count(), 0)
+  },
+)
 
-t.test('a provider that is not there', async (t) => {
+t.test('the check of an unknown provider is refused', async (t) => {
   const { admin } = await startTestManagement(t)
   const unknown = await admin('POST', 'checks/provider', { body: { provider: '__proto__' } })
   t.equal(unknown.status, 400)
@@ -81,7 +91,7 @@ t.test('a provider that is not there', async (t) => {
     t.equal((await admin('POST', 'checks/provider', { body })).status, 400)
 })
 
-t.test('would this redirect URL be accepted, and if not, what differs', async (t) => {
+t.test('the response says whether a redirect URL would be accepted, and if not, what differs', async (t) => {
   const { admin, service } = await startTestManagement(t)
   const closed = await registerSite(service.database, 'https://closed.example/', true)
   await admin('PATCH', `sites/${closed.id}`, { body: { disabled: true, providers: ['mail'] } })

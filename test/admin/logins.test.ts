@@ -11,7 +11,7 @@ const logins = ({ json }: Answer): Record<string, unknown>[] =>
 
 for (const store of ['memory', 'redis'] as const)
   t.test(
-    `recent logins over all sites, in ${store}`,
+    `the recent logins of all sites are listed and filtered, in ${store}`,
     { skip: store === 'redis' && withoutRedis },
     async (t) => {
       const redis = store === 'redis' ? await testRedis(t) : undefined

@@ -7,12 +7,12 @@ const { url, service } = await startTestManagement(t)
 const { document, operations } = await readDocument({ url })
 
 for (const path of ['/openapi.json', '/openapi-3.0.json'])
-  t.test(`${path} is linted, and its examples validate`, async (t) => {
+  t.test(`${path} passes the linter, and its examples validate`, async (t) => {
     const { text: source } = await get({ url }, path)
     t.strictSame(await lintDocument(source), [])
   })
 
-t.test('every route is under the tokens, tagged and named once', async (t) => {
+t.test('every route needs a token and has a tag and an operationId of its own', async (t) => {
   t.ok(operations.length > 20)
   const tags = document.tags.map(({ name }) => name)
   for (const { name, tags: own, responses, security } of operations) {
@@ -25,7 +25,7 @@ t.test('every route is under the tokens, tagged and named once', async (t) => {
   t.equal(new Set(ids).size, ids.length)
 })
 
-t.test('bodies are JSON; an example on every body and error', async (t) => {
+t.test('request bodies are JSON; every body and error response has an example', async (t) => {
   for (const { name, requestBody, responses } of operations) {
     if (requestBody !== undefined) t.strictSame(Object.keys(requestBody.content), ['application/json'], name)
     for (const content of [requestBody, ...Object.values(responses)].map((part) => part?.content ?? {}))
@@ -37,7 +37,7 @@ t.test('bodies are JSON; an example on every body and error', async (t) => {
 })
 
 t.test(
-  'the public document says nothing of it, and the reference loads nothing from elsewhere',
+  'the public document does not mention the admin API, and the reference loads nothing from other hosts',
   async (t) => {
     t.notMatch((await get(service, '/openapi.json')).text, /\/api\/v1\/admin\/"|adminToken/)
     const page = await get({ url }, '/docs/')

@@ -8,7 +8,7 @@ const problem = (name: string) => `urn:auth-movies:problem:${name}`
 const sessions = ({ json }: Answer): Record<string, unknown>[] =>
   Array.isArray(json.sessions) ? json.sessions : []
 
-t.test('sessions are listed by person and by site, page by page, and ended', async (t) => {
+t.test('sessions of a person or a site are listed page by page, and ended', async (t) => {
   const { admin, audited, service } = await startTestManagement(t)
   const other = await registerSite(service.database, 'https://other.example/')
   const first = await logIn(service)
@@ -59,7 +59,7 @@ t.test('sessions are listed by person and by site, page by page, and ended', asy
   t.match((await admin('DELETE', 'sites/none/sessions/')).json, { type: problem('site-not-found') })
 })
 
-t.test('many sessions of a site end in batches', async (t) => {
+t.test('12,001 sessions of a site are ended by one request, in batches', async (t) => {
   const { admin, service } = await startTestManagement(t)
   const { accessToken } = await logIn(service)
   const me = await get(service, '/api/v1/me/', { authorization: `Bearer ${accessToken}` })
@@ -72,7 +72,7 @@ t.test('many sessions of a site end in batches', async (t) => {
   t.strictSame((await admin('DELETE', `sites/${service.site.id}/sessions/`)).json, { ended: 12_001 })
 })
 
-t.test('what cannot be asked is refused', async (t) => {
+t.test('a query with an invalid or repeated parameter is refused', async (t) => {
   const { admin } = await startTestManagement(t)
   for (const [query, type] of [
     ['user=none', 'invalid-parameter'],

@@ -23,7 +23,7 @@ const search = (body: unknown) => admin('POST', 'users/search/', { body })
 const ids = ({ json }: Answer) =>
   Array.isArray(json.users) ? json.users.map(({ id }: { id: string }) => id) : []
 
-t.test('a person is found by what is known of them', async (t) => {
+t.test('a person is found by id, account, email and login', async (t) => {
   const found: [object, string[]][] = [
     [{ id: idOf('anna') }, ['anna']],
     [{ provider: 'yandex', subject: '1001' }, ['anna']],
@@ -57,10 +57,10 @@ t.test('a person is found by what is known of them', async (t) => {
     created_at: /Z$/,
     identities: [{ provider: 'yandex', subject: '1002', created_at: /Z$/ }],
   })
-  t.same(audited(), [], 'looking changes nothing')
+  t.same(audited(), [], 'a search writes no audit line')
 })
 
-t.test('page by page, newest first', async (t) => {
+t.test('people are listed page by page, newest first', async (t) => {
   const first = await search({ limit: 2 })
   t.strictSame(ids(first), [idOf('boris'), idOf('anna at mail')])
   t.equal(first.json.next, idOf('anna at mail'))
@@ -69,7 +69,7 @@ t.test('page by page, newest first', async (t) => {
   t.equal(second.json.next, null)
 })
 
-t.test('what cannot be asked is refused', async (t) => {
+t.test('an invalid search and an unknown id are refused', async (t) => {
   const refusals: [unknown, string, RegExp][] = [
     [{ subject: '1001' }, 'missing-parameter', /provider/],
     [{ provider: 'yandex' }, 'missing-parameter', /subject/],
@@ -104,28 +104,31 @@ t.test('what cannot be asked is refused', async (t) => {
   t.same(audited(), [])
 })
 
-t.test('a disabled person can do nothing; enabled again they go on where they were', async (t) => {
-  const person = people.get('boris')
-  const { id = '', accessToken = '', refreshToken = '' } = person ?? {}
-  const me = () => get(service, '/api/v1/me/', { authorization: `Bearer ${accessToken}` })
-  const refresh = () => post(service, '/api/v1/oauth/refresh/', { refresh_token: refreshToken })
-  const disable = (disabled: boolean) => admin('PATCH', `users/${id}`, { body: { disabled } })
+t.test(
+  'a disabled person cannot log in or use a session; once enabled again, the session works',
+  async (t) => {
+    const person = people.get('boris')
+    const { id = '', accessToken = '', refreshToken = '' } = person ?? {}
+    const me = () => get(service, '/api/v1/me/', { authorization: `Bearer ${accessToken}` })
+    const refresh = () => post(service, '/api/v1/oauth/refresh/', { refresh_token: refreshToken })
+    const disable = (disabled: boolean) => admin('PATCH', `users/${id}`, { body: { disabled } })
 
-  const disabled = await disable(true)
-  t.match(disabled.json, { id, disabled_at: /Z$/ })
-  t.equal((await disable(true)).json.disabled_at, disabled.json.disabled_at, 'the first time stays')
-  t.match(audited(), [
-    { action: 'user.disable', user: id, actor: 'tester' },
-    { action: 'user.disable', user: id },
-  ])
-  t.equal((await me()).status, 401)
-  t.match((await refresh()).json, { type: problem('user-disabled') })
-  const login = await finish(service, await loginToFinish(service, 'yandex', { person: boris }))
-  t.match(login.json, { type: problem('user-disabled') })
-  t.equal(await service.database.prisma.session.count({ where: { userId: id } }), 1)
+    const disabled = await disable(true)
+    t.match(disabled.json, { id, disabled_at: /Z$/ })
+    t.equal((await disable(true)).json.disabled_at, disabled.json.disabled_at, 'the first time stays')
+    t.match(audited(), [
+      { action: 'user.disable', user: id, actor: 'tester' },
+      { action: 'user.disable', user: id },
+    ])
+    t.equal((await me()).status, 401)
+    t.match((await refresh()).json, { type: problem('user-disabled') })
+    const login = await finish(service, await loginToFinish(service, 'yandex', { person: boris }))
+    t.match(login.json, { type: problem('user-disabled') })
+    t.equal(await service.database.prisma.session.count({ where: { userId: id } }), 1)
 
-  t.match((await disable(false)).json, { disabled_at: null })
-  t.match(audited(), [{ action: 'user.enable', user: id }])
-  t.equal((await me()).status, 200)
-  t.equal((await refresh()).status, 200)
-})
+    t.match((await disable(false)).json, { disabled_at: null })
+    t.match(audited(), [{ action: 'user.enable', user: id }])
+    t.equal((await me()).status, 200)
+    t.equal((await refresh()).status, 200)
+  },
+)

@@ -7,9 +7,9 @@ import t from 'tap'
 import { selfSigned } from '../providers/self-signed.ts'
 import { emptyDatabase } from '../support/database.ts'
 import { emptyFolder, freePorts, run } from '../support/npm-start.ts'
-import { failed, runHere, strictEnv } from './run-cli.ts'
+import { assertFailed, runHere, strictEnv } from './run-cli.ts'
 
-/** A server that takes PostgreSQL's request for TLS and shows a certificate that nobody vouches for. */
+/** A server that accepts PostgreSQL's request for TLS and shows a self-signed certificate. */
 async function untrusted(t: Test): Promise<number> {
   const server = createServer((socket) => {
     socket.on('error', () => {})
@@ -40,7 +40,7 @@ async function readOnly(t: Test): Promise<string> {
 
 const commands = [['migrate'], ['site', 'list'], ['keys', 'list']]
 
-t.test('why a command cannot use the database, in one sentence', async (t) => {
+t.test('a command that cannot use the database says why in one sentence', async (t) => {
   const url = new URL(await emptyDatabase(t))
   const address = (change: (other: URL) => void) => {
     const other = new URL(url)
@@ -57,15 +57,15 @@ t.test('why a command cannot use the database, in one sentence', async (t) => {
   for (const [databaseUrl, sentence] of cases)
     for (const command of commands) {
       const ran = await runHere(command, strictEnv(databaseUrl))
-      failed(t, ran, sentence)
+      assertFailed(t, ran, sentence)
       t.notMatch(ran.stderr, /secret|wrong|test-only/)
     }
 })
 
-t.test('a database that takes no writes: neither the service nor a migration begins', async (t) => {
+t.test('with a read-only database neither the service nor a migration starts', async (t) => {
   const url = await readOnly(t)
   const sentence = /The database takes no writes: .*default_transaction_read_only.*primary/
-  failed(t, await runHere(['migrate'], strictEnv(url)), sentence)
+  assertFailed(t, await runHere(['migrate'], strictEnv(url)), sentence)
   for (const mode of ['development', 'production']) {
     const started = run(t, 'src/main.ts', {
       folder: await emptyFolder(t),

@@ -5,7 +5,7 @@ import type t from 'tap'
 import { providers } from '../../plugins/index.ts'
 import { runCommand } from '../../src/command-line/run.ts'
 
-/** What a command left behind. */
+/** Exit code and output of a command. */
 export interface Ran {
   readonly code: number
   readonly stdout: string
@@ -28,7 +28,7 @@ export function runCli(args: readonly string[], env: Record<string, string>, cwd
   })
 }
 
-/** The same in this process: for many small cases. */
+/** Runs a command in this process, which is faster: for many small cases. */
 export async function runHere(args: readonly string[], env: Record<string, string>): Promise<Ran> {
   let [stdout, stderr] = ['', '']
   const code = await runCommand(args, {
@@ -40,7 +40,7 @@ export async function runHere(args: readonly string[], env: Record<string, strin
   return { code, stdout, stderr }
 }
 
-/** Everything that strict mode demands of a command. */
+/** The variables that strict mode demands of a command. */
 export function strictEnv(databaseUrl: string): Record<string, string> {
   return {
     DATABASE_URL: databaseUrl,
@@ -50,14 +50,14 @@ export function strictEnv(databaseUrl: string): Record<string, string> {
   }
 }
 
-/** The answer of a command that succeeded: its standard output is JSON and nothing else. */
-export function answerOf(test: Pick<typeof t, 'equal'>, ran: Ran): unknown {
+/** Asserts that a command succeeded, and gives the JSON of its standard output. */
+export function outputOf(test: Pick<typeof t, 'equal'>, ran: Ran): unknown {
   test.equal(ran.code, 0, ran.stderr)
   return JSON.parse(ran.stdout)
 }
 
-/** Holds that a command failed in one sentence. */
-export function failed(test: Pick<typeof t, 'equal' | 'match'>, ran: Ran, sentence: RegExp): void {
+/** Asserts that a command failed with one matching line on standard error. */
+export function assertFailed(test: Pick<typeof t, 'equal' | 'match'>, ran: Ran, sentence: RegExp): void {
   test.equal(ran.code, 1, 'exit code')
   test.equal(ran.stdout, '', 'nothing on standard output')
   test.match(ran.stderr, sentence)

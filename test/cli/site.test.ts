@@ -4,16 +4,16 @@ import { join } from 'node:path'
 import t from 'tap'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { listSites } from '../../src/sites/manage.ts'
-import { createSites } from '../../src/sites/site.ts'
-import { secretMatches } from '../../src/sites/site-secret.ts'
+import { createSites } from '../../src/sites/lookup.ts'
+import { secretMatches } from '../../src/sites/site.ts'
+import { listSites } from '../../src/sites/store.ts'
 import { emptyDatabase, testDatabase } from '../support/database.ts'
 import { freePort } from '../support/process.ts'
-import { answerOf, failed, runCli, runHere, strictEnv } from './run-cli.ts'
+import { assertFailed, outputOf, runCli, runHere, strictEnv } from './run-cli.ts'
 
 const WithSecret = Type.Object({ id: Type.String(), secret: Type.String() })
 
-t.test('a site’s life by commands', async (t) => {
+t.test('a site is added, listed, updated, given a second secret and removed by commands', async (t) => {
   const database = await testDatabase(t)
   const env = strictEnv(database.url)
   const site = (...args: string[]) => runHere(['site', ...args], env)
@@ -26,8 +26,8 @@ t.test('a site’s life by commands', async (t) => {
     'https://shop.example/a',
     'https://shop.example/b',
   )
-  const added = Value.Parse(WithSecret, answerOf(t, ran))
-  t.match(answerOf(t, ran), {
+  const added = Value.Parse(WithSecret, outputOf(t, ran))
+  t.match(outputOf(t, ran), {
     name: 'Shop',
     redirect_urls: ['https://shop.example/a', 'https://shop.example/b'],
     require_secret: false,
@@ -58,7 +58,7 @@ t.test('a site’s life by commands', async (t) => {
     '--limit-factor',
     '12',
   )
-  t.match(answerOf(t, updated), {
+  t.match(outputOf(t, updated), {
     id: added.id,
     name: 'Shop',
     redirect_urls: ["https://shop.example/it's"],
@@ -67,32 +67,32 @@ t.test('a site’s life by commands', async (t) => {
     limit_factor: 12,
     disabled: true,
   })
-  t.match(answerOf(t, await site('update', added.id, '--enable', '--no-require-secret')), {
+  t.match(outputOf(t, await site('update', added.id, '--enable', '--no-require-secret')), {
     require_secret: false,
     disabled: false,
   })
-  const rotated = Value.Parse(WithSecret, answerOf(t, await site('rotate-secret', added.id)))
+  const rotated = Value.Parse(WithSecret, outputOf(t, await site('rotate-secret', added.id)))
   t.equal(rotated.id, added.id)
   t.not(rotated.secret, added.secret)
-  t.match(answerOf(t, await site('list')), { sites: [{ id: added.id, live_secrets: 2 }] })
-  t.strictSame(answerOf(t, await site('remove', added.id)), { id: added.id, removed: true })
-  t.strictSame(answerOf(t, await site('list')), { sites: [] })
-  failed(t, await site('remove', added.id), /^There is no site with the id/)
+  t.match(outputOf(t, await site('list')), { sites: [{ id: added.id, live_secrets: 2 }] })
+  t.strictSame(outputOf(t, await site('remove', added.id)), { id: added.id, removed: true })
+  t.strictSame(outputOf(t, await site('list')), { sites: [] })
+  assertFailed(t, await site('remove', added.id), /^There is no site with the id/)
 })
 
-t.test('a site that requires its secret gets no lines without it', async (t) => {
+t.test('a site that requires its secret gets only example requests with the secret', async (t) => {
   const database = await testDatabase(t)
   const ran = await runCli(
     ['site', 'add', '--name', 'Shop', '--redirect-url', "https://shop.example/it's", '--require-secret'],
     strictEnv(database.url),
   )
-  const { id, secret } = Value.Parse(WithSecret, answerOf(t, ran))
+  const { id, secret } = Value.Parse(WithSecret, outputOf(t, ran))
   t.ok(ran.stderr.includes(`SITE_ID='${id}' SITE_SECRET='${secret}'`))
   t.notMatch(ran.stderr, /^curl -sS -d/m, 'no line that would be refused')
   t.ok(ran.stderr.includes(`client_redirect_url='https://shop.example/it'\\''s'`))
 })
 
-t.test('a file is applied, and tried dry', async (t) => {
+t.test('site apply applies a file, and a dry run changes nothing', async (t) => {
   const database = await testDatabase(t)
   const directory = await mkdtemp(join(tmpdir(), 'auth-movies-apply-'))
   t.teardown(() => rm(directory, { recursive: true }))
@@ -102,25 +102,25 @@ t.test('a file is applied, and tried dry', async (t) => {
     return runCli(['site', 'apply', 'sites.json', ...options], env, directory)
   }
   const text = `\ufeff${JSON.stringify({ sites: [{ id: 'shop', name: 'Shop', redirect_urls: ['https://shop.example/'] }] })}`
-  t.strictSame(answerOf(t, await apply(text, '--dry-run')), {
+  t.strictSame(outputOf(t, await apply(text, '--dry-run')), {
     dry_run: true,
     created: [{ id: 'shop', name: 'Shop' }],
     updated: [],
     unchanged: [],
   })
-  t.match(answerOf(t, await apply(text)), { created: [{ id: 'shop', secret: /^[\w-]{43}$/ }] })
-  t.match(answerOf(t, await apply(text)), { created: [], unchanged: [{ id: 'shop' }] })
+  t.match(outputOf(t, await apply(text)), { created: [{ id: 'shop', secret: /^[\w-]{43}$/ }] })
+  t.match(outputOf(t, await apply(text)), { created: [], unchanged: [{ id: 'shop' }] })
   t.equal((await listSites(database)).length, 1)
-  failed(t, await apply('{"sites": ['), /^The file sites\.json is not JSON: /)
-  failed(t, await apply('{"sites": [{"name": "x"}]}'), /\/sites\/0 .*redirect_urls/)
-  failed(
+  assertFailed(t, await apply('{"sites": ['), /^The file sites\.json is not JSON: /)
+  assertFailed(t, await apply('{"sites": [{"name": "x"}]}'), /\/sites\/0 .*redirect_urls/)
+  assertFailed(
     t,
     await runCli(['site', 'apply', 'absent.json'], env, directory),
     /absent\.json cannot be read \(ENOENT\)/,
   )
 })
 
-t.test('what is wrong is named', async (t) => {
+t.test('a wrong command is refused with a message that names the fault', async (t) => {
   const database = await testDatabase(t)
   const env = strictEnv(database.url)
   const url = 'https://shop.example/'
@@ -154,23 +154,27 @@ t.test('what is wrong is named', async (t) => {
     [['rotate-secret', 'nobody'], /no site with the id "nobody"/],
     [['apply'], /^FILE is missing/],
   ]
-  for (const [args, sentence] of wrong) failed(t, await runHere(['site', ...args], env), sentence)
+  for (const [args, sentence] of wrong) assertFailed(t, await runHere(['site', ...args], env), sentence)
   t.strictSame(await listSites(database), [])
 })
 
-t.test('the database as it may be', async (t) => {
+t.test('strict mode needs a migrated database that can be reached; development migrates it', async (t) => {
   const empty = await emptyDatabase(t)
-  failed(t, await runCli(['site', 'list'], strictEnv(empty)), /run `node src\/cli\.ts migrate` first/)
+  assertFailed(t, await runCli(['site', 'list'], strictEnv(empty)), /run `node src\/cli\.ts migrate` first/)
   const gone = `postgresql://nobody@127.0.0.1:${await freePort()}/none`
-  failed(t, await runCli(['site', 'list'], strictEnv(gone)), /^The database cannot be used now/)
+  assertFailed(t, await runCli(['site', 'list'], strictEnv(gone)), /^The database cannot be used now/)
   const development = { NODE_ENV: 'development', DATABASE_URL: empty }
   t.strictSame(
-    answerOf(t, await runCli(['site', 'list'], development)),
+    outputOf(t, await runCli(['site', 'list'], development)),
     { sites: [] },
-    'development migrates by itself',
+    'development applies pending migrations',
   )
   const loopback = ['site', 'add', '--name', 'Demo', '--redirect-url', 'http://127.0.0.1:3001/return']
   const ran = await runCli(loopback, development)
-  t.match(answerOf(t, ran), { redirect_urls: ['http://127.0.0.1:3001/return'] }, 'and takes loopback')
+  t.match(
+    outputOf(t, ran),
+    { redirect_urls: ['http://127.0.0.1:3001/return'] },
+    'development accepts a loopback URL',
+  )
   t.match(ran.stderr, /http:\/\/127\.0\.0\.1:3000\/api\/v1\/oauth\/authorize-url\//)
 })

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
-import { updateSite } from '../../src/sites/manage.ts'
+import { updateSite } from '../../src/sites/store.ts'
 import { rules } from '../sites/support.ts'
 import { openTestDatabase, testDatabase } from '../support/database.ts'
 import { basic, get, logIn, post } from '../support/login-flow.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { updateSite } from '../../src/sites/manage.ts'
+import { updateSite } from '../../src/sites/store.ts'
 import { basic, get, post, start } from '../support/login-flow.ts'
 import { registerSite, startTestService } from '../support/service.ts'
 import { loginOf, loginsOf, urn } from './site-logins.ts'

@@ -1,6 +1,6 @@
 import t from 'tap'
-import type { NewSite } from '../../src/sites/manage.ts'
-import { addSite, updateSite } from '../../src/sites/manage.ts'
+import type { NewSite } from '../../src/sites/site.ts'
+import { addSite, updateSite } from '../../src/sites/store.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import { finish, loginToFinish, start } from '../support/login-flow.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { addSite } from '../../src/sites/manage.ts'
+import { addSite } from '../../src/sites/store.ts'
 import { get, post } from '../support/login-flow.ts'
 import { startTestService } from '../support/service.ts'
 

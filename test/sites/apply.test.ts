@@ -1,11 +1,10 @@
 import t from 'tap'
 import { applySites } from '../../src/sites/apply.ts'
-import { addSite, listSites, updateSite } from '../../src/sites/manage.ts'
-import { createSites } from '../../src/sites/site.ts'
-import { siteEntry } from '../../src/sites/site-document.ts'
-import { secretMatches } from '../../src/sites/site-secret.ts'
+import { createSites } from '../../src/sites/lookup.ts'
+import { secretMatches, siteToJson } from '../../src/sites/site.ts'
+import { addSite, listSites, updateSite } from '../../src/sites/store.ts'
 import { testDatabase } from '../support/database.ts'
-import { refused, rules } from './support.ts'
+import { assertRefused, rules } from './support.ts'
 
 const real = { ...rules, dryRun: false }
 const dry = { ...rules, dryRun: true }
@@ -64,11 +63,11 @@ t.test('the same document again changes nothing', async (t) => {
     ],
   })
   t.strictSame(await listSites(database), before)
-  const listed = JSON.parse(JSON.stringify({ sites: before.map(siteEntry) }))
+  const listed = JSON.parse(JSON.stringify({ sites: before.map(siteToJson) }))
   t.match(await applySites(database, listed, real), { created: [], updated: [], unchanged: { length: 3 } })
 })
 
-t.test('differences are told, and what is left out stays', async (t) => {
+t.test('the response lists what differs; a field that is left out stays', async (t) => {
   const database = await testDatabase(t)
   const { id } = await addSite(
     database,
@@ -153,7 +152,7 @@ t.test('names and URLs move between the sites of a document', async (t) => {
   ])
 })
 
-t.test('a document is refused whole, and the place is named', async (t) => {
+t.test('a document with a fault is refused whole, and the message names the place', async (t) => {
   const database = await testDatabase(t)
   await addSite(database, { name: 'Shop', redirectUrls: ['https://shop.example/'] }, rules)
   const { id } = await addSite(database, { name: 'Other', redirectUrls: ['https://other.example/'] }, rules)
@@ -214,13 +213,13 @@ t.test('a document is refused whole, and the place is named', async (t) => {
     ],
   ]
   for (const [document, kind, sentence] of bad) {
-    await refused(t, applySites(database, document, real), kind, sentence)
-    await refused(t, applySites(database, document, dry), kind, sentence)
+    await assertRefused(t, applySites(database, document, real), kind, sentence)
+    await assertRefused(t, applySites(database, document, dry), kind, sentence)
   }
   t.strictSame(await listSites(database), before)
 })
 
-t.test('parallel applications of one document make each site once', async (t) => {
+t.test('applying one document several times at once creates each site once', async (t) => {
   const database = await testDatabase(t)
   const document = {
     sites: Array.from({ length: 20 }, (_, n) => ({

@@ -102,7 +102,7 @@ const strange: readonly [
   ['nothing', '', undefined, /empty/],
 ]
 
-t.test('at registration and at start', async (t) => {
+t.test('a strange URL gets its difference at the start and its sentence at registration', async (t) => {
   for (const [name, url, difference, flaw] of strange) {
     t.equal(redirectUrlDifference(url, [registered]), difference, `${name}: difference`)
     const sentence = checkRedirectUrl(url, { loopback: false })
@@ -115,7 +115,7 @@ t.test('at registration and at start', async (t) => {
   }
 })
 
-t.test('what may be registered', async (t) => {
+t.test('these URLs may be registered', async (t) => {
   const good = [
     registered,
     'https://client.example',
@@ -132,7 +132,7 @@ t.test('what may be registered', async (t) => {
   for (const url of good) t.equal(checkRedirectUrl(url, { loopback: false }), undefined, url.slice(0, 80))
 })
 
-t.test('plain http leads to this machine, and only in development', async (t) => {
+t.test('plain http is accepted only to this machine and only in development', async (t) => {
   for (const url of ['http://127.0.0.1:3001/return', 'http://localhost:3001', 'http://[::1]/return']) {
     t.equal(checkRedirectUrl(url, { loopback: true }), undefined, url)
     t.match(checkRedirectUrl(url, { loopback: false }), /must be https/, `${url} in strict mode`)
@@ -148,7 +148,7 @@ t.test('plain http leads to this machine, and only in development', async (t) =>
   for (const url of others) t.type(checkRedirectUrl(url, { loopback: true }), 'string', url)
 })
 
-t.test('the nearest registered URL counts', async (t) => {
+t.test('the difference is the one from the nearest registered URL', async (t) => {
   const urls = [
     'https://client.example/',
     'https://client.example:8443/oauth/return',
@@ -170,7 +170,7 @@ t.test('the nearest registered URL counts', async (t) => {
   t.equal(redirectUrlDifference(registered, []), undefined, 'nothing is registered')
 })
 
-t.test('the host name', async (t) => {
+t.test('hostOf gives the host name in lower case, without port', async (t) => {
   t.equal(hostOf('https://Client.Example:8443/x'), 'client.example')
   t.equal(hostOf('foo://Client.Example/x'), 'client.example')
   t.equal(hostOf('http://[::1]:3000/'), '[::1]')
@@ -185,7 +185,7 @@ const urls = oneof(
   tuple(constant('https://client.example'), text).map((parts) => parts.join('')),
 )
 
-t.test('an accepted URL survives raw', async (t) => {
+t.test('the callback parameters can be appended to any accepted URL', async (t) => {
   let accepted = 0
   assert(
     property(urls, string(), (url, code) => {
@@ -208,7 +208,7 @@ t.test('an accepted URL survives raw', async (t) => {
   t.ok(accepted > 200, `${accepted} were accepted`)
 })
 
-t.test('a difference is named exactly where something differs', async (t) => {
+t.test('a difference is named if and only if the URLs differ', async (t) => {
   const good = urls.filter((url) => checkRedirectUrl(url, { loopback: false }) === undefined)
   assert(
     property(good, good, (given, other) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { limits } from '../../src/http/rate-limit.ts'
-import { rotateSecret, updateSite } from '../../src/sites/manage.ts'
-import { hashSecret } from '../../src/sites/site-secret.ts'
+import { hashSecret } from '../../src/sites/site.ts'
+import { rotateSecret, updateSite } from '../../src/sites/store.ts'
 import { basic, get, post, start } from '../support/login-flow.ts'
 import { redirectUrl, registerSite, startTestService } from '../support/service.ts'
 import { rules } from './support.ts'
@@ -9,7 +9,7 @@ import { rules } from './support.ts'
 const paths = ['/api/v1/site/', '/api/v1/site/logins/'] as const
 const service = await startTestService(t)
 
-t.test('a site is shown what the service knows of it', async (t) => {
+t.test('a site reads its own settings and limits', async (t) => {
   const { status, json, headers } = await get(service, '/api/v1/site/', basic(service.site))
   t.equal(status, 200)
   t.equal(headers.get('cache-control'), 'no-store')
@@ -54,7 +54,7 @@ t.test('a site is shown what the service knows of it', async (t) => {
   })
 })
 
-t.test('the limits that go by site are shown times its factor', async (t) => {
+t.test('the limits of the site are shown multiplied by its factor', async (t) => {
   const site = await registerSite(service.database, 'https://large.example/return')
   await updateSite(service.database, site.id, { limitFactor: 10 }, rules)
   const { json } = await get(service, '/api/v1/site/', basic(site))
@@ -71,26 +71,29 @@ t.test('the limits that go by site are shown times its factor', async (t) => {
   })
 })
 
-t.test('never a secret, nor what is kept of it', async (t) => {
+t.test('the response holds neither a secret nor its digest', async (t) => {
   const { text } = await get(service, '/api/v1/site/', basic(service.site))
   const hash = hashSecret(service.site.secret)
   for (const secret of [service.site.secret, hash.toString('hex'), hash.toString('base64')])
     t.notOk(text.includes(secret))
 })
 
-t.test('the lifetimes are those of the deployment; without limits there are none to show', async (t) => {
-  const other = await startTestService(t, {
-    database: service.database,
-    doubles: service.doubles,
-    site: service.site,
-    env: { LOGIN_TTL: '61', ACCESS_TOKEN_TTL: '62', RATE_LIMIT: 'off' },
-  })
-  const { json } = await get(other, '/api/v1/site/', basic(service.site))
-  t.match(json, { limits: null, lifetimes: { login: 61, access_token: 62 } })
-})
+t.test(
+  'the lifetimes are those of the configuration; limits are null where they are switched off',
+  async (t) => {
+    const other = await startTestService(t, {
+      database: service.database,
+      doubles: service.doubles,
+      site: service.site,
+      env: { LOGIN_TTL: '61', ACCESS_TOKEN_TTL: '62', RATE_LIMIT: 'off' },
+    })
+    const { json } = await get(other, '/api/v1/site/', basic(service.site))
+    t.match(json, { limits: null, lifetimes: { login: 61, access_token: 62 } })
+  },
+)
 
 for (const path of paths) {
-  t.test(`${path} is for the site alone`, async (t) => {
+  t.test(`${path} needs the credentials of the site`, async (t) => {
     const wrong = [
       { name: 'no credentials', headers: {}, type: 'secret-required' },
       { name: 'no secret', headers: basic({ ...service.site, secret: '' }), type: 'secret-required' },
@@ -112,7 +115,7 @@ for (const path of paths) {
   })
 }
 
-t.test('a disabled site is answered too, and told so; both secrets of a rotation serve', async (t) => {
+t.test('a disabled site reads that it is disabled; both secrets of a rotation are accepted', async (t) => {
   const url = 'https://disabled.example/return'
   const site = await registerSite(service.database, url)
   const second = await rotateSecret(service.database, site.id)
@@ -128,7 +131,7 @@ t.test('a disabled site is answered too, and told so; both secrets of a rotation
   t.match(json, { logins: [{ outcome: 'failed', problem: 'urn:auth-movies:problem:site-disabled' }] })
 })
 
-t.test('a site that asks all the time is told when to come back; its logins go on', async (t) => {
+t.test('a site that asks too often gets rate-limited with Retry-After; its logins go on', async (t) => {
   const url = 'https://asking.example/return'
   const site = await registerSite(service.database, url)
   for (let asked = 0; asked < limits.siteQuestion; asked++) {
@@ -140,5 +143,9 @@ t.test('a site that asks all the time is told when to come back; its logins go o
   t.equal(answer.json.type, 'urn:auth-movies:problem:rate-limited')
   t.ok(Number(answer.headers.get('retry-after')) >= 1)
   await start(service, 'yandex', { client_redirect_url: url }, basic(site))
-  t.equal((await get(service, '/api/v1/site/', basic(service.site))).status, 200, 'nor does another site pay')
+  t.equal(
+    (await get(service, '/api/v1/site/', basic(service.site))).status,
+    200,
+    'another site is not limited',
+  )
 })

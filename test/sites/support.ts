@@ -1,11 +1,11 @@
 import t from 'tap'
-import { SiteError } from '../../src/sites/site-error.ts'
+import { SiteError } from '../../src/sites/site.ts'
 
 /** A strict deployment that knows three providers. */
 export const rules = { loopback: false, providers: ['one', 'two', 'three'] }
 
-/** Holds that a change is refused, and how. */
-export async function refused(
+/** Asserts that a change is refused with this kind of SiteError and a message that matches. */
+export async function assertRefused(
   test: Pick<typeof t, 'match' | 'fail' | 'equal'>,
   change: Promise<unknown>,
   kind: SiteError['kind'],

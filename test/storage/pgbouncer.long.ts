@@ -2,7 +2,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import type { Environment } from '../../src/config/config.ts'
 import { migrate } from '../../src/storage/migrate.ts'
-import { failed, runCli, strictEnv } from '../cli/run-cli.ts'
+import { assertFailed, runCli, strictEnv } from '../cli/run-cli.ts'
 import { openTestDatabase } from '../support/database.ts'
 import { finish, get, loginToFinish, post, text } from '../support/login-flow.ts'
 import { emptyFolder, freePorts, run } from '../support/npm-start.ts'
@@ -42,7 +42,7 @@ async function refusedEverywhere(t: Test, server: PostgresServer, settings: Reco
   const sentence = /^A pooler stands before the database .*set DATABASE_POOLER=transaction .*\.\n$/
   t.match(await refusal(t, pooled, {}), sentence)
   t.match(await refusal(t, pooled, { NODE_ENV: 'development' }), sentence)
-  failed(t, await runCli(['site', 'list'], strictEnv(pooled)), sentence)
+  assertFailed(t, await runCli(['site', 'list'], strictEnv(pooled)), sentence)
 }
 
 t.test(

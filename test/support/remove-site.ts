@@ -1,5 +1,5 @@
 import { deleteSessionsOfSite } from '../../src/sessions/all-sessions.ts'
-import { removeSite as remove } from '../../src/sites/manage.ts'
+import { removeSite as remove } from '../../src/sites/store.ts'
 import type { Database } from '../../src/storage/postgres.ts'
 
 /** Removes a site with its sessions, as the command and the admin API do. */

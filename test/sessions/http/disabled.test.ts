@@ -1,5 +1,5 @@
 import t from 'tap'
-import { updateSite } from '../../../src/sites/manage.ts'
+import { updateSite } from '../../../src/sites/store.ts'
 import { basic, finish, loginToFinish, post } from '../../support/login-flow.ts'
 import { eventually } from '../../support/process.ts'
 import { redirectUrl, startTestService } from '../../support/service.ts'

@@ -1,18 +1,39 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { ref } from '../../http/openapi.ts'
-import type { RecentLogin, RecentLoginsFilter } from '../../login-history/query.ts'
-import { filterOf, loginToJson } from '../../login-history/routes.ts'
-import type { LoginHistory } from '../../login-history/store.ts'
-import { getSite, listSites } from '../../sites/manage.ts'
-import { adminFailures, queryFailures } from '../problems.ts'
-import type { AdminServices } from '../services.ts'
-import { AdminLogins, AdminLoginsQuery } from './schemas.ts'
+import { Type } from 'typebox'
+import { jsonResponse } from '../http/openapi.ts'
+import type { RecentLogin, RecentLoginsFilter } from '../login-history/query.ts'
+import { filterOf, loginExample, loginToJson, SiteLogins, SiteLoginsQuery } from '../login-history/routes.ts'
+import type { LoginHistory } from '../login-history/store.ts'
+import { getSite, listSites } from '../sites/store.ts'
+import { searchText } from './pagination.ts'
+import type { AdminServices } from './route.ts'
+import { adminFailures, queryFailures, security } from './route.ts'
 
-/** Sites whose history is read at once: the logins that run meanwhile shall not wait for this. */
+const AdminLoginsQuery = Type.Object(
+  {
+    site: Type.Optional(searchText(64, "Of this site; without it all sites' are read, which takes longer")),
+    ...SiteLoginsQuery.properties,
+  },
+  { additionalProperties: false },
+)
+
+const login = SiteLogins.properties.logins.items
+
+/** Logins of the last 24 hours, of one site or of all. */
+const AdminLogins = Type.Object(
+  { logins: Type.Array(Type.Object({ site_id: Type.String(), ...login.properties })) },
+  {
+    $id: 'AdminLogins',
+    description: 'Newest start first',
+    examples: [{ logins: [{ site_id: 'site_b3X9c1QdRk0Z', ...loginExample }] }],
+  },
+)
+
+/** How many histories are read at the same time; few, so that running logins do not wait for this. */
 const atOnce = 5
 
-/** Where did this login die? For the operator, over all sites. */
-export const adminLoginRoute: FastifyPluginAsyncTypebox<AdminServices> = async (
+/** Where did this login fail? For the operator, over all sites. */
+export const adminLoginRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (
   app,
   { database, history },
 ) => {
@@ -24,10 +45,10 @@ export const adminLoginRoute: FastifyPluginAsyncTypebox<AdminServices> = async (
         operationId: 'listLogins',
         tags: ['Logins'],
         summary: 'The logins of the last 24 hours, step by step',
-        security: [{ adminToken: [] }],
+        security,
         querystring: AdminLoginsQuery,
         response: {
-          200: { description: 'The logins', content: { 'application/json': { schema: ref(AdminLogins) } } },
+          200: jsonResponse('The logins', AdminLogins),
           ...adminFailures(...queryFailures, 'site-not-found'),
         },
       },

@@ -1,45 +1,31 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { ref } from '../../http/openapi.ts'
-import { rotateSecret } from '../../sites/manage.ts'
-import { audited } from '../audit.ts'
-import { adminFailures, jsonFailures, queryFailures } from '../problems.ts'
-import type { AdminServices } from '../services.ts'
-import { siteToJson } from '../to-json.ts'
-import { changeSite } from './routes.ts'
-import { AdminSite, NewSecret, RedirectUrl, RedirectUrlQuery, SitePath, SiteProviderPath } from './schemas.ts'
+import { Type } from 'typebox'
+import { jsonResponse, ref } from '../http/openapi.ts'
+import { siteToJson } from '../sites/site.ts'
+import type { AdminServices } from './route.ts'
+import { adminFailures, jsonFailures, queryFailures, security } from './route.ts'
+import { AdminSite, changeAndAudit, SitePath } from './sites.ts'
+
+const RedirectUrl = Type.Object(
+  { url: Type.String() },
+  { $id: 'RedirectUrl', additionalProperties: false, examples: [{ url: 'https://client.example/return' }] },
+)
+const RedirectUrlQuery = Type.Object(
+  { url: Type.String({ description: 'Percent-encoded' }) },
+  { additionalProperties: false },
+)
+
+const SiteProviderPath = Type.Object({
+  id: Type.String({ description: 'Of the site' }),
+  provider: Type.String({ description: 'Its name' }),
+})
 
 const tags = ['Sites']
-const security = [{ adminToken: [] }]
-const site = {
-  description: 'The site as it is now',
-  content: { 'application/json': { schema: ref(AdminSite) } },
-}
+const site = jsonResponse('The site as it is now', AdminSite)
 
-/** One redirect URL, one provider, the secrets. Asking twice for the same changes nothing. */
+/** Single redirect URLs and providers of a site: add and remove. Repeating a request changes nothing. */
 export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app, services) => {
-  for (const schema of [AdminSite, NewSecret, RedirectUrl]) app.addSchema(schema)
-
-  app.post(
-    '/sites/:id/secrets/',
-    {
-      schema: {
-        operationId: 'rotateSecret',
-        tags,
-        summary: 'A further secret; the one before goes on working, an older one no longer',
-        security,
-        params: SitePath,
-        response: {
-          201: { description: 'The secret', content: { 'application/json': { schema: ref(NewSecret) } } },
-          ...adminFailures('site-not-found'),
-        },
-      },
-    },
-    async (request, reply) => {
-      const { id } = request.params
-      const attempt = { action: 'site.rotate-secret', site: id }
-      return reply.code(201).send(await audited(request, attempt, () => rotateSecret(services.database, id)))
-    },
-  )
+  for (const schema of [AdminSite, RedirectUrl]) app.addSchema(schema)
 
   app.post(
     '/sites/:id/redirect-urls/',
@@ -62,7 +48,7 @@ export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (a
       const { url } = request.body
       const add = ({ redirectUrls: urls }: { redirectUrls: readonly string[] }) =>
         urls.includes(url) ? {} : { redirectUrls: [...urls, url] }
-      return siteToJson(await changeSite(request, services, request.params.id, add))
+      return siteToJson(await changeAndAudit(request, services, request.params.id, add))
     },
   )
 
@@ -84,9 +70,9 @@ export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (a
     },
     async (request) => {
       const { url } = request.query
-      const strike = ({ redirectUrls: urls }: { redirectUrls: readonly string[] }) =>
+      const remove = ({ redirectUrls: urls }: { redirectUrls: readonly string[] }) =>
         urls.includes(url) ? { redirectUrls: urls.filter((one) => one !== url) } : {}
-      return siteToJson(await changeSite(request, services, request.params.id, strike))
+      return siteToJson(await changeAndAudit(request, services, request.params.id, remove))
     },
   )
 
@@ -106,7 +92,7 @@ export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (a
       const { id, provider } = request.params
       const allow = ({ providers }: { providers: readonly string[] }) =>
         providers.includes(provider) ? {} : { providers: [...providers, provider] }
-      return siteToJson(await changeSite(request, services, id, allow))
+      return siteToJson(await changeAndAudit(request, services, id, allow))
     },
   )
 
@@ -126,7 +112,7 @@ export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (a
       const { id, provider } = request.params
       const forbid = ({ providers }: { providers: readonly string[] }) =>
         providers.includes(provider) ? { providers: providers.filter((one) => one !== provider) } : {}
-      return siteToJson(await changeSite(request, services, id, forbid))
+      return siteToJson(await changeAndAudit(request, services, id, forbid))
     },
   )
 }

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { addSite, listSites, rotateSecret, updateSite } from '../../src/sites/manage.ts'
-import { createSites } from '../../src/sites/site.ts'
-import { hashSecret, secretMatches } from '../../src/sites/site-secret.ts'
+import { createSites } from '../../src/sites/lookup.ts'
+import { hashSecret, secretMatches } from '../../src/sites/site.ts'
+import { addSite, listSites, rotateSecret, updateSite } from '../../src/sites/store.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { testDatabase } from '../support/database.ts'
 import { removeSite } from '../support/remove-site.ts'
-import { refused, rules } from './support.ts'
+import { assertRefused, rules } from './support.ts'
 
 /** What a process that has cached nothing sees. */
 const siteNow = (database: TestDatabase, id: string) => createSites(database).byId(id)
@@ -69,7 +69,7 @@ t.test('a site is added, listed, found and removed', async (t) => {
     disabled: false,
     secretHashes: [hashSecret(secret)],
   })
-  t.ok(found && secretMatches(found, secret), 'its secret is known')
+  t.ok(found && secretMatches(found, secret), 'its secret matches')
   t.notOk(found && secretMatches(found, `${secret}x`), 'another is not')
   t.notOk(found && secretMatches(found, ''), 'nor is none')
 
@@ -77,10 +77,10 @@ t.test('a site is added, listed, found and removed', async (t) => {
   t.strictSame(await listSites(database), [])
   t.equal(await siteNow(database, site.id), undefined)
   await addSite(database, { name: 'Shop', redirectUrls: ['https://shop.example/a'] }, rules)
-  await refused(t, removeSite(database, site.id), 'not-found', /no site with the id/)
+  await assertRefused(t, removeSite(database, site.id), 'not-found', /no site with the id/)
 })
 
-t.test('what a site may not be', async (t) => {
+t.test('a site with a faulty field is refused, and nothing is stored', async (t) => {
   const database = await testDatabase(t)
   const good = { name: 'Shop', redirectUrls: ['https://shop.example/'] }
   const bad: [Partial<Parameters<typeof addSite>[1]>, RegExp][] = [
@@ -106,11 +106,11 @@ t.test('what a site may not be', async (t) => {
   for (const limitFactor of [0, -1, 1.5, 1_001, Number.NaN])
     bad.push([{ limitFactor }, /whole number from 1 to 1000/])
   for (const [fields, sentence] of bad)
-    await refused(t, addSite(database, { ...good, ...fields }, rules), 'invalid', sentence)
+    await assertRefused(t, addSite(database, { ...good, ...fields }, rules), 'invalid', sentence)
   t.strictSame(await listSites(database), [], 'nothing was stored')
 })
 
-t.test('an update changes what it names', async (t) => {
+t.test('an update changes the fields that it names', async (t) => {
   const database = await testDatabase(t)
   const { id } = await addSite(
     database,
@@ -142,16 +142,21 @@ t.test('an update changes what it names', async (t) => {
   t.match(await update({ disabled: false, requireSecret: false }), { disabled: false, requireSecret: false })
 
   await addSite(database, { name: 'Other', redirectUrls: ['https://other.example/'] }, rules)
-  await refused(t, update({ name: 'Other' }), 'conflict', /name "Other" is taken by site site_/)
-  await refused(
+  await assertRefused(t, update({ name: 'Other' }), 'conflict', /name "Other" is taken by site site_/)
+  await assertRefused(
     t,
     update({ redirectUrls: ['https://other.example/'] }),
     'conflict',
     /is registered to site site_/,
   )
-  await refused(t, update({ redirectUrls: [] }), 'invalid', /at least one/)
-  await refused(t, updateSite(database, 'nobody', { name: 'x' }, rules), 'not-found', /"nobody"/)
-  await refused(t, updateSite(database, 'no\0body', { name: 'x' }, rules), 'not-found', /"no\\u0000body"/)
+  await assertRefused(t, update({ redirectUrls: [] }), 'invalid', /at least one/)
+  await assertRefused(t, updateSite(database, 'nobody', { name: 'x' }, rules), 'not-found', /"nobody"/)
+  await assertRefused(
+    t,
+    updateSite(database, 'no\0body', { name: 'x' }, rules),
+    'not-found',
+    /"no\\u0000body"/,
+  )
   t.match(
     await siteNow(database, id),
     { name: 'Store', redirectUrls: { length: 2 } },
@@ -159,7 +164,7 @@ t.test('an update changes what it names', async (t) => {
   )
 })
 
-t.test('two secrets live, a third retires the oldest', async (t) => {
+t.test('two secrets are live; a third one replaces the oldest', async (t) => {
   const database = await testDatabase(t)
   const { id, secret } = await addSite(
     database,
@@ -184,42 +189,46 @@ t.test('two secrets live, a third retires the oldest', async (t) => {
   const parallel = await Promise.all(Array.from({ length: 6 }, () => rotateSecret(database, id)))
   t.equal((await siteNow(database, id))?.secretHashes.length, 2, 'also after parallel rotations')
   t.equal(new Set(parallel.map((rotated) => rotated.secret)).size, 6)
-  await refused(t, rotateSecret(database, 'nobody'), 'not-found', /"nobody"/)
+  await assertRefused(t, rotateSecret(database, 'nobody'), 'not-found', /"nobody"/)
 })
 
-t.test('of parallel changes one wins, and the others are told why', async (t) => {
-  const database = await testDatabase(t)
-  const race = async (add: (n: number) => Promise<unknown>, sentence: RegExp) => {
-    const results = await Promise.allSettled(Array.from({ length: 8 }, (_, n) => add(n)))
-    t.equal(results.filter(({ status }) => status === 'fulfilled').length, 1, `one of ${sentence}`)
-    for (const result of results)
-      if (result.status === 'rejected') await refused(t, Promise.reject(result.reason), 'conflict', sentence)
-  }
-  await race(
-    (n) =>
-      addSite(
-        database,
-        { name: `Site ${n}`, redirectUrls: ['https://a.example/', `https://${n}.example/`] },
-        rules,
+t.test(
+  'of conflicting changes at the same time one succeeds, and the others are refused with the reason',
+  async (t) => {
+    const database = await testDatabase(t)
+    const race = async (add: (n: number) => Promise<unknown>, sentence: RegExp) => {
+      const results = await Promise.allSettled(Array.from({ length: 8 }, (_, n) => add(n)))
+      t.equal(results.filter(({ status }) => status === 'fulfilled').length, 1, `one of ${sentence}`)
+      for (const result of results)
+        if (result.status === 'rejected')
+          await assertRefused(t, Promise.reject(result.reason), 'conflict', sentence)
+    }
+    await race(
+      (n) =>
+        addSite(
+          database,
+          { name: `Site ${n}`, redirectUrls: ['https://a.example/', `https://${n}.example/`] },
+          rules,
+        ),
+      /https:\/\/a\.example\/ is registered to site/,
+    )
+    await race(
+      (n) => addSite(database, { name: 'Same', redirectUrls: [`https://same${n}.example/`] }, rules),
+      /name "Same" is taken/,
+    )
+    const others = await Promise.all(
+      Array.from({ length: 8 }, (_, n) =>
+        addSite(database, { name: `Mover ${n}`, redirectUrls: [`https://mover${n}.example/`] }, rules),
       ),
-    /https:\/\/a\.example\/ is registered to site/,
-  )
-  await race(
-    (n) => addSite(database, { name: 'Same', redirectUrls: [`https://same${n}.example/`] }, rules),
-    /name "Same" is taken/,
-  )
-  const others = await Promise.all(
-    Array.from({ length: 8 }, (_, n) =>
-      addSite(database, { name: `Mover ${n}`, redirectUrls: [`https://mover${n}.example/`] }, rules),
-    ),
-  )
-  await race(
-    (n) => updateSite(database, others[n]?.id ?? '', { redirectUrls: ['https://moved.example/'] }, rules),
-    /moved\.example\/ is registered/,
-  )
-})
+    )
+    await race(
+      (n) => updateSite(database, others[n]?.id ?? '', { redirectUrls: ['https://moved.example/'] }, rules),
+      /moved\.example\/ is registered/,
+    )
+  },
+)
 
-t.test('a removed site ends its sessions, and no others', async (t) => {
+t.test('removing a site deletes its sessions and no others', async (t) => {
   const database = await testDatabase(t)
   const [shop, other] = await Promise.all(
     ['shop', 'other'].map((name) =>
@@ -247,7 +256,7 @@ t.test('a removed site ends its sessions, and no others', async (t) => {
   t.strictSame(left, [{ siteId: other.id }])
 })
 
-t.test('a site that the version before added has the usual limits', async (t) => {
+t.test('a site that the previous version added has the factor 1', async (t) => {
   const database = await testDatabase(t)
   await database.prisma.$executeRaw`INSERT INTO sites (id, name, providers) VALUES ('old', 'Old', '{one}')`
   t.match(await listSites(database), [{ id: 'old', limitFactor: 1 }])
