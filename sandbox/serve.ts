@@ -1,7 +1,7 @@
 import fastifyAccepts from '@fastify/accepts'
 import type { FastifyInstance } from 'fastify'
 import fastify from 'fastify'
-import { favicon } from '../src/http/favicon.ts'
+import { favicon } from '../src/http/docs.ts'
 import type { CommonSwitches, DoubleOptions, ProviderDouble } from './doubles/double.ts'
 import { createDouble } from './doubles/double-plugin.ts'
 import type { Rules } from './doubles/rules.ts'

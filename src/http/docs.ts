@@ -1,7 +1,10 @@
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
-import { icon } from './favicon.ts'
-import { toOpenapi30 } from './openapi-3.0.ts'
+import { toOpenapi30 } from './openapi.ts'
+
+/** A ticket with a keyhole. */
+export const icon =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><path fill="#2563eb" d="M3 8h26v5a3 3 0 0 0 0 6v5H3v-5a3 3 0 0 0 0-6z"/><path fill="#fff" d="M16 11a3 3 0 0 1 1.5 5.6L18.5 21h-5l1-4.4A3 3 0 0 1 16 11z"/></svg>'
 
 /** What the reference has too pale to read (WCAG 2.1, 1.4.3), and a choice of servers where there is only one. */
 const style = `
@@ -15,7 +18,7 @@ const style = `
 .swagger-ui .opblock.opblock-delete .opblock-summary-method { background: #b91c1c }
 `
 
-const favicon = {
+const faviconOfReference = {
   filename: 'favicon.svg',
   rel: 'icon',
   type: 'image/svg+xml',
@@ -45,6 +48,13 @@ export async function docs(app: FastifyInstance, { title }: { title: string }): 
     staticCSP: true,
     // Without the bar at the top: its field for another document's address serves nobody here, and has no label.
     uiConfig: { layout: 'BaseLayout' },
-    theme: { title, css: [{ filename: 'contrast.css', content: style }], favicon: [favicon] },
+    theme: { title, css: [{ filename: 'contrast.css', content: style }], favicon: [faviconOfReference] },
   })
+}
+
+/** Serves the icon where every browser asks for it by itself, so that no page's log shows a 404. */
+export function favicon(app: FastifyInstance): void {
+  app.get('/favicon.ico', { schema: { hide: true } }, async (_request, reply) =>
+    reply.type('image/svg+xml').header('cache-control', 'public, max-age=86400').send(icon),
+  )
 }

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyRequest } from 'fastify'
 import { Problem } from '../problems/problem.ts'
 import type { ParameterHint, ParameterRule } from '../problems/texts.ts'
-import { FilePart } from './forms.ts'
+import { FilePart } from './bodies.ts'
 
 /** What a failed validation is told as: by the keyword that failed, and by the mistake that is most likely behind it. */
 export function invalidParameter(error: FastifyError, request: FastifyRequest): Problem {

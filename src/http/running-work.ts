@@ -1,3 +1,38 @@
+import { Problem } from '../problems/problem.ts'
+import type { ProblemName } from '../problems/table.ts'
+
+/** The last part of a deadline, left to the work to say by itself how it stands. */
+const sayPart = 0.05
+
+/**
+ * Runs work against its request's deadline. Its signal fires a little before, so that work which knows how it
+ * stands can say so; at the deadline the caller is answered in any case, whatever the work still waits for.
+ * @param milliseconds from `deadlines`
+ * @param late what the caller is told then
+ * @throws {Problem} `late`, at the deadline
+ */
+export async function withDeadline<T>(
+  milliseconds: number,
+  work: (signal: AbortSignal) => Promise<T>,
+  late: ProblemName = 'dependency-unavailable',
+): Promise<T> {
+  const controller = new AbortController()
+  const warning = setTimeout(
+    () => controller.abort(new DOMException('The request ran out of time', 'TimeoutError')),
+    milliseconds * (1 - sayPart),
+  )
+  let timer: NodeJS.Timeout | undefined
+  const expired = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Problem(late, { retryAfter: 1 })), milliseconds)
+  })
+  try {
+    return await Promise.race([work(controller.signal), expired])
+  } finally {
+    clearTimeout(warning)
+    clearTimeout(timer)
+  }
+}
+
 /** Work that may go on when its caller has been answered or is gone: what a stop must wait for. */
 export interface RunningWork {
   /**

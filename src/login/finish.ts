@@ -1,5 +1,5 @@
 import type { Deadlines } from '../deadlines.ts'
-import type { Credentials } from '../http/client-credentials.ts'
+import type { Credentials } from '../http/credentials.ts'
 import type { Counted, RateLimits } from '../http/rate-limit.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'

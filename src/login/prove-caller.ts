@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import { unauthorized } from '../http/client-credentials.ts'
+import { unauthorized } from '../http/credentials.ts'
 import { Problem } from '../problems/problem.ts'
 import type { Site } from '../sites/site.ts'
 import type { Login } from './login.ts'

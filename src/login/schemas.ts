@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { credentialParameters } from '../http/client-credentials.ts'
+import { credentialParameters } from '../http/credentials.ts'
 
 /** A value out of a closed set, as `type: string, enum`: what generators of clients understand. */
 const oneOf = (values: readonly string[], options: object) =>

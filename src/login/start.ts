@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { rememberExpired } from '../deadlines.ts'
-import type { Credentials } from '../http/client-credentials.ts'
 import { network } from '../http/client-ip.ts'
+import type { Credentials } from '../http/credentials.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'

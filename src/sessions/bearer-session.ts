@@ -1,4 +1,4 @@
-import { invalidToken, readBearer } from '../http/bearer.ts'
+import { invalidToken, readBearer } from '../http/credentials.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { SigningKeys } from '../keys/signing-keys.ts'
 import { InvalidToken, verifyAccessToken } from '../tokens/access-token.ts'

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { credentialParameters } from '../http/client-credentials.ts'
+import { credentialParameters } from '../http/credentials.ts'
 
 const example = 'eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.eyJzaWQiOiIwMTkz….Qz1t…'
 
