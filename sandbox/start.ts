@@ -1,7 +1,7 @@
 import { providers } from '../plugins/index.ts'
-import type { Environment } from '../src/config/config.ts'
 import { ConfigError, readConfig } from '../src/config/config.ts'
 import { dataDirectory } from '../src/config/development.ts'
+import type { Environment } from '../src/config/variables.ts'
 import { runUntilStopped } from '../src/main.ts'
 import type { Service } from '../src/service.ts'
 import { StartError, startService } from '../src/service.ts'

@@ -1,3 +1,4 @@
+import manifest from '../../package.json' with { type: 'json' }
 import type { Deadlines } from '../deadlines.ts'
 import { deadlines, siteKept } from '../deadlines.ts'
 import type { TrustedProxies } from '../http/client-ip.ts'
@@ -12,9 +13,8 @@ import { readDatabaseSettings } from '../storage/database-url.ts'
 import type { RedisSettings } from '../storage/redis-address.ts'
 import { readRedisSettings } from '../storage/redis-address.ts'
 import { readAdminTokens } from './admin-tokens.ts'
-import type { Environment } from './environment.ts'
-import { convert, trimmed } from './environment.ts'
-import type { Variables } from './variables.ts'
+import type { Environment, Variables } from './variables.ts'
+import { convert, trimmed } from './variables.ts'
 
 /** What the process runs on: read once, passed on, never looked up again. Times are seconds. */
 export interface Config {
@@ -61,8 +61,6 @@ export class ConfigError extends Error {
     this.problems = problems
   }
 }
-
-export type { Environment } from './environment.ts'
 
 /** What strict mode demands before anything is opened; `provider` in development too. */
 export type Need = 'DATABASE_URL' | 'REDIS_URL' | 'SECRET_KEYS' | 'PUBLIC_URL' | 'provider'
@@ -148,4 +146,36 @@ function publicUrl(variables: Variables, loopback: boolean, problems: string[]):
   else if (url.protocol !== 'https:' && !(loopback && isLoopback(url.hostname)))
     problems.push('PUBLIC_URL must be https (plain http only to loopback, in development).')
   return url?.origin ?? value
+}
+
+/**
+ * What the process runs on, for the first line of its log: whoever looks into a fault sees what was set, and what a
+ * forgotten variable left at its default. No secret, and no address of a store, as those may hold one. Times are seconds.
+ */
+export function settingsLine(config: Config) {
+  return {
+    version: manifest.version,
+    node: process.version,
+    mode: config.mode,
+    host: config.host,
+    port: config.port,
+    managementPort: config.managementPort,
+    publicUrl: config.publicUrl,
+    providers: [...config.providers.keys()],
+    database: config.database.url === undefined ? 'embedded' : 'postgresql',
+    databasePoolMax: config.database.poolMax,
+    databasePooler: config.database.pooler ?? 'none',
+    logins: config.redis.url === undefined ? 'memory' : 'redis',
+    rateLimit: config.rateLimit,
+    trustProxy: config.trustProxy,
+    httpsProxy: config.proxy !== undefined,
+    logLevel: config.logLevel,
+    tokenAlg: config.tokenAlg,
+    loginTtl: config.loginTtl,
+    accessTokenTtl: config.accessTokenTtl,
+    refreshTokenTtl: config.refreshTokenTtl,
+    refreshGrace: config.refreshGrace,
+    sessionMaxAge: config.sessionMaxAge,
+    drainDelay: config.drainDelay,
+  }
 }

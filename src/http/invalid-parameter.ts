@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyRequest } from 'fastify'
 import { Problem } from '../problems/problem.ts'
-import type { ParameterHint, ParameterRule } from '../problems/texts.ts'
+import type { ParameterHint, ParameterRule } from '../problems/table.ts'
 import { FilePart } from './bodies.ts'
 
 /** What a failed validation is told as: by the keyword that failed, and by the mistake that is most likely behind it. */

@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { Problem } from '../problems/problem.ts'
-import type { LimitedCaller } from '../problems/texts.ts'
+import type { LimitedCaller } from '../problems/table.ts'
 
 /** Times which a limit is taken; a function where it must be looked up, which is asked above the simple limit alone. */
 export type LimitFactor = number | (() => Promise<number>)

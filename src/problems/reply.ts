@@ -3,9 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from './problem.ts'
 import type { ProblemBody } from './schema.ts'
 import { problemType } from './schema.ts'
-import type { ProblemName } from './table.ts'
+import type { ProblemName, ProblemText } from './table.ts'
 import { problems } from './table.ts'
-import type { Language, ProblemText } from './texts.ts'
+import type { Language } from './texts.ts'
 import { problemText } from './texts.ts'
 
 declare module 'fastify' {

@@ -1,15 +1,6 @@
 import { textsEn, wordsEn } from './en.ts'
 import { textsRu, wordsRu } from './ru.ts'
-import type { ProblemName } from './table.ts'
-import type { ProblemText, ProblemWords } from './text.ts'
-
-export type {
-  LimitedCaller,
-  ParameterHint,
-  ParameterRule,
-  ProblemText,
-  RedirectDifference,
-} from './text.ts'
+import type { ProblemName, ProblemText, ProblemWords } from './table.ts'
 
 /** The languages of the texts; English where the caller asks for neither. */
 export type Language = 'en' | 'ru'

@@ -1,6 +1,6 @@
 import { Prisma } from '../../prisma/client/client.ts'
 import type { Database } from '../storage/postgres.ts'
-import { isUuid } from '../storage/uuid.ts'
+import { isUuid } from '../storage/postgres.ts'
 
 /** A session as an operator sees it. */
 export interface SessionRecord {

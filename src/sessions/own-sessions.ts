@@ -1,5 +1,5 @@
 import type { Database } from '../storage/postgres.ts'
-import { isUuid } from '../storage/uuid.ts'
+import { isUuid } from '../storage/postgres.ts'
 import type { BearerSession } from './session.ts'
 
 /** A living session of one person at one site, as its owner sees it. */

@@ -10,8 +10,8 @@ import { pipeline } from 'node:stream'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import type { Report } from './embedded.ts'
+import { announce, takeLock } from './embedded.ts'
 import { ClientFrames } from './embedded-frames.ts'
-import { announce, takeLock } from './embedded-lock.ts'
 
 const [directory = '', lock = '', wanted = ''] = process.argv.slice(2)
 

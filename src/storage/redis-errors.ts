@@ -1,5 +1,10 @@
 import type { RedisAddress } from './redis-address.ts'
 
+/** The store did not answer in time, or not at all: nothing is known of the login, nor whether the call was carried out. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+}
+
 /** Failures that no waiting mends: the operator has to change something. */
 const final =
   /NOPERM|no permissions|user executing the script|NOAUTH|WRONGPASS|unknown command|DB index|SELECT is not allowed|cluster support disabled|is a sentinel/

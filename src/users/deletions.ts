@@ -1,6 +1,6 @@
 import type { Deletion } from '../../prisma/client/client.ts'
 import type { Database } from '../storage/postgres.ts'
-import { isUuid } from '../storage/uuid.ts'
+import { isUuid } from '../storage/postgres.ts'
 import type { PageRequest } from './manage-users.ts'
 
 /**

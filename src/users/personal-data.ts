@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Deletion, Prisma } from '../../prisma/client/client.ts'
 import type { Database } from '../storage/postgres.ts'
-import { isUuid } from '../storage/uuid.ts'
+import { isUuid } from '../storage/postgres.ts'
 import type { DeletionReason } from './deletions.ts'
 
 const everything = {
