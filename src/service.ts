@@ -13,16 +13,11 @@ import { createLog } from './log.ts'
 import { createManagement } from './management.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
 import { startSweep } from './sessions/sweep.ts'
+import { isDatabaseUnavailable, takesNoWrites, unavailableBecause } from './storage/database-errors.ts'
 import { openEmbedded } from './storage/embedded.ts'
 import { migrate, pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'
-import {
-  isDatabaseUnavailable,
-  openDatabase,
-  takesNoWrites,
-  takesWrites,
-  unavailableBecause,
-} from './storage/postgres.ts'
+import { openDatabase, takesWrites } from './storage/postgres.ts'
 import { connectRedis } from './storage/redis.ts'
 import { loginsTried, tryRedis } from './try-redis.ts'
 import { sweepDeletions } from './users/deletions.ts'

@@ -4,7 +4,7 @@ import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
 import type { SiteErrorKind } from '../sites/site-error.ts'
 import { SiteError } from '../sites/site-error.ts'
-import { isTransient } from '../storage/postgres.ts'
+import { isTransient } from '../storage/database-errors.ts'
 
 /** The failures that a route of the admin API documents: its own, and those that any of them may have. */
 export function adminFailures(...names: ProblemName[]): Record<number, object> {

@@ -8,15 +8,6 @@ import { deadlines as ownDeadlines } from '../deadlines.ts'
 import { isReadOnly, SettingsNotKept } from './database-errors.ts'
 import { connectionOf } from './database-url.ts'
 
-export {
-  isDatabaseUnavailable,
-  isForeignKeyViolation,
-  isNotCarriedOut,
-  isTransient,
-  takesNoWrites,
-  unavailableBecause,
-} from './database-errors.ts'
-
 /** PostgreSQL by two doors over one pool: ordinary calls by Prisma, administrative statements by pg. */
 export interface Database {
   readonly prisma: PrismaClient
