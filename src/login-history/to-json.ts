@@ -1,4 +1,5 @@
 import { Problem } from '../problems/problem.ts'
+import { problemType } from '../problems/table.ts'
 import type { RecentLogin, RecentLoginsFilter } from './query.ts'
 import type { SiteLoginsQuery } from './schemas.ts'
 
@@ -54,5 +55,5 @@ function iso(time: number): string {
 }
 
 function urn(problem: string | undefined): string | null {
-  return problem === undefined ? null : `urn:auth-movies:problem:${problem}`
+  return problem === undefined ? null : problemType(problem)
 }

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ref } from '../../http/openapi.ts'
 import { Problem } from '../../problems/problem.ts'
 import { languageOf } from '../../problems/reply.ts'
+import { problemType } from '../../problems/table.ts'
 import { problemText } from '../../problems/texts.ts'
 import { adminFailures, jsonFailures } from '../problems.ts'
 import type { AdminServices } from '../services.ts'
@@ -86,7 +87,7 @@ export const checkRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app,
         accepted: problem === undefined,
         site: site === undefined ? null : { id: site.id, name: site.name },
         secret_required: site?.requireSecret ?? false,
-        problem: problem === undefined ? null : `urn:auth-movies:problem:${problem.type}`,
+        problem: problem === undefined ? null : problemType(problem.type),
         detail:
           problem === undefined
             ? null
