@@ -1,23 +1,9 @@
 import './node-version.ts'
 
 import closeWithGrace from 'close-with-grace'
-import { ConfigError } from './config/config.ts'
-import { UnusableKey } from './keys/key-material.ts'
+import { OperatorError } from './operator-error.ts'
 import type { Service } from './service.ts'
-import { StartError, startService } from './service.ts'
-import { EmbeddedDatabaseError } from './storage/embedded.ts'
-import { MigrationError } from './storage/migrate.ts'
-import { RedisConnectError } from './storage/redis.ts'
-
-/** Errors whose message is the whole story. */
-const operatorErrors = [
-  ConfigError,
-  StartError,
-  EmbeddedDatabaseError,
-  RedisConnectError,
-  MigrationError,
-  UnusableKey,
-]
+import { startService } from './service.ts'
 
 /** Milliseconds that running requests may take to end after the port is closed: a finish takes 10 s at most. */
 const maxTrialPauses = 15_000
@@ -43,8 +29,7 @@ export async function runUntilStopped(start: () => Promise<Service>, inFlight = 
       return service.close()
     })
   } catch (error) {
-    const told = error instanceof Error && operatorErrors.some((type) => error instanceof type)
-    console.error(told ? error.message : error)
+    console.error(error instanceof OperatorError ? error.message : error)
     process.exitCode = 1
     // What a failed start may have left open must not keep a process that does nothing.
     setTimeout(() => process.exit(1), 1_000).unref()

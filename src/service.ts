@@ -11,6 +11,7 @@ import { createSigningKeys } from './keys/signing-keys.ts'
 import type { ProcessLog } from './log.ts'
 import { createLog } from './log.ts'
 import { createManagement } from './management.ts'
+import { OperatorError } from './operator-error.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
 import { startSweep } from './sessions/sweep.ts'
 import { isDatabaseUnavailable, takesNoWrites, unavailableBecause } from './storage/database-errors.ts'
@@ -36,7 +37,7 @@ export interface Service {
 }
 
 /** Why the process cannot start, in one sentence for its operator. */
-export class StartError extends Error {
+export class StartError extends OperatorError {
   override readonly name = 'StartError'
 }
 

@@ -1,6 +1,7 @@
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { parseArgs } from 'node:util'
 import type { Environment } from '../config/variables.ts'
+import { OperatorError } from '../operator-error.ts'
 import type { ProviderDeclaration } from '../providers/settings.ts'
 
 /** What a command gets from the process. */
@@ -19,7 +20,7 @@ export interface CommandContext {
 export type Command = (args: readonly string[], context: CommandContext) => Promise<unknown>
 
 /** A command that cannot be done as it was asked; the message is one sentence. */
-export class CommandError extends Error {
+export class CommandError extends OperatorError {
   override readonly name = 'CommandError'
 }
 

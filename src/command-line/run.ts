@@ -1,13 +1,8 @@
-import { ConfigError } from '../config/config.ts'
-import { KeyCommandError } from '../keys/manage-keys.ts'
-import { UnusableKey } from '../keys/signing-keys.ts'
-import { SiteError } from '../sites/site-error.ts'
+import { OperatorError } from '../operator-error.ts'
 import { isDatabaseUnavailable, isTransient, unavailableBecause } from '../storage/database-errors.ts'
-import { EmbeddedDatabaseError } from '../storage/embedded.ts'
-import { MigrationError } from '../storage/migrate.ts'
 import { adminTokenCommand } from './admin-token.ts'
 import type { CommandContext } from './command.ts'
-import { CommandError, chooseCommand } from './command.ts'
+import { chooseCommand } from './command.ts'
 import { keysCommand } from './keys.ts'
 import { migrateCommand } from './migrate.ts'
 import { siteCommand } from './site.ts'
@@ -71,19 +66,8 @@ export async function runCommand(
   }
 }
 
-/** Errors whose message is the whole story for an operator. */
-const told = [
-  CommandError,
-  ConfigError,
-  SiteError,
-  KeyCommandError,
-  UnusableKey,
-  EmbeddedDatabaseError,
-  MigrationError,
-]
-
 function sentence(reason: unknown): string {
-  if (reason instanceof Error && told.some((type) => reason instanceof type)) return reason.message
+  if (reason instanceof OperatorError) return reason.message
   if (isDatabaseUnavailable(reason)) return unavailableBecause(reason)
   if (isTransient(reason)) return 'Somebody else changed the same at the same time: try again.'
   // A bug. Prisma's messages quote the source first and say what happened in their last line.

@@ -4,6 +4,7 @@ import { deadlines, siteKept } from '../deadlines.ts'
 import type { TrustedProxies } from '../http/client-ip.ts'
 import { readTrustedProxies } from '../http/client-ip.ts'
 import { readSecretKeys } from '../keys/secret-keys.ts'
+import { OperatorError } from '../operator-error.ts'
 import type { ProxySettings } from '../providers/proxy.ts'
 import { readProxySettings, unreadProxies } from '../providers/proxy.ts'
 import type { ProviderDeclaration, ProviderSettings } from '../providers/settings.ts'
@@ -52,7 +53,7 @@ export interface Config {
 }
 
 /** The configuration cannot be used; `problems` has one sentence for each thing that is wrong or missing. */
-export class ConfigError extends Error {
+export class ConfigError extends OperatorError {
   override readonly name = 'ConfigError'
   readonly problems: readonly string[]
 

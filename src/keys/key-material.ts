@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { OperatorError } from '../operator-error.ts'
 import type { KeySeal } from './key-seal.ts'
 import type { PublicJwk } from './public-jwk.ts'
 import { isPublicJwk } from './public-jwk.ts'
@@ -34,7 +35,7 @@ export type KeyMaterial =
   | { readonly kind: 'refresh'; readonly kid: string; readonly alg: 'HS256'; readonly secret: Buffer }
 
 /** A key of the table cannot be used. The message names it, and what to do, in a sentence. */
-export class UnusableKey extends Error {
+export class UnusableKey extends OperatorError {
   override readonly name = 'UnusableKey'
   readonly kid: string
 

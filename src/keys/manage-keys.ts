@@ -1,3 +1,4 @@
+import { OperatorError } from '../operator-error.ts'
 import type { Database } from '../storage/postgres.ts'
 import type { KeyKind, TokenAlg } from './key-material.ts'
 import { generateKey, resealKey } from './key-material.ts'
@@ -23,7 +24,7 @@ export interface KeyCommandOptions extends TokenTimes {
 }
 
 /** A command on keys cannot be done; the message is one sentence for the operator. */
-export class KeyCommandError extends Error {
+export class KeyCommandError extends OperatorError {
   override readonly name = 'KeyCommandError'
 }
 

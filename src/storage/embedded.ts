@@ -6,6 +6,7 @@ import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { OperatorError } from '../operator-error.ts'
 
 /** PGlite, reachable like any PostgreSQL; for development only. */
 export interface Embedded {
@@ -15,7 +16,7 @@ export interface Embedded {
 }
 
 /** The embedded database cannot be used; the message is a sentence for whoever started the process. */
-export class EmbeddedDatabaseError extends Error {
+export class EmbeddedDatabaseError extends OperatorError {
   override readonly name = 'EmbeddedDatabaseError'
 }
 

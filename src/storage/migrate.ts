@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import type { Pool } from 'pg'
 import { Client } from 'pg'
+import { OperatorError } from '../operator-error.ts'
 import { isReadOnly, takesNoWrites, unavailableBecause } from './database-errors.ts'
 import { connectionOf } from './database-url.ts'
 
@@ -26,7 +27,7 @@ const table = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
 )`
 
 /** The migrations were not applied; the message is a sentence for an operator, without address or password. */
-export class MigrationError extends Error {
+export class MigrationError extends OperatorError {
   override readonly name = 'MigrationError'
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
 import type { Deadlines } from '../deadlines.ts'
 import { deadlines as ownDeadlines } from '../deadlines.ts'
+import { OperatorError } from '../operator-error.ts'
 import type { RedisAddress } from './redis-address.ts'
 import { parseRedisUrl, RedisUrlError } from './redis-address.ts'
 import type { RedisConnection, RedisDeadlines } from './redis-client.ts'
@@ -23,7 +24,7 @@ export interface RedisConnectOptions {
 }
 
 /** Redis did not become usable; the message is a sentence for an operator, without a password. */
-export class RedisConnectError extends Error {
+export class RedisConnectError extends OperatorError {
   override readonly name = 'RedisConnectError'
 }
 
