@@ -8,15 +8,26 @@ import type { Database } from './storage/postgres.ts'
 import { takesWrites } from './storage/postgres.ts'
 
 /** What the process knows of its own health. */
+export interface Health {
+  /** What must hold before requests come: the schema is at this version, the signing keys are loaded, no stop has begun. */
+  readonly ready: () => Promise<Readonly<Record<string, boolean>>>
+  /**
+   * The states of Redis, PostgreSQL and the providers. They are shown but never decide: an outage that all replicas
+   * share must not make a balancer remove all of them.
+   */
+  readonly dependencies: () => Promise<Readonly<Record<string, string>>>
+}
+
+/** Health that ends with the process. */
 export interface ServiceHealth extends Health {
-  /** From now on it is not ready: the balancer sends no more. */
+  /** The process is not ready from now on, so that the balancer sends no more requests. */
   drain(): void
 }
 
-/** Seconds: how often the state of the dependencies is looked up, however often somebody asks. */
-const lookUp = 2
+/** Seconds for which the states of the dependencies are remembered, however often they are asked for. */
+const rememberStates = 2
 
-/** Readiness of this process, and the state of what it stands on. */
+/** The readiness of this process, and the states of its dependencies. */
 export function createHealth({
   database,
   tryRedis,
@@ -32,7 +43,7 @@ export function createHealth({
   metrics: Metrics
 }): ServiceHealth {
   let draining = false
-  // The schema only moves forward: once it is at this version it stays so, database away or not.
+  // Migrations are never undone: once the schema is at this version it stays so, even while the database is down.
   let migrated = false
   let known: { at: number; states: Promise<Record<string, string>> } | undefined
 
@@ -59,19 +70,11 @@ export function createHealth({
       return { migrated, keys: keys.loaded(), serving: !draining }
     },
     dependencies: () => {
-      if (known === undefined || Date.now() - known.at > lookUp * 1000)
+      if (known === undefined || Date.now() - known.at > rememberStates * 1000)
         known = { at: Date.now(), states: look() }
       return known.states
     },
   }
-}
-
-/** One thing that readiness or its body speaks of. */
-export interface Health {
-  /** What must hold before traffic comes: the schema at this version, the signing keys loaded, not draining. */
-  readonly ready: () => Promise<Readonly<Record<string, boolean>>>
-  /** What is shown but never decides: Redis, PostgreSQL, the providers. A shared outage must not empty the balancer. */
-  readonly dependencies: () => Promise<Readonly<Record<string, string>>>
 }
 
 const Readiness = Type.Object({
@@ -80,8 +83,8 @@ const Readiness = Type.Object({
   dependencies: Type.Record(Type.String(), Type.String()),
 })
 
-/** Health and metrics, on the management port alone. Live depends on nothing. */
-export const management: FastifyPluginAsyncTypebox<{ health: Health; metrics: Metrics }> = async (
+/** The routes of health and metrics, for the management port only. `live` depends on nothing. */
+export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health; metrics: Metrics }> = async (
   app,
   { health, metrics },
 ) => {
