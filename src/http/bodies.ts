@@ -7,9 +7,9 @@ import fp from 'fastify-plugin'
 import { Problem } from '../problems/problem.ts'
 
 /**
- * Bodies that are no form, on both servers. An empty body is no body, whatever its type: many clients name a type in
- * each POST and DELETE. JSON is read by Fastify's own parser, which refuses `__proto__`; a name that comes twice is
- * refused as it is in a form, where JSON.parse would keep the last one in silence (RFC 8259 §4).
+ * Reads JSON bodies and empty ones, on both servers. An empty body counts as none, whatever its Content-Type, because many
+ * clients send that header with every POST and DELETE. JSON is parsed by Fastify, which refuses `__proto__`. A repeated
+ * name is refused as in a form; JSON.parse would silently keep the last value (RFC 8259 §4).
  */
 export const bodies = fp(async (app: FastifyInstance) => {
   app.addHook('onRequest', async ({ raw: { headers } }) => {
@@ -21,7 +21,7 @@ export const bodies = fp(async (app: FastifyInstance) => {
     'application/json',
     { parseAs: 'string' },
     (request: FastifyRequest, body: string, done) => {
-      // Chunked, so that the headers do not say it.
+      // A chunked body, of which the headers do not say that it is empty.
       if (body === '') return done(null, undefined)
       return parse(request, body, (error, value) => {
         if (error !== null) return done(error)
@@ -34,16 +34,16 @@ export const bodies = fp(async (app: FastifyInstance) => {
 })
 
 /**
- * The media types that the route takes: those that its schema lists in `consumes`, and JSON, which the documents leave
- * out beside a form.
+ * The media types that the route accepts: those in `consumes` of its schema, and JSON, which the OpenAPI documents do not
+ * list beside a form.
  */
 export function accepted(request: FastifyRequest): readonly string[] {
   return [...new Set([...(request.routeOptions.schema?.consumes ?? []), 'application/json'])]
 }
 
 /**
- * The first name that stands twice in one object of a JSON text.
- * @param json valid JSON: a string in it that a colon follows is a name, and every other brace opens or closes an object
+ * Finds the first name that occurs twice in one object of a JSON text.
+ * @param json valid JSON: a string before a colon is a name, and each brace outside a string opens or closes an object
  */
 function repeatedName(json: string): string | undefined {
   const open: Set<unknown>[] = []
@@ -60,25 +60,25 @@ function repeatedName(json: string): string | undefined {
   return undefined
 }
 
-/** Bytes of a request body, in every encoding. */
+/** The most bytes that a request body may have, in every media type. */
 export const bodyLimit = 16_384
 
-/** Fields that one body may hold: far more than any site's own parameters beside the login's. */
+/** Fields that one multipart body may have: far more than a site ever sends. */
 const fieldLimit = 1_000
 
-/** In place of a value, where a part of a multipart body came as a file: no schema takes it for a text. */
+/** The value of a multipart field that came as a file. No schema accepts it as text. */
 export class FilePart {
   readonly isFile = true
 }
 
 /**
- * Bodies: urlencoded and multipart forms become the same flat object, a name that comes twice an array, so
- * that the route's schema refuses a known one and ignores an unknown one. A route with a form in its schema's
- * `consumes` takes JSON as well, and nothing else (415).
+ * Reads forms. Urlencoded and multipart bodies become the same flat object, in which a repeated name has an array as its
+ * value: the schema of the route refuses it for a known name and ignores it for an unknown one. A route that lists forms
+ * in `consumes` accepts JSON as well, and refuses every other type with 415.
  */
 export const forms = fp(async (app: FastifyInstance) => {
   await app.register(formbody, { bodyLimit })
-  // Read whole first: Fastify's own body limit holds then, as it does for every other type.
+  // The body is read as a whole first, so that Fastify enforces its body limit as for every other type.
   app.addContentTypeParser(
     'multipart/form-data',
     { parseAs: 'buffer', bodyLimit },
@@ -109,14 +109,14 @@ async function multipart(contentType: string | undefined, body: Buffer): Promise
   try {
     const parser = new Busboy({
       headers: { 'content-type': contentType ?? '' },
-      // Some clients give each part a type, and some an empty file name: only a real one makes a file.
+      // Some clients give each part a type, and some an empty file name: only a part with a file name is a file.
       isPartAFile: (_name, _type, fileName) => fileName !== undefined && fileName !== '',
       limits: { fieldSize: bodyLimit, fields: fieldLimit, files: fieldLimit, parts: fieldLimit },
     })
     parser.on('field', add)
     parser.on('file', (name, file) => {
       add(name, new FilePart())
-      // A file part that is cut short fails by itself, beside the parser: unheard, its error would end the process.
+      // A truncated file part emits its own error besides the parser's; without a listener it would end the process.
       file.on('error', () => {}).resume()
     })
     const done = new Promise((resolve, reject) => parser.once('finish', resolve).on('error', reject))
