@@ -13,7 +13,7 @@ import { endConnections } from './connections.ts'
 import type { Translate } from './error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
 import { headers, readableHeaders } from './headers.ts'
-import { answerClientError, answerExpectation } from './raw-errors.ts'
+import { clientErrorHandler, expectationHandler } from './raw-errors.ts'
 
 /** A Fastify instance whose route schemas give the handlers their types. */
 export type Server = Awaited<ReturnType<typeof createServer>>
@@ -72,7 +72,7 @@ export async function createServer(
     },
     // Allow parameters as long as the URL limit; otherwise the router's own 404 would reveal which routes exist.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 32_768 },
-    clientErrorHandler: answerClientError(publicUrl, log),
+    clientErrorHandler: clientErrorHandler(publicUrl, log),
     rewriteUrl: ({ url = '/' }) => decodable(url),
   }).withTypeProvider<TypeBoxTypeProvider>()
   // Replaces Fastify's own, which accepts any text in X-Forwarded-For as an IP address.
@@ -81,7 +81,7 @@ export async function createServer(
       return clientIp(this.raw.socket.remoteAddress, this.headers['x-forwarded-for'])
     },
   })
-  app.server.on('checkExpectation', answerExpectation(publicUrl))
+  app.server.on('checkExpectation', expectationHandler(publicUrl))
   endConnections(app, stop)
   handleErrors(app, { ...settings, translate })
   handleUnknownRoutes(app, settings)
