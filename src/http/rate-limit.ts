@@ -58,7 +58,7 @@ export interface RateLimits {
    * Counts a valid request. Strangers cannot use up the limit of a site, nor one visitor the limit of the others.
    * @throws {Problem} rate-limited
    */
-  admit(kind: Limited, site: LimitedSite, counted: Counted): Promise<void>
+  countRequest(kind: Limited, site: LimitedSite, counted: Counted): Promise<void>
   /**
    * Counts an introspection by an authenticated site, for the site and for the session.
    * @throws {Problem} rate-limited
@@ -110,14 +110,14 @@ export interface RateLimits {
    * @param from a digest of the network whose browser brought the code
    * @throws {Problem} rate-limited
    */
-  admitCode(from: string): Promise<void>
+  checkRejectedCodes(from: string): Promise<void>
   /** Counts a code that its provider rejected, for the network that brought it; refuses nothing. */
-  codeRejected(from: string): Promise<void>
+  countRejectedCode(from: string): Promise<void>
 }
 
 /** For benchmarks (`RATE_LIMIT=off`): refuses nothing. */
 export const noRateLimits: RateLimits = {
-  admit: async () => {},
+  countRequest: async () => {},
   introspection: async () => {},
   session: async () => {},
   unknownState: async () => {},
@@ -128,8 +128,8 @@ export const noRateLimits: RateLimits = {
   unknownIdStruck: () => false,
   invalidToken: async () => {},
   siteQuestion: async () => {},
-  admitCode: async () => {},
-  codeRejected: async () => {},
+  checkRejectedCodes: async () => {},
+  countRejectedCode: async () => {},
 }
 
 /**
@@ -173,7 +173,7 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
   }
 
   return {
-    async admit(kind, { id, limitFactor }, counted) {
+    async countRequest(kind, { id, limitFactor }, counted) {
       if (counted.by === 'address')
         return await addresses[kind].count(`${id}:${network(counted.address)}`, limitFactor)
       const ofSite = () => sites[kind].count(id, limitFactor)
@@ -196,8 +196,8 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
     unknownIdStruck: (ip) => wrongSecrets.struck(secretKey(undefined, ip)),
     invalidToken: (ip) => invalidTokens.count(network(ip)),
     siteQuestion: (siteId) => siteQuestions.count(siteId),
-    admitCode: (from) => rejectedCodes.check(from),
-    codeRejected: (from) => rejectedCodes.record(from),
+    checkRejectedCodes: (from) => rejectedCodes.check(from),
+    countRejectedCode: (from) => rejectedCodes.record(from),
   }
 }
 

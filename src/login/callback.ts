@@ -29,7 +29,7 @@ export interface CallbackRequest {
 export interface CallbackServices {
   readonly logins: Pick<LoginStore, 'find' | 'answer'>
   readonly sites: Sites
-  readonly limits: Pick<RateLimits, 'admitCode'>
+  readonly limits: Pick<RateLimits, 'checkRejectedCodes'>
 }
 
 /** Where the browser goes. */
@@ -105,7 +105,7 @@ export async function callback(
   const answer = missing === undefined ? answerOf(request, adapter, now) : incomplete
   if (answer === undefined) throw refused(new Problem('missing-parameter', { values: { parameter: 'code' } }))
   if (answer.kind === 'code' && answer.from !== undefined)
-    await services.limits.admitCode(answer.from).catch((error: unknown) => {
+    await services.limits.checkRejectedCodes(answer.from).catch((error: unknown) => {
       throw error instanceof Problem ? refused(error) : error
     })
   const outcome = await services.logins.answer(request.state, answer, (finishWithin + rememberExpired) / 1000)

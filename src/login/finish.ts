@@ -150,8 +150,8 @@ async function countFailure(error: unknown, address: string, limits: RateLimits)
 /** Two counters, one trip: whoever started the login, and the network whose browser brought the code. */
 async function admitFinish({ login, site, answer: { from } }: Checked, limits: RateLimits) {
   await Promise.all([
-    limits.admit('finish', site, startedBy(login)),
-    from === undefined ? undefined : limits.admitCode(from),
+    limits.countRequest('finish', site, startedBy(login)),
+    from === undefined ? undefined : limits.checkRejectedCodes(from),
   ])
 }
 
@@ -215,7 +215,7 @@ async function afterFailure(
   if (failure.kind === 'invalid_grant') {
     const session = proved ? await services.sessionOfLogin(loginHash(state)) : undefined
     if (session !== undefined && repeatable(session)) return services.issueTokens(session)
-    if (answer.from !== undefined) await services.limits.codeRejected(answer.from)
+    if (answer.from !== undefined) await services.limits.countRejectedCode(answer.from)
   }
   await (failure.codeUnspent ? taken.giveBack() : taken.fail())
   throw refusalOf(failure, login.provider)

@@ -73,7 +73,7 @@ export async function start(
   const counted = countedOf(caller, request.address)
   // From anybody else an address of a visitor is ignored: it could be invented.
   const visitor = counted.by === 'site' ? request.userIp : undefined
-  await limits.admit('start', site, { ...counted, ...(visitor !== undefined && { visitor }) })
+  await limits.countRequest('start', site, { ...counted, ...(visitor !== undefined && { visitor }) })
   const admission = provider.guard.allowsStart()
   if (!admission.admitted)
     throw new Problem('provider-unavailable', {

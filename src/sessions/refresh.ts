@@ -59,7 +59,7 @@ export async function refresh(
   // Another site's token must not count against that site.
   if (caller !== undefined && caller.id !== token.client_id) throw new Problem('refresh-token-invalid')
   const site = caller ?? limitedSite(token.client_id, services.sites)
-  await services.limits.admit('refresh', site, countedOf(caller, request.address))
+  await services.limits.countRequest('refresh', site, countedOf(caller, request.address))
   const outcome = await rotateSession(
     services.database,
     {

@@ -99,7 +99,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RefreshServices> = async (
       const known = await readPosted(request.body.token, request.ip, services)
       if (known !== undefined) {
         const site = caller ?? limitedSite(known.claims.client_id, services.sites)
-        await services.limits.admit('revoke', site, countedOf(caller, request.ip))
+        await services.limits.countRequest('revoke', site, countedOf(caller, request.ip))
         const outcome = await revokeToken(database, known, caller?.id ?? null)
         if (outcome === 'secret-required') throw unauthorized('secret-required')
       }
