@@ -1,6 +1,7 @@
 /**
- * The token's name by the digest of the token.
- * What is wrong goes to `problems`, a sentence each, without the value.
+ * Reads ADMIN_TOKENS.
+ * @param problems gets a sentence, without the value, for each entry that cannot be used
+ * @returns the name of each token by its SHA-256, lower-case hex
  */
 export function readAdminTokens(value: string | undefined, problems: string[]): Map<string, string> {
   const tokens = new Map<string, string>()

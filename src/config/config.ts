@@ -17,7 +17,7 @@ import { readAdminTokens } from './admin-tokens.ts'
 import type { Environment, Variables } from './variables.ts'
 import { convert, trimmed } from './variables.ts'
 
-/** What the process runs on: read once, passed on, never looked up again. Times are seconds. */
+/** The settings of the process, read once and then passed on. Times are seconds. */
 export interface Config {
   readonly mode: 'strict' | 'development'
   readonly host: string
@@ -46,13 +46,13 @@ export interface Config {
   readonly proxy: ProxySettings | undefined
   readonly providers: ReadonlyMap<string, ProviderSettings>
   readonly deadlines: Deadlines
-  /** Milliseconds that a site is remembered, so that a change to it holds everywhere after two seconds. */
+  /** Milliseconds for which a site is remembered, so that a change to it is effective everywhere after two seconds. */
   readonly siteKept: number
-  /** Loosened settings and mended values, for the log. */
+  /** Sentences for the log about settings that weaken security and about values that were corrected. */
   readonly warnings: readonly string[]
 }
 
-/** The configuration cannot be used; `problems` has one sentence for each thing that is wrong or missing. */
+/** The configuration cannot be used; `problems` has one sentence per variable that is wrong or missing. */
 export class ConfigError extends OperatorError {
   override readonly name = 'ConfigError'
   readonly problems: readonly string[]
@@ -63,15 +63,15 @@ export class ConfigError extends OperatorError {
   }
 }
 
-/** What strict mode demands before anything is opened; `provider` in development too. */
+/** The variables that strict mode requires; `provider` (at least one) is required in development too. */
 export type Need = 'DATABASE_URL' | 'REDIS_URL' | 'SECRET_KEYS' | 'PUBLIC_URL' | 'provider'
 
 const serviceNeeds: readonly Need[] = ['DATABASE_URL', 'REDIS_URL', 'SECRET_KEYS', 'PUBLIC_URL', 'provider']
 
 /**
- * Reads every variable once.
- * @param declarations what each provider's plugin needs; this file names no provider
- * @param needs what strict mode demands; a command of the CLI needs less than the service
+ * Reads all variables.
+ * @param declarations the variables of each provider's plugin; this file names no provider
+ * @param needs what strict mode requires; a command of the CLI needs less than the service
  * @throws {ConfigError} naming everything that is wrong or missing at once
  */
 export function readConfig(
@@ -83,7 +83,7 @@ export function readConfig(
   const { values, warnings } = trimmed(env, declarations, problems)
   const mode = values.NODE_ENV === 'development' ? 'development' : 'strict'
   const loopback = mode === 'development'
-  // Kubernetes sets it to tcp://… for a Service called sandbox; strict mode has no use for it.
+  // Strict mode does not use SANDBOX_PORT, and Kubernetes sets it to tcp://… for a Service called sandbox.
   const variables = convert(loopback ? values : { ...values, SANDBOX_PORT: undefined }, problems)
   const providers = readProviders(values, declarations, { loopback, problems })
 
@@ -137,7 +137,7 @@ export function readConfig(
   return config
 }
 
-/** The origin of every address that we give out. */
+/** Reads PUBLIC_URL: the origin of every URL that the service gives out. */
 function publicUrl(variables: Variables, loopback: boolean, problems: string[]): string {
   const value = variables.PUBLIC_URL
   if (value === undefined) return `http://127.0.0.1:${variables.PORT}`
@@ -150,8 +150,8 @@ function publicUrl(variables: Variables, loopback: boolean, problems: string[]):
 }
 
 /**
- * What the process runs on, for the first line of its log: whoever looks into a fault sees what was set, and what a
- * forgotten variable left at its default. No secret, and no address of a store, as those may hold one. Times are seconds.
+ * The settings for the first line of the log, so that an operator who looks into a fault sees which are set and which
+ * have their defaults. It has no secret, and no URL of a store, which may contain one. Times are seconds.
  */
 export function settingsLine(config: Config) {
   return {
