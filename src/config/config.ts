@@ -13,7 +13,6 @@ import type { DatabaseSettings } from '../storage/database-url.ts'
 import { readDatabaseSettings } from '../storage/database-url.ts'
 import type { RedisSettings } from '../storage/redis-address.ts'
 import { readRedisSettings } from '../storage/redis-address.ts'
-import { readAdminTokens } from './admin-tokens.ts'
 import type { Environment, Variables } from './variables.ts'
 import { convert, trimmed } from './variables.ts'
 
@@ -147,6 +146,24 @@ function publicUrl(variables: Variables, loopback: boolean, problems: string[]):
   else if (url.protocol !== 'https:' && !(loopback && isLoopback(url.hostname)))
     problems.push('PUBLIC_URL must be https (plain http only to loopback, in development).')
   return url?.origin ?? value
+}
+
+/**
+ * Reads ADMIN_TOKENS.
+ * @param problems gets a sentence, without the value, for each entry that cannot be used
+ * @returns the name of each token by its SHA-256, lower-case hex
+ */
+function readAdminTokens(value: string | undefined, problems: string[]): Map<string, string> {
+  const tokens = new Map<string, string>()
+  for (const entry of (value ?? '').split(',').filter((part) => part.trim() !== '')) {
+    const match = /^([\w.-]{1,64}):([0-9a-f]{64})$/i.exec(entry.trim())
+    if (match?.[1] === undefined || match[2] === undefined)
+      problems.push(
+        'ADMIN_TOKENS must be NAME:SHA-256-OF-TOKEN in hex, comma-separated (made by `admin-token NAME`).',
+      )
+    else tokens.set(match[2].toLowerCase(), match[1])
+  }
+  return tokens
 }
 
 /**
