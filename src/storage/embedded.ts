@@ -8,19 +8,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { OperatorError } from '../operator-error.ts'
 
-/** PGlite, reachable like any PostgreSQL; for development only. */
+/** The embedded database: PGlite, which clients reach like any PostgreSQL. For development only. */
 export interface Embedded {
   readonly url: string
-  /** Stops the database if we started it; otherwise leaves it to its owner. */
+  /** Stops the database if this process started it; otherwise does nothing. */
   close(): Promise<void>
 }
 
-/** The embedded database cannot be used; the message is a sentence for whoever started the process. */
+/** The embedded database cannot be used; the message is a sentence for the person who started the process. */
 export class EmbeddedDatabaseError extends OperatorError {
   override readonly name = 'EmbeddedDatabaseError'
 }
 
-/** What the database's process tells about its start. */
+/** How the start of the database's process ended, as that process reports it. */
 export type Report =
   | { readonly kind: 'serving'; readonly folder: string }
   | { readonly kind: 'held'; readonly holder: Holder }
@@ -28,14 +28,15 @@ export type Report =
 
 const server = fileURLToPath(new URL('./embedded-server.ts', import.meta.url))
 
-// The very first start creates the cluster, which takes up to ten seconds on a small machine.
+// The very first start creates the database cluster, which takes up to ten seconds on a small machine.
 const readyWithin = 60_000
 const stopWithin = 1_000
 
 /**
- * Opens the data in `<directory>/postgres`, in a process of its own: PostgreSQL in WebAssembly would hold up
- * the service's event loop. It listens on a Unix socket in a folder that only this user can enter. Two processes on the same data destroy it, so a lock lies beside it.
- * @param role a `service` refuses data that another process holds; a `command` then uses that process's database
+ * Opens the data in `<directory>/postgres`, in a separate process, as PostgreSQL in WebAssembly would block the event loop
+ * of the service. It listens on a Unix socket in a folder that only this user can enter. Two processes would destroy the
+ * data, so a lock file beside it admits only one.
+ * @param role a `service` fails where another process holds the data; a `command` then uses the database of that process
  * @throws {EmbeddedDatabaseError}
  */
 export async function openEmbedded(directory: string, role: 'service' | 'command'): Promise<Embedded> {
@@ -52,7 +53,7 @@ export async function openEmbedded(directory: string, role: 'service' | 'command
   })
   const report = await firstReport(child)
   if (report.kind === 'serving') {
-    // It is there for the process, and must not keep it alive.
+    // The database must not keep this process alive.
     child.unref()
     child.channel?.unref()
     return { url: urlOf(report.folder), close: () => stop(child) }
@@ -87,7 +88,7 @@ async function firstReport(child: ChildProcess): Promise<Report> {
   }
 }
 
-/** The other end is our own script; this only keeps a future mistake from going unnoticed. */
+/** Whether the message is a Report, as embedded-server.ts sends it; guards against a future mistake there. */
 function isReport(message: unknown): message is Report {
   return (
     typeof message === 'object' &&
@@ -97,7 +98,7 @@ function isReport(message: unknown): message is Report {
   )
 }
 
-/** The holder may be starting still: waits for its socket. */
+/** Waits until the holder of the lock, which may still be starting, has its socket. */
 async function folderOf(lock: string): Promise<string> {
   const until = performance.now() + readyWithin
   for (;;) {
@@ -113,7 +114,7 @@ function urlOf(folder: string): string {
   return `postgresql://postgres@/postgres?host=${encodeURIComponent(folder)}`
 }
 
-/** Acknowledged writes are on disk already, so that a database which does not stop in time can be killed. */
+/** Stops the database. Acknowledged writes are already on disk, so a database that does not stop in time can be killed. */
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.ref()
@@ -124,18 +125,18 @@ async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(timer)
 }
 
-/** The process that has the data open. */
+/** The process that holds the data. */
 export interface Holder {
   readonly pid: number
-  /** When it started, as its system tells: a process number alone may have been given to another since. */
+  /** When it started, as the operating system reports it, because its process number may belong to another process by now. */
   readonly startedAt: string
   /** The folder of the Unix socket on which its database listens; absent while it starts. */
   readonly folder?: string
 }
 
 /**
- * Takes the lock for this process, unless a live one has it.
- * @returns undefined where it is ours now, else who has it
+ * Takes the lock for this process, unless another running process has it.
+ * @returns undefined where this process has the lock now, otherwise its holder
  */
 export async function takeLock(file: string): Promise<Holder | undefined> {
   const own: Holder = { pid: process.pid, startedAt: startOf(process.pid) ?? '' }
@@ -144,7 +145,7 @@ export async function takeLock(file: string): Promise<Holder | undefined> {
   try {
     for (;;) {
       try {
-        // Appears at once with its content: nobody can read a lock that is still empty.
+        // A link appears together with its content, so that no process can read an empty lock.
         await link(draft, file)
         return undefined
       } catch (error) {
@@ -160,7 +161,7 @@ export async function takeLock(file: string): Promise<Holder | undefined> {
   }
 }
 
-/** Adds to our lock where the database listens. */
+/** Adds the folder of the socket to the lock of this process. */
 export async function announce(file: string, folder: string): Promise<void> {
   const own: Holder = { pid: process.pid, startedAt: startOf(process.pid) ?? '', folder }
   const draft = `${file}.${process.pid}`
@@ -168,12 +169,12 @@ export async function announce(file: string, folder: string): Promise<void> {
   await rename(draft, file)
 }
 
-/** The live process that has the lock; undefined where nobody has. */
+/** The running process that has the lock; undefined where none has it. */
 export async function holderOf(file: string): Promise<Holder | undefined> {
   return alive(await read(file))
 }
 
-/** Another process may have taken the stale lock since it was read: what was moved away by mistake is put back. */
+/** Removes a lock whose process has ended. If another process replaced it since it was read, that lock is put back. */
 async function removeStale(file: string, text: string): Promise<void> {
   const aside = `${file}.stale.${process.pid}`
   try {
@@ -200,7 +201,7 @@ function alive(text: string | undefined): Holder | undefined {
   return holder !== undefined && startOf(holder.pid) === holder.startedAt ? holder : undefined
 }
 
-/** A lock that is not readable belongs to nobody. */
+/** A lock that cannot be parsed has no holder. */
 function parse(text: string): Holder | undefined {
   try {
     const value: unknown = JSON.parse(text)
@@ -214,7 +215,7 @@ function parse(text: string): Holder | undefined {
   }
 }
 
-/** A text that no two processes of the same number share; undefined where there is none of that number. */
+/** A text that differs between processes which had the same number; undefined where no process has this number. */
 function startOf(pid: number): string | undefined {
   try {
     if (process.platform !== 'linux')
