@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import fastifyAccepts from '@fastify/accepts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fastify from 'fastify'
-import { favicon } from '../src/http/favicon.ts'
+import { favicon } from '../src/http/docs.ts'
 
 /** A text in both languages of the sandbox. */
 export interface Title {

@@ -1,6 +1,7 @@
 /**
- * Milliseconds. Each inner deadline is the lesser of its own and what is left of its request's. No variable sets them:
- * they are what the service promises to its callers. Only tests that are about something else have longer ones.
+ * Milliseconds. A step within a request ends at its own deadline or at the deadline of the request, whichever comes
+ * first. No variable sets them: they are promises of the service to its callers. Only tests of other subjects use longer
+ * ones.
  */
 export interface Deadlines {
   /** The requests of a login, and the refresh of its tokens. */
@@ -10,14 +11,14 @@ export interface Deadlines {
   readonly refresh: number
   /** The first usable connection, when the process starts. */
   readonly redisReady: number
-  /** A new connection; also the silence of one that owes an answer. */
+  /** A new connection; also how long a connection may be silent while a reply is due. */
   readonly redisConnect: number
   readonly redisCommand: number
-  /** A connection out of the pool, be it a new one. */
+  /** Getting a connection from the pool, which may have to open one. */
   readonly databaseAcquire: number
   readonly databaseStatement: number
   readonly providerConnect: number
-  /** A whole answer, its body included. */
+  /** A whole response, including its body. */
   readonly providerResponse: number
 }
 
@@ -39,6 +40,9 @@ export const deadlines: Deadlines = {
 /** Milliseconds: how long a site is remembered. */
 export const siteKept = 1_900
 
-/** Milliseconds: how long a finish may follow the first code, and how long afterwards it is still told apart. */
+/**
+ * Milliseconds: how long after the first code a login can be finished, and how long afterwards it is still recognised as
+ * expired rather than unknown.
+ */
 export const finishWithin = 600_000
 export const rememberExpired = 3_600_000

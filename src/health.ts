@@ -1,4 +1,5 @@
-import type { Health } from './http/health-routes.ts'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
 import type { Metrics } from './http/metrics.ts'
 import type { SigningKeys } from './keys/ring.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
@@ -7,15 +8,26 @@ import type { Database } from './storage/postgres.ts'
 import { takesWrites } from './storage/postgres.ts'
 
 /** What the process knows of its own health. */
+export interface Health {
+  /** What must hold before requests come: the schema is at this version, the signing keys are loaded, no stop has begun. */
+  readonly ready: () => Promise<Readonly<Record<string, boolean>>>
+  /**
+   * The states of Redis, PostgreSQL and the providers. They are shown but never decide: an outage that all replicas
+   * share must not make a balancer remove all of them.
+   */
+  readonly dependencies: () => Promise<Readonly<Record<string, string>>>
+}
+
+/** Health that ends with the process. */
 export interface ServiceHealth extends Health {
-  /** From now on it is not ready: the balancer sends no more. */
+  /** The process is not ready from now on, so that the balancer sends no more requests. */
   drain(): void
 }
 
-/** Seconds: how often the state of the dependencies is looked up, however often somebody asks. */
-const lookUp = 2
+/** Seconds for which the states of the dependencies are remembered, however often they are asked for. */
+const rememberStates = 2
 
-/** Readiness of this process, and the state of what it stands on. */
+/** The readiness of this process, and the states of its dependencies. */
 export function createHealth({
   database,
   tryRedis,
@@ -31,7 +43,7 @@ export function createHealth({
   metrics: Metrics
 }): ServiceHealth {
   let draining = false
-  // The schema only moves forward: once it is at this version it stays so, database away or not.
+  // Migrations are never undone: once the schema is at this version it stays so, even while the database is down.
   let migrated = false
   let known: { at: number; states: Promise<Record<string, string>> } | undefined
 
@@ -58,9 +70,39 @@ export function createHealth({
       return { migrated, keys: keys.loaded(), serving: !draining }
     },
     dependencies: () => {
-      if (known === undefined || Date.now() - known.at > lookUp * 1000)
+      if (known === undefined || Date.now() - known.at > rememberStates * 1000)
         known = { at: Date.now(), states: look() }
       return known.states
     },
   }
+}
+
+const Readiness = Type.Object({
+  ready: Type.Boolean(),
+  checks: Type.Record(Type.String(), Type.Boolean()),
+  dependencies: Type.Record(Type.String(), Type.String()),
+})
+
+/** The routes of health and metrics, for the management port only. `live` depends on nothing. */
+export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health; metrics: Metrics }> = async (
+  app,
+  { health, metrics },
+) => {
+  app.get(
+    '/health/live',
+    { schema: { hide: true, response: { 200: Type.Object({ live: Type.Literal(true) }) } } },
+    async () => ({ live: true as const }),
+  )
+  app.get(
+    '/health/ready',
+    { schema: { hide: true, response: { 200: Readiness, 503: Readiness } } },
+    async (_request, reply) => {
+      const [checks, dependencies] = await Promise.all([health.ready(), health.dependencies()])
+      const ready = Object.values(checks).every(Boolean)
+      return reply.code(ready ? 200 : 503).send({ ready, checks, dependencies })
+    },
+  )
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
+    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  )
 }

@@ -1,9 +1,8 @@
+import type { Writable } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
 import { pino } from 'pino'
-import type { LogOutput } from './log-output.ts'
-import { boundedOutput } from './log-output.ts'
 
-/** An error as it stands in the log: no member but these, as drivers hang queries, commands and rows on theirs. */
+/** An error as it is logged. Other members are left out, as drivers attach queries, commands and rows to their errors. */
 interface LoggedError {
   readonly type: string
   readonly message: string
@@ -12,11 +11,11 @@ interface LoggedError {
   readonly cause?: LoggedError
 }
 
-/** Causes of causes: as deep as a driver wrapped by Prisma wrapped by us. */
-const depth = 4
+/** Nested causes to log: enough for a driver's error that Prisma wrapped and the service wrapped again. */
+const maxCauses = 4
 
-/** What may be logged of an error. Messages are ours or a driver's own; none of them holds a value of ours. */
-export function errorForLog(error: unknown, left = depth): LoggedError {
+/** The members of an error that may be logged. Messages are safe: neither the service nor a driver puts a value into one. */
+export function errorForLog(error: unknown, left = maxCauses): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: 'not an Error' }
   return {
     type: error.name,
@@ -28,22 +27,22 @@ export function errorForLog(error: unknown, left = depth): LoggedError {
   }
 }
 
-/** The process's log, and what becomes of its lines. */
+/** The log of the process, and the output that takes its lines. */
 export interface ProcessLog {
   readonly log: FastifyBaseLogger
   readonly output: LogOutput
 }
 
-/** Characters that may wait for a reader of standard output: some 20,000 lines. */
-const waitingLines = 4_194_304
+/** Characters that may wait for a slow reader of standard output: about 20,000 lines. */
+const maxWaiting = 4_194_304
 
 /**
- * One JSON line an event on standard output. Nothing is serialized by itself: no headers, no URL, no body.
- * Written by Node's own stream: pino's destination would leave a write that waits for a reader in a thread that the
- * process cannot end, and after a full pipe it tries again only every 100 ms.
+ * Logs one JSON line per event to standard output. Requests and responses are never serialized: no headers, no URL, no
+ * body. The lines go through Node's own stream, because pino's destination leaves a write that waits for a reader in a
+ * thread that the process cannot end, and retries a full pipe only every 100 ms.
  */
 export function createLog(level: string): ProcessLog {
-  const output = boundedOutput(process.stdout, waitingLines, (dropped) =>
+  const output = boundedOutput(process.stdout, maxWaiting, (dropped) =>
     log.warn({ dropped }, 'lines of the log were lost, as nobody read standard output'),
   )
   const log = pino(
@@ -61,4 +60,59 @@ export function createLog(level: string): ProcessLog {
     output,
   )
   return { log, output }
+}
+
+/** Takes the lines of the log without ever blocking, and holds a limited number of them. */
+export interface LogOutput {
+  write(line: string): void
+  /** How many lines were lost so far because they were not read in time. */
+  readonly dropped: number
+  /** Waits until everything is written, but at most this long, so that a reader that is gone does not delay a stop. */
+  flush(milliseconds: number): Promise<void>
+}
+
+/**
+ * Writes lines to a stream whose reader may be slow, stuck or gone. Lines that the stream does not take wait in memory.
+ * When more than `limit` characters wait, further lines are dropped and counted until all waiting lines are written.
+ * @param limit characters
+ * @param onFlow called with the number of dropped lines as soon as lines are written again
+ */
+export function boundedOutput(stream: Writable, limit: number, onFlow: (dropped: number) => void): LogOutput {
+  let dropped = 0
+  let droppedBefore = 0
+  let stuck = false
+  let gone = false
+  const flows = () => {
+    stuck = false
+    const count = dropped - droppedBefore
+    droppedBefore = dropped
+    onFlow(count)
+  }
+  // After EPIPE and the like the service continues without a log.
+  stream.on('error', () => {
+    gone = true
+  })
+  return {
+    write(line) {
+      if (!stuck && !gone && stream.writableLength > limit) {
+        stuck = true
+        stream.once('drain', flows)
+      }
+      if (stuck || gone) dropped++
+      else stream.write(line)
+    },
+    get dropped() {
+      return dropped
+    },
+    async flush(milliseconds) {
+      if (gone) return
+      const written = new Promise<void>((resolve) => stream.write('', () => resolve()))
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, milliseconds)
+      })
+      await Promise.race([written, late])
+      clearTimeout(timer)
+    },
+  }
 }

@@ -5,16 +5,16 @@ import { OperatorError } from './operator-error.ts'
 import type { Service } from './service.ts'
 import { startService } from './service.ts'
 
-/** Milliseconds that running requests may take to end after the port is closed: a finish takes 10 s at most. */
-const endWithin = 15_000
+/** Milliseconds that running requests may take to end after the port is closed: a finish takes at most 10 s. */
+const stopWithin = 15_000
 
 /**
  * Runs a service until SIGTERM or SIGINT, then stops it gracefully; a second signal, or a stop that takes too
  * long, ends the process at once with exit code 1.
- * @param start starts it; what it throws is told in one sentence where it is the operator's business
+ * @param start starts it; of an OperatorError the message alone is printed, of every other error the stack too
  * @param inFlight milliseconds that running requests may take to end
  */
-export async function runUntilStopped(start: () => Promise<Service>, inFlight = endWithin) {
+export async function runUntilStopped(start: () => Promise<Service>, inFlight = stopWithin) {
   interruptOnce()
   // A start that is asked to stop is finished first: only then is it known what has to be closed.
   let stopAsked = false
@@ -32,7 +32,7 @@ export async function runUntilStopped(start: () => Promise<Service>, inFlight = 
       onTimeout: (ms: number) => service.log.error({ ms }, 'the stop took too long: something still ran'),
     }
     closeWithGrace(options, ({ err }) => {
-      // Nothing throws past its handler; if something does, the process ends, and says over what.
+      // Every error has a handler; if one is missed after all, the process ends and logs which it was.
       if (err !== undefined) service.log.fatal({ err }, 'the process fails')
       return service.close()
     })
@@ -41,7 +41,7 @@ export async function runUntilStopped(start: () => Promise<Service>, inFlight = 
   } catch (error) {
     console.error(error instanceof OperatorError ? error.message : error)
     process.exitCode = 1
-    // What a failed start may have left open must not keep a process that does nothing.
+    // Exit even if a failed start left a handle open.
     setTimeout(() => process.exit(1), 1_000).unref()
   }
 }

@@ -2,8 +2,8 @@ import { adminApi } from './admin/api.ts'
 import type { Resources } from './app.ts'
 import { providers, translate } from './app.ts'
 import type { Config } from './config/config.ts'
-import type { Health } from './http/health-routes.ts'
-import { management } from './http/health-routes.ts'
+import type { Health } from './health.ts'
+import { healthRoutes } from './health.ts'
 import { createServer } from './http/server.ts'
 import { callbackPath } from './login/callback-route.ts'
 import type { LoginHistory } from './login-history/store.ts'
@@ -18,14 +18,14 @@ export interface Managed extends Pick<Resources, 'database' | 'metrics' | 'log' 
   readonly history: LoginHistory
 }
 
-/** The management server: health and metrics, open to whoever reaches its port, and the admin API behind its tokens. */
+/** The management server: health and metrics, open to everybody who reaches its port, and the admin API behind its tokens. */
 export async function createManagement(config: Config, managed: Managed) {
   const { publicUrl, adminTokens: tokens, rateLimit, deadlines } = config
   const { health, metrics, log, stopping, ...services } = managed
-  // Nothing stands before this port, so whoever reaches it speaks for one address: its own.
+  // No proxy is in front of this port, so the peer of the connection is the client.
   const direct = { ...config, trustProxy: false } as const
   const manager = await createServer(direct, { log, translate, ...(stopping && { stopping }) })
-  await manager.register(management, { health, metrics })
+  await manager.register(healthRoutes, { health, metrics })
   await manager.register(adminApi, {
     services: {
       ...services,

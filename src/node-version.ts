@@ -1,4 +1,4 @@
-// Imported before everything else: on a Node that is too old something else would fail first, in words that name
+// Imported before everything else: otherwise a Node that is too old would fail elsewhere first, with a message that names
 // neither the reason nor the remedy. Node 22.6 and older cannot read this file at all (ERR_UNKNOWN_FILE_EXTENSION).
 
 const major = Number(process.versions.node.split('.')[0])

@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { createApp, providers } from './app.ts'
-import type { Config, Environment } from './config/config.ts'
-import { readConfig } from './config/config.ts'
+import type { Config } from './config/config.ts'
+import { readConfig, settingsLine } from './config/config.ts'
 import { dataDirectory, secretKeysOf } from './config/development.ts'
-import { settingsLine } from './config/settings-line.ts'
+import type { Environment } from './config/variables.ts'
 import { createHealth } from './health.ts'
 import { createMetrics } from './http/metrics.ts'
 import type { SigningKeys } from './keys/ring.ts'
@@ -14,29 +14,24 @@ import { createManagement } from './management.ts'
 import { OperatorError } from './operator-error.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
 import { startSweep } from './sessions/sweep.ts'
+import { isDatabaseUnavailable, takesNoWrites, unavailableBecause } from './storage/database-errors.ts'
 import { openEmbedded } from './storage/embedded.ts'
 import { migrate, pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'
-import {
-  isDatabaseUnavailable,
-  openDatabase,
-  takesNoWrites,
-  takesWrites,
-  unavailableBecause,
-} from './storage/postgres.ts'
+import { openDatabase, takesWrites } from './storage/postgres.ts'
 import { connectRedis } from './storage/redis.ts'
 import { loginsTried, tryRedis } from './try-redis.ts'
 import { sweepDeletions } from './users/personal-data.ts'
 
-/** A service that is up. */
+/** A running service. */
 export interface Service {
   readonly config: Config
   readonly database: Database
   readonly log: FastifyBaseLogger
   readonly providers: ProviderRegistry
   /**
-   * Stops taking work, finishes what runs, closes what was opened.
-   * @throws {Error} where something could not be closed, after everything else was
+   * Stops accepting requests, waits for those that run, and closes everything that was opened.
+   * @throws {Error} naming what could not be closed, after everything else is closed
    */
   close(): Promise<void>
 }
@@ -46,19 +41,19 @@ export class StartError extends OperatorError {
   override readonly name = 'StartError'
 }
 
-/** Something that was opened, and has to be closed again. */
+/** Something that was opened and must be closed at the end. */
 interface Opened {
   readonly name: string
   readonly close: () => Promise<unknown>
 }
 
-/** Milliseconds that the last lines of the log may take: a reader that is stuck must not hold the end up. */
+/** Milliseconds that writing the last lines of the log may take, as its reader may be stuck. */
 const lastLines = 100
 
 /**
- * Configuration → storage → keys → app → listen.
- * @throws {ConfigError | StartError | EmbeddedDatabaseError | RedisConnectError | MigrationError | UnusableKey} whose
- *   messages are for the operator; whatever was opened before is closed again
+ * Reads the configuration, opens storage and keys, makes both servers and listens.
+ * @throws {ConfigError | StartError | EmbeddedDatabaseError | RedisConnectError | MigrationError | UnusableKey} with
+ *   messages for the operator; what was opened before is closed again
  */
 export async function startService(env: Environment): Promise<Service> {
   const config = readConfig(env, providers)
@@ -75,32 +70,10 @@ export async function startService(env: Environment): Promise<Service> {
   }
 }
 
+/** Opens everything in this order; `opened` says at any time what would have to be closed. */
 async function open(config: Config, { log, output }: ProcessLog, opened: Opened[]): Promise<Service> {
-  const embedded =
-    config.database.url === undefined ? await openEmbedded(dataDirectory, 'service') : undefined
-  if (embedded !== undefined) opened.push({ name: 'embedded database', close: () => embedded.close() })
-  const url = config.database.url ?? embedded?.url ?? ''
-  const database = openDatabase({
-    url,
-    poolMax: config.database.poolMax,
-    embedded: embedded !== undefined,
-    ...(config.database.pooler && { pooler: config.database.pooler }),
-  })
-  opened.push({ name: 'database', close: () => database.close() })
-  await checkDatabase(database)
-  if (config.mode === 'development') await migrate(config.database.directUrl ?? url)
-  else await checkSchema(database)
-
-  const redis =
-    config.redis.url === undefined
-      ? undefined
-      : await connectRedis({
-          ...config.redis,
-          url: config.redis.url,
-          tryOut: tryRedis,
-          onWarning: (text) => log.warn(text),
-        })
-  if (redis !== undefined) opened.push({ name: 'Redis', close: async () => redis.disconnect() })
+  const database = await openCheckedDatabase(config, opened)
+  const redis = await openCheckedRedis(config, log, opened)
   const secretKeys = await secretKeysOf(config, dataDirectory)
   const keys = await createSigningKeys({ ...config, database, secretKeys, log })
   opened.push({ name: 'signing keys', close: () => keys.close() })
@@ -150,7 +123,56 @@ async function open(config: Config, { log, output }: ProcessLog, opened: Opened[
 }
 
 /**
- * Closes in reverse whatever was opened. What cannot be closed is told in the log and keeps nothing else open.
+ * The database of DATABASE_URL, else the embedded one, with this version's schema. Only development migrates by itself:
+ * in strict mode an operator decides when.
+ */
+async function openCheckedDatabase(
+  { database: settings, mode }: Config,
+  opened: Opened[],
+): Promise<Database> {
+  const embedded = settings.url === undefined ? await openEmbedded(dataDirectory, 'service') : undefined
+  if (embedded !== undefined) opened.push({ name: 'embedded database', close: () => embedded.close() })
+  const url = settings.url ?? embedded?.url ?? ''
+  const database = openDatabase({
+    url,
+    poolMax: settings.poolMax,
+    embedded: embedded !== undefined,
+    ...(settings.pooler && { pooler: settings.pooler }),
+  })
+  opened.push({ name: 'database', close: () => database.close() })
+  if (!(await orStartError(takesWrites(database)))) throw new StartError(takesNoWrites)
+  if (mode === 'development') await migrate(settings.directUrl ?? url)
+  else if ((await orStartError(pendingMigrations(database.pool))).length > 0)
+    throw new StartError('The database is not at this version: run `node src/cli.ts migrate` first.')
+  return database
+}
+
+/** @throws {StartError} where the database cannot be used, saying why in one sentence; other errors as they are */
+async function orStartError<T>(query: Promise<T>): Promise<T> {
+  return await query.catch((error: unknown) => {
+    throw isDatabaseUnavailable(error) ? new StartError(unavailableBecause(error), { cause: error }) : error
+  })
+}
+
+/** Redis, after it has done once what logins need; undefined in development without REDIS_URL. */
+async function openCheckedRedis(
+  { redis: { url, prefix } }: Config,
+  log: FastifyBaseLogger,
+  opened: Opened[],
+) {
+  if (url === undefined) return undefined
+  const redis = await connectRedis({
+    prefix,
+    url,
+    tryOut: tryRedis,
+    onWarning: (text) => log.warn(text),
+  })
+  opened.push({ name: 'Redis', close: async () => redis.disconnect() })
+  return redis
+}
+
+/**
+ * Closes everything that was opened, in reverse. What cannot be closed is logged, and the rest is closed all the same.
  * @returns the names of what failed
  */
 async function closeAll(opened: Opened[], log: FastifyBaseLogger): Promise<string[]> {
@@ -166,29 +188,12 @@ async function closeAll(opened: Opened[], log: FastifyBaseLogger): Promise<strin
   return failed
 }
 
-/** Seconds; nothing where no key is loaded: readiness tells that, and a scrape must not fail over it. */
+/** Seconds by kind. Empty while no key is loaded, so that a scrape does not fail: readiness reports that. */
 function keyAges(keys: SigningKeys): Readonly<Record<string, number>> {
   if (!keys.loaded()) return {}
   return Object.fromEntries(
     Object.entries(keys.summary()).map(([kind, { ageSeconds }]) => [kind, ageSeconds]),
   )
-}
-
-/** What no login could live with is said at once, in one sentence. */
-async function checkDatabase(database: Database): Promise<void> {
-  const writes = await takesWrites(database).catch((error: unknown) => {
-    throw isDatabaseUnavailable(error) ? new StartError(unavailableBecause(error), { cause: error }) : error
-  })
-  if (!writes) throw new StartError(takesNoWrites)
-}
-
-/** Strict mode never changes the schema by itself: when, is an operator's decision. */
-async function checkSchema({ pool }: Database): Promise<void> {
-  const pending = await pendingMigrations(pool).catch((error: unknown) => {
-    throw isDatabaseUnavailable(error) ? new StartError(unavailableBecause(error), { cause: error }) : error
-  })
-  if (pending.length > 0)
-    throw new StartError('The database is not at this version: run `node src/cli.ts migrate` first.')
 }
 
 /** A server that can be told where to listen. */
@@ -202,8 +207,8 @@ interface Address {
 }
 
 /**
- * Listens; every address of both families becomes every address of IPv4 where the kernel has no IPv6.
- * @param variables the names of the two variables that say where
+ * Listens; on a kernel without IPv6, `::` (every address of both families) becomes `0.0.0.0`.
+ * @param variables the names of the two variables that set host and port
  * @throws {StartError} naming the variable to change
  */
 export async function listen(

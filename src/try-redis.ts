@@ -6,13 +6,13 @@ import { tryLoginStore } from './login/login-store.ts'
 import { createRedisLoginStore } from './login/redis-login-store.ts'
 import { tryRedisLoginHistory } from './login-history/redis-store.ts'
 
-/** So many keys, drawn at random, miss a given one of three masters once in a thousand times. */
+/** Random keys of which, with a probability of 99.9 %, at least one belongs to any given one of three masters. */
 const severalSlots = 18
 
 /**
- * Does once with Redis whatever the service does with it: commands, scripts and keys of logins, of their history and
- * of the limits. All of it is gone a second later.
- * @throws whatever Redis refuses it with
+ * Does once with Redis everything that the service does with it: the commands, scripts and keys of logins, of their
+ * history and of the rate limits. All keys expire within a second.
+ * @throws the errors of Redis as they are
  */
 export async function tryRedis(client: Redis | Cluster, prefix: string): Promise<void> {
   await tryCommandsOfScripts(client, prefix)
@@ -22,8 +22,8 @@ export async function tryRedis(client: Redis | Cluster, prefix: string): Promise
 }
 
 /**
- * What logins alone need of Redis, for the look at its state: a server that answers PING may still refuse every login.
- * @returns throws whatever Redis refuses it with
+ * Does with Redis only what logins need, to find its state: a server that replies to PING may still refuse every login.
+ * @returns a function that throws the errors of Redis as they are
  */
 export function loginsTried(client: Redis | Cluster, prefix: string): () => Promise<void> {
   const logins = createRedisLoginStore(client, prefix)
@@ -34,8 +34,9 @@ export function loginsTried(client: Redis | Cluster, prefix: string): () => Prom
 }
 
 /**
- * What our scripts and those of the limits run, each by itself: within a script Redis refuses a command without its
- * name. EVAL and EVALSHA, because the client sends the one at a script's first use of a connection, the other later.
+ * Runs each command of the service's scripts and of the rate limiter's by itself, because an error of Redis does not name
+ * the command when it was refused within a script. Both EVAL and EVALSHA, because the client sends EVAL at the first use
+ * of a script on a connection and EVALSHA afterwards.
  */
 async function tryCommandsOfScripts(client: Redis | Cluster, prefix: string): Promise<void> {
   const script = 'return 1'

@@ -4,6 +4,7 @@ import { jsonResponse, ref } from '../http/openapi.ts'
 import { checkAccess } from '../login/check-request.ts'
 import { Problem } from '../problems/problem.ts'
 import { languageOf } from '../problems/reply.ts'
+import { problemType } from '../problems/table.ts'
 import { problemText } from '../problems/texts.ts'
 import type { NearestRedirectUrl } from '../sites/redirect-url.ts'
 import { checkRedirectUrl, hostOf, nearestRedirectUrl } from '../sites/redirect-url.ts'
@@ -86,7 +87,7 @@ export const checkRedirectUrlRoute: FastifyPluginAsyncTypebox<AdminServices> = a
         accepted: problem === undefined,
         site: site === undefined ? null : { id: site.id, name: site.name },
         secret_required: site?.requireSecret ?? false,
-        problem: problem === undefined ? null : `urn:auth-movies:problem:${problem.type}`,
+        problem: problem === undefined ? null : problemType(problem.type),
         detail:
           problem === undefined
             ? null

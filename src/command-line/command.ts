@@ -1,6 +1,6 @@
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { parseArgs } from 'node:util'
-import type { Environment } from '../config/config.ts'
+import type { Environment } from '../config/variables.ts'
 import { OperatorError } from '../operator-error.ts'
 import type { ProviderDeclaration } from '../providers/settings.ts'
 

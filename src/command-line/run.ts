@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { OperatorError } from '../operator-error.ts'
+import { isDatabaseUnavailable, isTransient, unavailableBecause } from '../storage/database-errors.ts'
 import { migrate } from '../storage/migrate.ts'
-import { isDatabaseUnavailable, isTransient, unavailableBecause } from '../storage/postgres.ts'
 import type { Command, CommandContext } from './command.ts'
 import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'
 import { keysCommand } from './keys.ts'

@@ -1,3 +1,4 @@
+import manifest from '../../package.json' with { type: 'json' }
 import type { Deadlines } from '../deadlines.ts'
 import { deadlines, siteKept } from '../deadlines.ts'
 import type { TrustedProxies } from '../http/client-ip.ts'
@@ -10,12 +11,10 @@ import type { DatabaseSettings } from '../storage/database-url.ts'
 import { readDatabaseSettings } from '../storage/database-url.ts'
 import type { RedisSettings } from '../storage/redis-address.ts'
 import { readRedisSettings } from '../storage/redis-address.ts'
-import { readAdminTokens } from './admin-tokens.ts'
-import type { Environment } from './environment.ts'
-import { convert, trimmed } from './environment.ts'
-import type { Variables } from './variables.ts'
+import type { Environment, Variables } from './variables.ts'
+import { convert, trimmed } from './variables.ts'
 
-/** What the process runs on: read once, passed on, never looked up again. Times are seconds. */
+/** The settings of the process, read once and then passed on. Times are seconds. */
 export interface Config {
   readonly mode: 'strict' | 'development'
   readonly host: string
@@ -44,13 +43,13 @@ export interface Config {
   readonly proxy: ProxySettings | undefined
   readonly providers: ReadonlyMap<string, ProviderSettings>
   readonly deadlines: Deadlines
-  /** Milliseconds that a site is remembered, so that a change to it holds everywhere after two seconds. */
+  /** Milliseconds for which a site is remembered, so that a change to it is effective everywhere after two seconds. */
   readonly siteKept: number
-  /** Loosened settings and mended values, for the log. */
+  /** Sentences for the log about settings that weaken security and about values that were corrected. */
   readonly warnings: readonly string[]
 }
 
-/** The configuration cannot be used; `problems` has one sentence for each thing that is wrong or missing. */
+/** The configuration cannot be used; `problems` has one sentence per variable that is wrong or missing. */
 export class ConfigError extends OperatorError {
   override readonly name = 'ConfigError'
   readonly problems: readonly string[]
@@ -61,17 +60,15 @@ export class ConfigError extends OperatorError {
   }
 }
 
-export type { Environment } from './environment.ts'
-
-/** What strict mode demands before anything is opened; `provider` in development too. */
+/** The variables that strict mode requires; `provider` (at least one) is required in development too. */
 export type Need = 'DATABASE_URL' | 'REDIS_URL' | 'SECRET_KEYS' | 'PUBLIC_URL' | 'provider'
 
 const serviceNeeds: readonly Need[] = ['DATABASE_URL', 'REDIS_URL', 'SECRET_KEYS', 'PUBLIC_URL', 'provider']
 
 /**
- * Reads every variable once.
- * @param declarations what each provider's plugin needs; this file names no provider
- * @param needs what strict mode demands; a command of the CLI needs less than the service
+ * Reads all variables.
+ * @param declarations the variables of each provider's plugin; this file names no provider
+ * @param needs what strict mode requires; a command of the CLI needs less than the service
  * @throws {ConfigError} naming everything that is wrong or missing at once
  */
 export function readConfig(
@@ -83,7 +80,7 @@ export function readConfig(
   const { values, warnings } = trimmed(env, declarations, problems)
   const mode = values.NODE_ENV === 'development' ? 'development' : 'strict'
   const loopback = mode === 'development'
-  // Kubernetes sets it to tcp://… for a Service called sandbox; strict mode has no use for it.
+  // Strict mode does not use SANDBOX_PORT, and Kubernetes sets it to tcp://… for a Service called sandbox.
   const variables = convert(loopback ? values : { ...values, SANDBOX_PORT: undefined }, problems)
   const providers = readProviders(values, declarations, { loopback, problems })
 
@@ -137,7 +134,7 @@ export function readConfig(
   return config
 }
 
-/** The origin of every address that we give out. */
+/** Reads PUBLIC_URL: the origin of every URL that the service gives out. */
 function publicUrl(variables: Variables, loopback: boolean, problems: string[]): string {
   const value = variables.PUBLIC_URL
   if (value === undefined) return `http://127.0.0.1:${variables.PORT}`
@@ -147,4 +144,54 @@ function publicUrl(variables: Variables, loopback: boolean, problems: string[]):
   else if (url.protocol !== 'https:' && !(loopback && isLoopback(url.hostname)))
     problems.push('PUBLIC_URL must be https (plain http only to loopback, in development).')
   return url?.origin ?? value
+}
+
+/**
+ * Reads ADMIN_TOKENS.
+ * @param problems gets a sentence, without the value, for each entry that cannot be used
+ * @returns the name of each token by its SHA-256, lower-case hex
+ */
+function readAdminTokens(value: string | undefined, problems: string[]): Map<string, string> {
+  const tokens = new Map<string, string>()
+  for (const entry of (value ?? '').split(',').filter((part) => part.trim() !== '')) {
+    const match = /^([\w.-]{1,64}):([0-9a-f]{64})$/i.exec(entry.trim())
+    if (match?.[1] === undefined || match[2] === undefined)
+      problems.push(
+        'ADMIN_TOKENS must be NAME:SHA-256-OF-TOKEN in hex, comma-separated (made by `admin-token NAME`).',
+      )
+    else tokens.set(match[2].toLowerCase(), match[1])
+  }
+  return tokens
+}
+
+/**
+ * The settings for the first line of the log, so that an operator who looks into a fault sees which are set and which
+ * have their defaults. It has no secret, and no URL of a store, which may contain one. Times are seconds.
+ */
+export function settingsLine(config: Config) {
+  return {
+    version: manifest.version,
+    node: process.version,
+    mode: config.mode,
+    host: config.host,
+    port: config.port,
+    managementPort: config.managementPort,
+    publicUrl: config.publicUrl,
+    providers: [...config.providers.keys()],
+    database: config.database.url === undefined ? 'embedded' : 'postgresql',
+    databasePoolMax: config.database.poolMax,
+    databasePooler: config.database.pooler ?? 'none',
+    logins: config.redis.url === undefined ? 'memory' : 'redis',
+    rateLimit: config.rateLimit,
+    trustProxy: config.trustProxy,
+    httpsProxy: config.proxy !== undefined,
+    logLevel: config.logLevel,
+    tokenAlg: config.tokenAlg,
+    loginTtl: config.loginTtl,
+    accessTokenTtl: config.accessTokenTtl,
+    refreshTokenTtl: config.refreshTokenTtl,
+    refreshGrace: config.refreshGrace,
+    sessionMaxAge: config.sessionMaxAge,
+    drainDelay: config.drainDelay,
+  }
 }

@@ -3,18 +3,18 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from './config.ts'
 
-/** Where development keeps what strict mode is given: the embedded database and its secret key. */
+/** The folder in which development keeps the embedded database and its secret key. */
 export const dataDirectory = '.data'
 
 /**
- * The key that seals the signing keys, made at the first start and kept beside the data that it seals
- * (mode 0600). Development only: strict mode demands SECRET_KEYS.
- * @returns 32 bytes, alone in a list
+ * The key that seals the signing keys, made at the first start and kept beside the data that it seals (mode 0600). For
+ * development only, as strict mode requires SECRET_KEYS.
+ * @returns a list of one key of 32 bytes
  */
 async function developmentSecretKeys(directory: string): Promise<Buffer[]> {
   const path = join(directory, 'secret-keys')
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  // 'wx' fails where the file is: of two first starts at once, one makes the key and both read it.
+  // 'wx' fails where the file exists: of two first starts at once, one makes the key and both read it.
   await writeFile(path, randomBytes(32).toString('base64'), { mode: 0o600, flag: 'wx' }).catch(ignoreExisting)
   const key = Buffer.from(await readFile(path, 'utf8'), 'base64')
   if (key.length !== 32)
@@ -23,7 +23,7 @@ async function developmentSecretKeys(directory: string): Promise<Buffer[]> {
 }
 
 /**
- * The keys that seal the signing keys: SECRET_KEYS, and only in development, where they are not set, one of our own.
+ * The keys that seal the signing keys: SECRET_KEYS, or in development a key that the service makes itself.
  * @returns newest first
  */
 export async function secretKeysOf(

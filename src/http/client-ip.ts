@@ -3,20 +3,20 @@ import ipaddr from 'ipaddr.js'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
-/** Whether the word of this address about its own caller counts. The connection's peer is hop 0. */
+/** Whether this IP address is trusted to name its own client. The peer of the connection is hop 0. */
 type Trusts = (address: Address, hop: number) => boolean
 
-/** Longer than any address with quotes, brackets, zone and port. */
-const longestEntry = 100
+/** Characters; more than any IP address with quotes, brackets, zone and port has. */
+const maxEntryLength = 100
 
 /**
- * Makes the reader of client addresses, which walks X-Forwarded-For from the right as long as the address that
- * added the next entry is trusted. An entry that is no IP address ends the walk: the address that added it counts
- * then, so that nobody gets a limit of their own by inventing names.
- * @param proxies whose X-Forwarded-For counts
- * @param onIgnored told once that somebody sent the header whose word about it does not count
- * @returns takes the address of the connection and the header; gives an IP address without port, quotes or zone,
- *   an IPv4-mapped one as IPv4; the empty string only where the connection is gone already
+ * Makes a function that finds the IP address of the client. It reads X-Forwarded-For from the right as long as the
+ * address that added the next entry is trusted. It stops at an entry that is not an IP address and uses the address that
+ * added this entry; otherwise a client could invent names and get a rate limit for each.
+ * @param proxies the proxies whose X-Forwarded-For is trusted
+ * @param onIgnored is called once, when an address that is not trusted has sent the header
+ * @returns a function of the connection's peer and the header. It gives an IP address without port, quotes or zone, and
+ *   an IPv4-mapped address as IPv4; the empty string only where the connection is already closed
  */
 export function clientIpReader(
   proxies: TrustedProxies,
@@ -42,10 +42,10 @@ export function clientIpReader(
 }
 
 /**
- * Whose counters an address falls into. Whoever has an IPv6 address has its whole /64; an IPv6 address that stands
- * for an IPv4 one counts as that: mapped (RFC 4291 §2.5.5.2), NAT64 (64:ff9b::/96, RFC 6052), SIIT (RFC 7915) and
- * 6to4 (2002::/16, RFC 3056).
- * @param given an IP address; anything else, as a key that this function made before, is given back as it is
+ * The network to which an IP address belongs, as the key of its rate limits. It is the /64 of an IPv6 address, because
+ * its owner can use all of it. An IPv6 address that represents an IPv4 address gives that address: mapped (RFC 4291
+ * §2.5.5.2), NAT64 (64:ff9b::/96, RFC 6052), SIIT (RFC 7915) and 6to4 (2002::/16, RFC 3056).
+ * @param given an IP address; every other text, such as a result of this function, is returned unchanged
  */
 export function network(given: string): string {
   if (isIP(given) === 0) return given
@@ -60,16 +60,16 @@ export function network(given: string): string {
 }
 
 /**
- * The address in one entry: bare or quoted, with a port or without, IPv6 in brackets or without (RFC 7239 §6 for
- * the forms, though X-Forwarded-For has no standard).
- * @returns undefined for whatever is no IP address, such as `unknown` and host names
+ * Reads one entry: an IP address, quoted or not, with or without a port, IPv6 with or without brackets. X-Forwarded-For
+ * has no standard; these are the forms of RFC 7239 §6.
+ * @returns undefined for everything that is not an IP address, such as `unknown` and host names
  */
 function readEntry(entry: string): Address | undefined {
-  if (entry.length > longestEntry) return undefined
+  if (entry.length > maxEntryLength) return undefined
   const bare = entry.trim().replace(/^"(.*)"$/, '$1')
   const [, bracketed, four] = /^\[(.+)\](?::\d{1,5})?$|^([\d.]+):\d{1,5}$/.exec(bare) ?? []
   const address = bracketed ?? four ?? bare
-  // Node's own check is the stricter one: to ipaddr.js, 127.1 and 0x7f000001 are addresses too.
+  // Node's check is the stricter one: ipaddr.js also accepts 127.1 and 0x7f000001.
   if (isIP(address) === 0 || (bracketed !== undefined && isIP(address) !== 6)) return undefined
   return ipaddr.process(address)
 }
@@ -86,7 +86,7 @@ interface Range {
   readonly bits: number
 }
 
-/** A single address is a range of its own; a range of IPv4-mapped addresses is one of IPv4. */
+/** A single address is a range of one; a range of IPv4-mapped addresses becomes a range of IPv4. */
 function readRange(given: string): Range {
   const [address = '', bits] = given.split('/')
   const first = ipaddr.parse(address)
@@ -103,17 +103,17 @@ function within(address: Address, { first, bits }: Range): boolean {
   return address.kind() === first.kind() && address.match(first, bits)
 }
 
-/** A zone (RFC 4007 §11) is the name of an interface of ours: it says nothing about the client. */
+/** A zone (RFC 4007 §11) names a network interface of this machine, so it says nothing about the client. */
 function withoutZone(address: string): string {
   return address.split('%', 1).join('')
 }
 
-/** Whose X-Forwarded-For counts: nobody's, so many hops, or these addresses and ranges. */
+/** The proxies whose X-Forwarded-For is trusted: none, a number of hops, or these IP addresses and CIDR ranges. */
 export type TrustedProxies = false | number | readonly string[]
 
 /**
- * A number of hops or address ranges: never everybody.
- * What is wrong goes to `problems`, a sentence each, without the value.
+ * Reads TRUST_PROXY: a number of hops, or IP addresses and CIDR ranges. There is no value that trusts every client.
+ * @param problems gets a sentence, without the value, where the variable cannot be used
  */
 export function readTrustedProxies(value: string | undefined, problems: string[]): TrustedProxies {
   if (value === undefined) return false

@@ -5,14 +5,14 @@ import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promis
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Ends a server's connections so that a stop fails no request, and nothing but running requests holds it up.
+ * Closes a server's connections at a stop, so that no request fails and only running requests delay the stop.
  *
- * From `stopping` on, every answer says `Connection: close` (RFC 9112 §9.6), those of requests under way too: the
- * client's next request then goes over a new connection, to whoever listens. When the server closes, connections
- * that are idle, silent, or have brought only a part of a request get `lastRequests` for the rest and are then cut.
- * Node by itself would cut the idle ones in the middle of the client's next request, and wait for the others for ever.
- * @param options `stopping` is the beginning of a stop; a server that is closed without one waits for no further
- *   requests. `lastRequests`: milliseconds that the closed port waits for a request on the connections that it has
+ * When `stopping` is aborted, every response gets `Connection: close` (RFC 9112 §9.6), also to requests that already run:
+ * the client then sends its next request over a new connection, to another replica. When the server closes, connections
+ * that are idle, silent, or have sent only a part of a request get `lastRequests` to send the rest, and are then closed.
+ * Node alone would close the idle ones in the middle of the client's next request, and wait for the others for ever.
+ * @param options `stopping` is aborted at the beginning of a stop; a server that closes without it waits for no further
+ *   requests. `lastRequests`: milliseconds that the closed port waits for requests on its open connections
  */
 export function endConnections(
   app: FastifyInstance,
@@ -23,22 +23,22 @@ export function endConnections(
   const underWay = new Set<ServerResponse>()
   let opened = 0
   let stopped = false
-  let cut = false
+  let closing = false
 
   function forgetSocket(this: Socket) {
     open.delete(this)
   }
   function forgetResponse(this: ServerResponse) {
     underWay.delete(this)
-    // An answer that had begun before the stop has kept its connection.
-    if (cut) server.closeIdleConnections()
+    // A response whose headers were sent before the stop has left its connection open.
+    if (closing) server.closeIdleConnections()
   }
   server.on('connection', (socket: Socket) => {
     opened++
     open.add(socket)
     socket.once('close', forgetSocket)
   })
-  // Before Fastify's own listener: some of its answers are sent while that runs.
+  // Before Fastify's own listener, which sends some responses synchronously.
   server.prependListener('request', (_request, response: ServerResponse) => {
     underWay.add(response)
     response.once('close', forgetResponse)
@@ -50,8 +50,8 @@ export function endConnections(
   }
   stopping?.addEventListener('abort', stop, { once: true })
 
-  const cutUnasked = () => {
-    cut = true
+  const closeUnasked = () => {
+    closing = true
     const asked = [...underWay].filter(({ req }) => req.complete).map(({ req }) => req.socket)
     const waitedFor = new Set<Socket>(asked)
     for (const socket of open) if (!waitedFor.has(socket)) socket.destroy()
@@ -60,21 +60,21 @@ export function endConnections(
     stop()
     if (!server.listening) return
     await untilQuiet(() => opened)
-    // Without the http.Server's own part, which would cut the idle connections at once.
+    // Not http.Server's own close(), which would close the idle connections at once.
     const closed = new Promise((resolve) => TcpServer.prototype.close.call(server, resolve))
     if (stopping?.aborted === true)
       await Promise.race([closed, wait(lastRequests, undefined, { ref: false })])
-    // What came while the process was held up has not been read yet.
+    // Requests that arrived while the process was busy have not been read yet.
     await nextTurn()
     await nextTurn()
-    cutUnasked()
+    closeUnasked()
     await closed
   })
 }
 
 /**
- * Waits until no connection came in two turns of the event loop. A connection that the system has accepted and this
- * process has not yet seen is reset when the port closes, with the request that it brings.
+ * Waits until no connection came in two turns of the event loop. When the port closes, the kernel resets each connection
+ * that it has accepted but this process has not yet taken, and its request is lost.
  */
 async function untilQuiet(opened: () => number): Promise<void> {
   for (let turn = 0, quiet = 0; turn < 100 && quiet < 2; turn++) {

@@ -1,9 +1,12 @@
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
-import { icon } from './favicon.ts'
-import { toOpenapi30 } from './openapi-3.0.ts'
+import { toOpenapi30 } from './openapi.ts'
 
-/** What the reference has too pale to read (WCAG 2.1, 1.4.3), and a choice of servers where there is only one. */
+/** The icon of the service: a ticket with a keyhole. */
+export const icon =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><path fill="#2563eb" d="M3 8h26v5a3 3 0 0 0 0 6v5H3v-5a3 3 0 0 0 0-6z"/><path fill="#fff" d="M16 11a3 3 0 0 1 1.5 5.6L18.5 21h-5l1-4.4A3 3 0 0 1 16 11z"/></svg>'
+
+/** Darkens the texts of the reference that have too little contrast (WCAG 2.1, 1.4.3), and hides the choice of its only server. */
 const style = `
 .swagger-ui .scheme-container { display: none }
 .swagger-ui .info .title small { background: #4a4a4a }
@@ -15,7 +18,7 @@ const style = `
 .swagger-ui .opblock.opblock-delete .opblock-summary-method { background: #b91c1c }
 `
 
-const favicon = {
+const faviconOfReference = {
   filename: 'favicon.svg',
   rel: 'icon',
   type: 'image/svg+xml',
@@ -23,28 +26,35 @@ const favicon = {
   content: Buffer.from(icon),
 }
 
-/** The document in both versions and a browsable reference that loads nothing from elsewhere. */
+/** Serves the OpenAPI document in both versions, and a browsable reference that loads nothing from other hosts. */
 export async function docs(app: FastifyInstance, { title }: { title: string }): Promise<void> {
   const hidden = { schema: { hide: true } }
-  let serialized: { current: string; twin: string } | undefined
+  let serialized: { current: string; older: string } | undefined
   const documents = () => {
     if (serialized !== undefined) return serialized
     const current = JSON.stringify(app.swagger())
-    serialized = { current, twin: JSON.stringify(toOpenapi30(JSON.parse(current))) }
+    serialized = { current, older: JSON.stringify(toOpenapi30(JSON.parse(current))) }
     return serialized
   }
   app.get('/openapi.json', hidden, async (_request, reply) =>
     reply.type('application/json').header('cache-control', 'public, max-age=300').send(documents().current),
   )
   app.get('/openapi-3.0.json', hidden, async (_request, reply) =>
-    reply.type('application/json').header('cache-control', 'public, max-age=300').send(documents().twin),
+    reply.type('application/json').header('cache-control', 'public, max-age=300').send(documents().older),
   )
   app.get('/', hidden, async (_request, reply) => reply.redirect('/docs/', 302))
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: true,
-    // Without the bar at the top: its field for another document's address serves nobody here, and has no label.
+    // Without the bar at the top, which only offers to load another document and has an input without a label.
     uiConfig: { layout: 'BaseLayout' },
-    theme: { title, css: [{ filename: 'contrast.css', content: style }], favicon: [favicon] },
+    theme: { title, css: [{ filename: 'contrast.css', content: style }], favicon: [faviconOfReference] },
   })
+}
+
+/** Serves the icon at the path that every browser requests, so that no console shows a 404. */
+export function favicon(app: FastifyInstance): void {
+  app.get('/favicon.ico', { schema: { hide: true } }, async (_request, reply) =>
+    reply.type('image/svg+xml').header('cache-control', 'public, max-age=86400').send(icon),
+  )
 }

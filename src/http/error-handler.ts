@@ -7,18 +7,18 @@ import type { ProblemName } from '../problems/table.ts'
 import { accepted } from './bodies.ts'
 import { invalidParameter, missingParameter } from './invalid-parameter.ts'
 
-/** Failures of what the service stands on, told apart by the app: http/ knows no storage. */
+/** Gives the Problem of an error of storage; undefined for every other error. The app provides it, as http/ knows no storage. */
 export type Translate = (error: unknown) => Problem | undefined
 
-/** Fastify's own refusals that are not about a parameter. */
+/** Fastify's own errors that are not about a parameter. */
 const fastifyErrors: Readonly<Record<string, ProblemName>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
 }
 
 /**
- * Everything that is thrown becomes a Problem here and nowhere else: a Problem as it is, a failed validation
- * by its keyword, a failing dependency by `translate`, and the rest `internal-error` with the cause in the log alone.
+ * Turns every error into a Problem, here and nowhere else: a Problem stays as it is, a failed validation is translated by
+ * its keyword, a failed dependency by `translate`, and everything else is `internal-error`, whose cause is only logged.
  */
 export function handleErrors(
   app: FastifyInstance,
@@ -31,7 +31,7 @@ export function handleErrors(
   })
 }
 
-/** A failure of ours is an error in the log; a refusal is told where its Problem has something to say to operators. */
+/** Logs a failure of the service as an error, and a refusal only where its Problem has details for operators. */
 export function logProblem(
   request: FastifyRequest,
   { type, status, options }: Problem,
@@ -41,10 +41,10 @@ export function logProblem(
   else if (options.log) request.log.info({ ...options.log, problem: type }, 'refused')
 }
 
-/** The Problem that an error stands for. */
+/** The Problem with which an error is answered. */
 export function asProblem(error: unknown, request: FastifyRequest, translate: Translate): Problem {
   if (error instanceof Problem) return withHint(error, request)
-  // The sender broke off: nobody will read the answer, and it is no failure of what we stand on.
+  // The sender closed the connection early: nobody reads the response, and no dependency has failed.
   if (request.raw.errored !== null) return new Problem('malformed-request', { cause: error })
   const translated = translate(error)
   if (translated !== undefined) return translated
@@ -60,7 +60,7 @@ export function asProblem(error: unknown, request: FastifyRequest, translate: Tr
   return new Problem(status >= 400 && status < 500 ? 'malformed-request' : 'internal-error', { cause: error })
 }
 
-/** A use case that misses a parameter does not know what else came. */
+/** Adds the likely reason to a missing parameter that a use case reports, as it does not see the other parameters. */
 function withHint(problem: Problem, request: FastifyRequest): Problem {
   const { parameter, where } = problem.options.values ?? {}
   if (problem.type !== 'missing-parameter' || parameter === undefined || where !== undefined) return problem
@@ -72,13 +72,13 @@ function isFastifyError(error: unknown): error is FastifyError {
 }
 
 /**
- * Answers what no route takes: 405 with `Allow` on a known path, else 404; before the body is looked at, since an
- * address that is not there has no rules for bodies.
+ * Responds where no route matches: 405 with `Allow` on a known path, otherwise 404. It does so before the body is read, as
+ * an unknown path has no rules for bodies.
  */
 export function handleUnknownRoutes(app: FastifyInstance, settings: ProblemSettings): void {
   const known: { pattern: RegExp; method: string; exact: boolean }[] = []
   app.addHook('onRoute', ({ url, method }) => {
-    // "/a/:b" and "/a/*", with or without the trailing slash, as the router matches them.
+    // Matches as the router does: "/a/:b" and "/a/*", with or without a trailing slash.
     const source = url
       .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
       .replace(/:\w+/g, '[^/]+')
@@ -91,10 +91,10 @@ export function handleUnknownRoutes(app: FastifyInstance, settings: ProblemSetti
   const refusal = (request: FastifyRequest): Problem => {
     const path = request.url.split('?', 1)[0] ?? ''
     const matching = known.filter(({ pattern }) => pattern.test(path))
-    // "/sites/apply/" is an address of its own, though "/sites/:id/" matches it.
+    // "/sites/apply/" is a path of its own, although "/sites/:id/" matches it.
     const own = matching.some(({ exact }) => exact) ? matching.filter(({ exact }) => exact) : matching
     const allowed = [...new Set(own.map(({ method }) => method))]
-    // A route that takes the method has looked itself and found nothing: a file of the reference that is not there.
+    // A route with this method exists and itself responded that it found nothing: a missing file of the reference.
     if (allowed.length === 0 || allowed.includes(request.method)) return new Problem('not-found')
     return new Problem('method-not-allowed', {
       values: {

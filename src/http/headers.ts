@@ -3,23 +3,24 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Problem } from '../problems/problem.ts'
 
-/** Bytes of request line and headers in all, however divided: browsers send all cookies of a domain in one field. */
-const longestHeaders = 32_768
+/** The most bytes that request line and headers may have together: browsers send all cookies of a domain in one header. */
+const maxHeaderBytes = 32_768
 
-/** Bytes that are read, so that what is too long can still be answered by address and language. */
+/** Bytes that Node reads, so that the error response to longer headers still knows path and language. */
 export const readableHeaders = 131_072
 
 /**
- * Headers of every answer. `no-store` is the default, as most of what the service says is a credential or
- * about one (RFC 6749 §5.1); what may be cached says so itself. No CORS: sites call from their backends.
+ * Checks the headers of every request and sets those of every response. `no-store` is the default, as most responses hold
+ * a credential or belong to one (RFC 6749 §5.1); a route whose response may be cached says so itself. There are no CORS
+ * headers, because sites call from their backends.
  */
 export const headers = fp(async (app: FastifyInstance, { publicUrl }: { publicUrl: string }) => {
   const domain = new URL(publicUrl).hostname
   app.addHook('onRequest', async (request, reply) => {
     const bytes = sizeOf(request.raw)
-    if (bytes > longestHeaders)
+    if (bytes > maxHeaderBytes)
       throw new Problem('headers-too-large', { values: { domain }, log: { bytes: String(bytes) } })
-    // RFC 9112 §3.2; Node's own refusal would be a bare status.
+    // RFC 9112 §3.2. Node's own response would be a bare status.
     if (request.raw.httpVersion === '1.1' && request.headers.host === undefined)
       throw new Problem('malformed-request')
     reply.headers({
@@ -30,7 +31,7 @@ export const headers = fp(async (app: FastifyInstance, { publicUrl }: { publicUr
   })
 })
 
-/** As they were sent: a header's name and value are followed by a colon, a blank and a line end. */
+/** The bytes as sent: two more after each name (colon and blank) and after each value (line end). */
 function sizeOf({ url = '', rawHeaders }: IncomingMessage): number {
   return rawHeaders.reduce((sum, { length }) => sum + length + 2, url.length)
 }

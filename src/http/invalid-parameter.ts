@@ -1,9 +1,9 @@
 import type { FastifyError, FastifyRequest } from 'fastify'
 import { Problem } from '../problems/problem.ts'
-import type { ParameterHint, ParameterRule } from '../problems/texts.ts'
-import { FilePart } from './forms.ts'
+import type { ParameterHint, ParameterRule } from '../problems/table.ts'
+import { FilePart } from './bodies.ts'
 
-/** What a failed validation is told as: by the keyword that failed, and by the mistake that is most likely behind it. */
+/** The Problem of a failed validation: by the keyword that failed, and by the mistake that most likely caused it. */
 export function invalidParameter(error: FastifyError, request: FastifyRequest): Problem {
   const failure = error.validation?.[0]
   const parameter = parameterOf(failure)
@@ -13,7 +13,7 @@ export function invalidParameter(error: FastifyError, request: FastifyRequest): 
     if (misnamed !== undefined) return new Problem('misnamed-parameter', { values: { ...misnamed } })
     return missingParameter(parameter, source, error.validationContext === 'body')
   }
-  // No body at all: as a rule the parameters stand in the address, which the text of this problem speaks of.
+  // There is no body at all: usually the parameters are in the URL, and the text of this problem says so.
   if (source === undefined) return new Problem('missing-parameter', { values: { where: 'body' } })
   if (source === null) return new Problem('malformed-request')
   const value = valueOf(source, parameter)
@@ -23,7 +23,10 @@ export function invalidParameter(error: FastifyError, request: FastifyRequest): 
   return new Problem('invalid-parameter', { values: { parameter, rule } })
 }
 
-/** @param source what came, in which a parameter under another name or inside another value betrays the mistake */
+/**
+ * The Problem of a parameter that is missing.
+ * @param source the parameters that came: one with another name, or inside another value, shows the likely mistake
+ */
 export function missingParameter(parameter: string, source: unknown, inBody: boolean): Problem {
   const hint = hintOf(parameter, source)
   return new Problem('missing-parameter', {
@@ -31,7 +34,7 @@ export function missingParameter(parameter: string, source: unknown, inBody: boo
   })
 }
 
-/** The usual ways in which a form that was put together by hand loses a parameter. */
+/** Recognises the usual mistakes by which a form that was built by hand loses a parameter. */
 function hintOf(parameter: string, source: unknown): ParameterHint | undefined {
   const fields = Object.entries(Object(source))
   const someName = (holds: (name: string) => boolean) => fields.some(([name]) => holds(name))
@@ -48,7 +51,7 @@ function sourceOf({ validationContext }: FastifyError, request: FastifyRequest):
   return validationContext === 'params' ? request.params : request.body
 }
 
-/** Words that are easily confused: the published guide itself says `client_redirect_uri` in one place. */
+/** Names that are easily confused: the published guide itself has `client_redirect_uri` in one place. */
 const misnamings = ['client_redirect_uri', 'redirect_uri', 'redirect_url'].map((given) => ({
   right: 'client_redirect_url',
   given,

@@ -1,61 +1,62 @@
 import type { Cluster, Redis } from 'ioredis'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { Problem } from '../problems/problem.ts'
-import type { LimitedCaller } from '../problems/texts.ts'
+import type { LimitedCaller } from '../problems/table.ts'
 
-/** Times which a limit is taken; a function where it must be looked up, which is asked above the simple limit alone. */
+/** A factor of a limit; a function where it must be looked up, which is called only above the simple limit. */
 export type LimitFactor = number | (() => Promise<number>)
 
-/** The highest factor that the operator may set. */
+/** The highest factor that an operator may set. */
 export const highestFactor = 1_000
 
-/** Counts requests of one kind by key, a minute at a time. */
+/** Counts requests of one kind per key and minute. */
 export interface LimitBucket {
   /**
    * Counts one request.
-   * @throws {Problem} rate-limited, saying who is limited and when to come back
+   * @throws {Problem} rate-limited, saying who is limited and when to retry
    */
   count(key: string, factor?: LimitFactor): Promise<void>
   /**
-   * Asks whether the key is above its limit, on all replicas together; counts nothing.
+   * Checks whether the key is above its limit on all replicas together; counts nothing.
    * @throws {Problem} rate-limited
    */
   check(key: string): Promise<void>
-  /** Counts one request that is over already, and refuses nothing. */
+  /** Counts one request that has already ended, and refuses nothing. */
   record(key: string): Promise<void>
-  /** Whether the key is known here to be above its limit; asks nobody and counts nothing. */
+  /** Whether this process knows that the key is above its limit; needs no trip to Redis and counts nothing. */
   struck(key: string): boolean
 }
 
-/** What a bucket is made of. */
+/** How a bucket is made. */
 export interface LimitBucketOptions {
   readonly name: string
-  /** Requests a minute, for a factor of 1. */
+  /** Requests per minute, for a factor of 1. */
   readonly limit: number
-  /** Whose requests they are, for the refusal. */
+  /** Whose requests are counted, for the text of the problem. */
   readonly who: LimitedCaller
 }
 
-/** A key above its limit: until when (milliseconds of `performance.now()`), and what the limit was. */
+/** A key above its limit: until when it is refused (milliseconds of `performance.now()`), and what the limit was. */
 interface Strike {
   readonly until: number
   readonly limit: number
 }
 
-/** Of one bucket; the oldest goes first. One costs a stranger a minute's worth of requests. */
-const mostStrikes = 10_000
+/** Strikes that one bucket remembers; the oldest is dropped first. Each costs a stranger the requests of a whole minute. */
+const maxStrikes = 10_000
 
 /**
- * Makes a bucket whose counters are in Redis, so that all replicas count together, and in this process's memory where
- * there is no Redis or it does not answer. A limit that has struck is remembered here: what follows costs no trip.
- * @param prefix of the keys in Redis
+ * Makes a bucket whose counters are in Redis, so that all replicas count together, or in the memory of this process where
+ * there is no Redis or it fails. A key above its limit is remembered here, so that refusing it again needs no trip to
+ * Redis.
+ * @param prefix the beginning of the keys in Redis
  */
 export function createLimitBucket(
   redis: Redis | Cluster | undefined,
   prefix: string,
   { name, limit, who }: LimitBucketOptions,
 ): LimitBucket {
-  // The library only counts: the limit itself depends on the factor, which may change at any time.
+  // The library only counts, as the limit depends on the factor, which may change at any time.
   const points = limit * highestFactor
   const memory = new RateLimiterMemory({ keyPrefix: name, points, duration: 60 })
   const counter =
@@ -78,31 +79,31 @@ export function createLimitBucket(
   }
   const strike = (key: string, milliseconds: number, limit: number) => {
     const [oldest] = strikes.keys()
-    if (strikes.size >= mostStrikes && oldest !== undefined) strikes.delete(oldest)
+    if (strikes.size >= maxStrikes && oldest !== undefined) strikes.delete(oldest)
     strikes.set(key, { until: performance.now() + milliseconds, limit })
   }
-  const refusal = (limit: number, milliseconds: number) =>
+  const rateLimited = (limit: number, milliseconds: number) =>
     new Problem('rate-limited', {
       values: { who, limit: String(limit) },
       retryAfter: Math.max(1, Math.ceil(milliseconds / 1000)),
     })
 
-  const hold = async (key: string, factor: LimitFactor, points: 0 | 1) => {
+  const countOrRefuse = async (key: string, factor: LimitFactor, points: 0 | 1) => {
     const known = strikeOf(key)
-    // A factor that was raised since then holds at once.
+    // A factor that was raised in the meantime holds at once.
     if (known !== undefined && known.limit >= limit * (await valueOf(factor)))
-      throw refusal(known.limit, known.until - performance.now())
+      throw rateLimited(known.limit, known.until - performance.now())
     const { consumedPoints, msBeforeNext } = await consume(counter, key, points)
     if (consumedPoints <= limit) return
     const allowed = limit * (await valueOf(factor))
     if (consumedPoints <= allowed) return
     strike(key, msBeforeNext, allowed)
-    throw refusal(allowed, msBeforeNext)
+    throw rateLimited(allowed, msBeforeNext)
   }
 
   return {
-    count: (key, factor = 1) => hold(key, factor, 1),
-    check: (key) => hold(key, 1, 0),
+    count: (key, factor = 1) => countOrRefuse(key, factor, 1),
+    check: (key) => countOrRefuse(key, 1, 0),
     async record(key) {
       await consume(counter, key, 1)
     },
@@ -114,7 +115,7 @@ async function valueOf(factor: LimitFactor): Promise<number> {
   return typeof factor === 'number' ? factor : await factor()
 }
 
-/** The count with these points in it; above its points the library throws it instead of giving it. */
+/** The count including these points; above its own limit the library throws the count instead of returning it. */
 async function consume(
   counter: RateLimiterMemory | RateLimiterRedis,
   key: string,

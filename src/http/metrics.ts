@@ -2,16 +2,16 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
-/** OpenTelemetry's buckets for request durations, seconds. */
+/** Seconds: the buckets that OpenTelemetry recommends for request durations. */
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 
-/** Every metric of the service; no label ever holds a site, a user or a URL. */
+/** Every metric of the service. No label ever holds a site, a user or a URL. */
 export type Metrics = ReturnType<typeof createMetrics>
 
 /**
- * One registry a process: what `/metrics` on the management port shows.
- * @param signingKeyAges seconds by kind, asked at each scrape
- * @param droppedLines of the log since the start, asked at each scrape
+ * Makes the metrics of a process, which `/metrics` on the management port shows.
+ * @param signingKeyAges seconds by kind of key, called at each scrape
+ * @param droppedLines lines of the log that were lost since the start, called at each scrape
  */
 export function createMetrics(
   signingKeyAges: () => Readonly<Record<string, number>> = () => ({}),
@@ -94,7 +94,7 @@ export function createMetrics(
   }
 }
 
-/** Measures every request of an app by its route's pattern. */
+/** Measures the duration of every request, by the pattern of its route. */
 export const measured = fp(async (app: FastifyInstance, { metrics }: { metrics: Metrics }) => {
   app.addHook('onResponse', async (request, reply) => {
     metrics.serverDuration.observe(

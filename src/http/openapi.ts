@@ -5,21 +5,20 @@ import type { Static, TSchema } from 'typebox'
 import { Type } from 'typebox'
 import manifest from '../../package.json' with { type: 'json' }
 import { Problem } from '../problems/problem.ts'
-import { problemBody } from '../problems/reply.ts'
-import { ProblemSchema } from '../problems/schema.ts'
+import { ProblemSchema, problemBody } from '../problems/reply.ts'
 import type { ProblemName } from '../problems/table.ts'
 import { problems } from '../problems/table.ts'
 import { problemText } from '../problems/texts.ts'
 
 /**
- * The form's media types in the order in which generators should take them. JSON is taken as well, but not listed:
- * several generators make clients that send it, with an empty body, wherever it is.
+ * The media types of forms, in the order of preference for generators. JSON is accepted as well but not listed: where it
+ * is, several generators make clients that send an empty JSON body.
  */
 export const formTypes = ['application/x-www-form-urlencoded', 'multipart/form-data']
 
 /**
- * A reference to a schema that has an `$id`, keeping its static type: the documents then show one named
- * component, and Fastify validates by the same.
+ * Makes a reference to a schema with an `$id`, keeping its static type. The documents then have one named component, and
+ * Fastify validates with the same schema.
  */
 export function ref<T extends TSchema>(schema: T) {
   if (!('$id' in schema) || typeof schema.$id !== 'string') throw new TypeError('A component needs an $id.')
@@ -31,25 +30,25 @@ export function jsonResponse<T extends TSchema>(description: string, schema: T) 
   return { description, content: { 'application/json': { schema: ref(schema) } } }
 }
 
-/** Documented examples name nobody's real address. */
+/** The origin in documented examples, which no real service has. */
 const exampleOrigin = 'https://login.example'
 
 /**
- * The failures that a route may answer with, one response a status, an example a problem. Every route names its own,
- * those with a body `bodyProblems` too; what any may answer that asks a store is added here.
+ * Documents the problems of a route: one response per status, one example per problem. Each route names its own, and with
+ * a body `bodyProblems` too; the problems that every route with storage may have are added here.
  */
 export function problemResponses(...names: ProblemName[]): Record<number, object> {
   return problemResponsesWithoutStore(...names, 'dependency-unavailable')
 }
 
-/** The same for a route that answers out of this process's memory: what any route at all may answer is added here. */
+/** The same for a route that uses no storage; the problems that every route may have are added here. */
 export function problemResponsesWithoutStore(...names: ProblemName[]): Record<number, object> {
   const all: ProblemName[] = [...names, 'malformed-request', 'headers-too-large', 'internal-error']
   const byStatus = Map.groupBy(new Set(all), (name) => problems[name].status)
   return Object.fromEntries([...byStatus].map(([status, group]) => [status, response(group)]))
 }
 
-/** What a route that takes a body may answer besides. */
+/** The problems that every route with a body may have. */
 export const bodyProblems: ProblemName[] = [
   'malformed-request',
   'missing-parameter',
@@ -96,14 +95,14 @@ const exampleValues = {
   domain: 'login.example',
 }
 
-/** What an OpenAPI document says of itself. */
+/** What an OpenAPI document says about its API. */
 export interface Document {
   readonly title: string
   readonly description: string
   readonly tags: readonly { readonly name: string; readonly description: string }[]
-  /** Where it is reached, in words. */
+  /** Where the server is, in words. */
   readonly server: string
-  /** By what; the public service's own without it. */
+  /** Those of the public service where not given. */
   readonly securitySchemes?: Readonly<Record<string, HttpScheme>>
 }
 
@@ -131,7 +130,7 @@ export const openapi = fp(async (app: FastifyInstance, document: Document) => {
         description: document.description,
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      // Relative to the document itself: the same everywhere, and the reference's own requests go to the right place.
+      // Relative to the document, so that it is the same everywhere and the reference sends its requests to this server.
       servers: [{ url: '/', description: document.server }],
       tags: document.tags.map((tag) => ({ ...tag })),
       components: { securitySchemes: { ...(document.securitySchemes ?? publicSchemes) } },
@@ -143,3 +142,47 @@ export const openapi = fp(async (app: FastifyInstance, document: Document) => {
     },
   })
 })
+
+/** Any JSON value. */
+type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+
+/**
+ * Translates a 3.1 document to 3.0.3, for generators that do not know 3.1. Only what the service's schemas use is
+ * translated: a union with null becomes `nullable`, `const` an `enum` of one value, the first of a schema's `examples` its
+ * `example`, and the SPDX id of the licence a URL.
+ */
+export function toOpenapi30(document: Json): Json {
+  const translated = translate(document)
+  if (!isObject(translated) || !isObject(translated.info)) throw new TypeError('not an OpenAPI document')
+  const { license: _license, ...info } = translated.info
+  return {
+    ...translated,
+    openapi: '3.0.3',
+    info: { ...info, license: { name: 'MIT', url: 'https://opensource.org/license/mit' } },
+  }
+}
+
+function translate(node: Json): Json {
+  if (Array.isArray(node)) return node.map(translate)
+  if (!isObject(node)) return node
+  const { anyOf, const: constant, examples, ...others } = node
+  // A list belongs to a schema. The `examples` of a body or a parameter are a map, which 3.0 has as well.
+  const rest = Array.isArray(examples)
+    ? { ...others, example: examples[0] ?? null }
+    : examples === undefined
+      ? others
+      : { ...others, examples }
+  const members = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, translate(value)]))
+  if (constant !== undefined) return { ...members, enum: [constant] }
+  if (!Array.isArray(anyOf)) return members
+  const options = anyOf.filter((option) => !(isObject(option) && option.type === 'null')).map(translate)
+  const nullable = options.length < anyOf.length
+  const [only] = options
+  if (options.length === 1 && isObject(only))
+    return '$ref' in only ? { ...members, allOf: [only], nullable } : { ...only, ...members, nullable }
+  return { ...members, anyOf: options, ...(nullable && { nullable }) }
+}
+
+function isObject(node: Json | undefined): node is { readonly [key: string]: Json } {
+  return typeof node === 'object' && node !== null && !Array.isArray(node)
+}

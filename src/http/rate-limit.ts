@@ -6,44 +6,44 @@ import type { LimitBucketOptions, LimitFactor } from './limit-bucket.ts'
 import { createLimitBucket } from './limit-bucket.ts'
 
 /**
- * What is counted by site. A finish counts once all of its checks have passed, and against whoever started the login:
- * a stranger's logins use up a stranger's share, though the site's own backend posts them. A refresh or revocation
- * counts where its token verifies.
+ * The kinds of requests that are counted per site. A finish is counted after all of its checks have passed, and for the
+ * caller that started the login: logins that a stranger started use up the stranger's limit, although the site's backend
+ * sends the finish. A refresh or revocation is counted if its token is valid.
  */
 export type Limited = 'start' | 'finish' | 'refresh' | 'revoke'
 
 /**
- * Requests a minute, before the factor of the site where the limit goes by site. A site's backend is one address for
- * all of its users, and whoever presses its login button makes it start a login: hence high limits, and a bucket for
- * each visitor where the site names them.
+ * Requests per minute; limits per site are multiplied by the factor of the site. A site's backend has one IP address for
+ * all of its users, and everybody who presses its login button makes it start a login. The limits are therefore high, and
+ * each visitor has a bucket of their own where the site names its visitors.
  */
 export const limits = {
-  /** Of each kind, by site and network address. */
+  /** Of each kind, per site and network. */
   unauthenticated: 6_000,
-  /** Of each kind, and introspections, by site. */
+  /** Of each kind, and introspections, per site. */
   authenticated: 60_000,
-  /** Starts, by site and visitor, where an authenticated site names its visitor. */
+  /** Starts per site and visitor, where an authenticated site names its visitor. */
   visitor: 60,
-  /** What is asked about one session: `me`, its sessions, introspection. No factor: a session is one person's. */
+  /** Requests about one session: `me`, its list of sessions, introspection. There is no factor, as a session belongs to one person. */
   session: 600,
-  /** Each may read all that is remembered of the site's logins. */
+  /** Each may read the whole history of the site's logins. */
   siteQuestion: 120,
   wrongSecret: 30,
   unknownState: 600,
   failedFinish: 6_000,
   unknownSite: 600,
   invalidToken: 600,
-  /** Of a network whose browsers brought them to the callback; above it no code from there reaches a provider. */
+  /** Codes per network whose browsers brought them to the callback; above it, no code from there reaches a provider. */
   rejectedCode: 30,
 } as const
 
-/** A site as its limits know it. */
+/** The part of a site that its limits need. */
 export interface LimitedSite {
   readonly id: string
   readonly limitFactor: LimitFactor
 }
 
-/** Who counts for a request that goes by site: the site itself where it authenticated, else whoever sent it. */
+/** The caller for which a request is counted: the site where it authenticated, otherwise the IP address that sent it. */
 export type Counted =
   | {
       readonly by: 'site'
@@ -52,72 +52,72 @@ export type Counted =
     }
   | { readonly by: 'address'; readonly address: string }
 
-/** The buckets that a request may fall into; each refusal says who is limited and when to come back. */
+/** Counts requests in buckets, and refuses those above a limit, saying who is limited and when to retry. */
 export interface RateLimits {
   /**
-   * Counts a good request, so that nobody uses a site's share up from elsewhere, nor one visitor that of all others.
+   * Counts a valid request. Strangers cannot use up the limit of a site, nor one visitor the limit of the others.
    * @throws {Problem} rate-limited
    */
-  admit(kind: Limited, site: LimitedSite, counted: Counted): Promise<void>
+  countRequest(kind: Limited, site: LimitedSite, counted: Counted): Promise<void>
   /**
-   * Counts a question of an authenticated site about a session, by both.
+   * Counts an introspection by an authenticated site, for the site and for the session.
    * @throws {Problem} rate-limited
    */
   introspection(site: LimitedSite, sessionId: string): Promise<void>
   /**
-   * Counts what the owner of a session asks with its access token.
+   * Counts a request with the access token of a session.
    * @throws {Problem} rate-limited
    */
   session(sessionId: string): Promise<void>
   /**
-   * Counts a finish whose state is unknown, by address; one whose state lives is never refused by this bucket.
+   * Counts a finish whose state is unknown, per network; one with a known state is never refused by this bucket.
    * @throws {Problem} rate-limited
    */
-  unknownState(address: string): Promise<void>
+  unknownState(ip: string): Promise<void>
   /**
-   * Counts a finish of a living login whose other checks failed, by address; one that passes is never refused by it.
+   * Counts a finish of a known login whose other checks failed, per network; one that passes is never refused by this bucket.
    * @throws {Problem} rate-limited
    */
-  failedFinish(address: string): Promise<void>
+  failedFinish(ip: string): Promise<void>
   /**
-   * Counts starts with a URL that nobody registered, by address.
+   * Counts a start with a redirect URL that no site registered, per network.
    * @throws {Problem} rate-limited
    */
-  unknownSite(address: string): Promise<void>
-  /** Whether the next of these is refused: what it asks of the database may then wait. Counts nothing. */
-  unknownSiteStruck(address: string): boolean
+  unknownSite(ip: string): Promise<void>
+  /** Whether `unknownSite` would refuse, so that the database need not be asked. Counts nothing. */
+  unknownSiteStruck(ip: string): boolean
   /**
-   * Counts wrong credentials; the right ones are never refused by this bucket.
-   * @param siteId undefined where nobody has the id: those share a bucket, as keys are not for a stranger to choose
+   * Counts wrong credentials; right ones are never refused by this bucket.
+   * @param siteId undefined where no site has the id. All unknown ids share a bucket, as a stranger must not choose its key
    * @throws {Problem} rate-limited
    */
-  wrongSecret(siteId: string | undefined, address: string): Promise<void>
-  /** Whether the next unknown id is refused: looking it up may then wait. Counts nothing. */
-  unknownIdStruck(address: string): boolean
+  wrongSecret(siteId: string | undefined, ip: string): Promise<void>
+  /** Whether `wrongSecret` would refuse an unknown id, so that it need not be looked up. Counts nothing. */
+  unknownIdStruck(ip: string): boolean
   /**
-   * Counts tokens that look like ours and whose signature was checked in vain, by address; good ones are never
-   * refused by this bucket.
+   * Counts a token of the service's form whose signature is wrong, per network; valid tokens are never refused by this
+   * bucket.
    * @throws {Problem} rate-limited
    */
-  invalidToken(address: string): Promise<void>
+  invalidToken(ip: string): Promise<void>
   /**
-   * Counts what a proved site asks about itself.
+   * Counts a request of an authenticated site about itself.
    * @throws {Problem} rate-limited
    */
   siteQuestion(siteId: string): Promise<void>
   /**
-   * Asks whether a network may bring a code: not where it brought too many that their providers rejected. Counts nothing.
+   * Refuses a network that brought too many codes which their providers rejected. Counts nothing.
    * @param from a digest of the network whose browser brought the code
    * @throws {Problem} rate-limited
    */
-  admitCode(from: string): Promise<void>
-  /** Counts a code that its provider rejected against the network that brought it; refuses nothing. */
-  codeRejected(from: string): Promise<void>
+  checkRejectedCodes(from: string): Promise<void>
+  /** Counts a code that its provider rejected, for the network that brought it; refuses nothing. */
+  countRejectedCode(from: string): Promise<void>
 }
 
-/** For benchmarks (`RATE_LIMIT=off`): every request is welcome. */
+/** For benchmarks (`RATE_LIMIT=off`): refuses nothing. */
 export const noRateLimits: RateLimits = {
-  admit: async () => {},
+  countRequest: async () => {},
   introspection: async () => {},
   session: async () => {},
   unknownState: async () => {},
@@ -128,13 +128,13 @@ export const noRateLimits: RateLimits = {
   unknownIdStruck: () => false,
   invalidToken: async () => {},
   siteQuestion: async () => {},
-  admitCode: async () => {},
-  codeRejected: async () => {},
+  checkRejectedCodes: async () => {},
+  countRejectedCode: async () => {},
 }
 
 /**
- * Counters in Redis, so that all replicas count together; in this process's memory where there is no Redis or it
- * does not answer: an outage of Redis never becomes one of the limits.
+ * Makes the rate limits. The counters are in Redis, so that all replicas count together; in the memory of this process
+ * where there is no Redis or it fails, so that an outage of Redis neither refuses requests nor removes the limits.
  */
 export function createRateLimits(redis: Redis | Cluster | undefined, prefix: string): RateLimits {
   const bucket = (name: string, limit: number, who: LimitBucketOptions['who']) =>
@@ -164,7 +164,7 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
   const siteQuestions = bucket('site', limits.siteQuestion, 'site')
   const rejectedCodes = bucket('rejected-code', limits.rejectedCode, 'rejected-codes')
 
-  /** Two counts in one trip; the narrower bucket goes first where it has struck, so that it spares the wider one. */
+  /** Counts twice in one trip. A narrow bucket that is above its limit refuses first, and the wide one is not counted. */
   const both = async (narrow: () => Promise<void>, struck: boolean, wide: () => Promise<void>) => {
     if (struck) {
       await narrow()
@@ -173,7 +173,7 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
   }
 
   return {
-    async admit(kind, { id, limitFactor }, counted) {
+    async countRequest(kind, { id, limitFactor }, counted) {
       if (counted.by === 'address')
         return await addresses[kind].count(`${id}:${network(counted.address)}`, limitFactor)
       const ofSite = () => sites[kind].count(id, limitFactor)
@@ -188,26 +188,26 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
         () => introspections.count(id, limitFactor),
       ),
     session: (sessionId) => sessions.count(sessionId),
-    unknownState: (address) => unknownStates.count(network(address)),
-    failedFinish: (address) => failedFinishes.count(network(address)),
-    unknownSite: (address) => unknownSites.count(network(address)),
-    unknownSiteStruck: (address) => unknownSites.struck(network(address)),
-    wrongSecret: (siteId, address) => wrongSecrets.count(secretKey(siteId, address)),
-    unknownIdStruck: (address) => wrongSecrets.struck(secretKey(undefined, address)),
-    invalidToken: (address) => invalidTokens.count(network(address)),
+    unknownState: (ip) => unknownStates.count(network(ip)),
+    failedFinish: (ip) => failedFinishes.count(network(ip)),
+    unknownSite: (ip) => unknownSites.count(network(ip)),
+    unknownSiteStruck: (ip) => unknownSites.struck(network(ip)),
+    wrongSecret: (siteId, ip) => wrongSecrets.count(secretKey(siteId, ip)),
+    unknownIdStruck: (ip) => wrongSecrets.struck(secretKey(undefined, ip)),
+    invalidToken: (ip) => invalidTokens.count(network(ip)),
     siteQuestion: (siteId) => siteQuestions.count(siteId),
-    admitCode: (from) => rejectedCodes.check(from),
-    codeRejected: (from) => rejectedCodes.record(from),
+    checkRejectedCodes: (from) => rejectedCodes.check(from),
+    countRejectedCode: (from) => rejectedCodes.record(from),
   }
 }
 
-function secretKey(siteId: string | undefined, address: string): string {
-  return `${siteId ?? '?'}:${network(address)}`
+function secretKey(siteId: string | undefined, ip: string): string {
+  return `${siteId ?? '?'}:${network(ip)}`
 }
 
 /**
- * Counts once in a bucket of its own that ends within a second, without the local buckets in reserve.
- * @throws whatever Redis refuses it with
+ * Counts once in a separate bucket that expires within a second, without the fallback to memory.
+ * @throws the errors of Redis as they are
  */
 export async function tryRateLimits(client: Redis | Cluster, prefix: string): Promise<void> {
   const options = { storeClient: client, keyPrefix: `${prefix}limit:tried`, points: 1, duration: 1 }

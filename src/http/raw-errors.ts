@@ -7,17 +7,17 @@ import { Problem } from '../problems/problem.ts'
 import { problemBody } from '../problems/reply.ts'
 import type { ProblemName } from '../problems/table.ts'
 
-/** Node's own refusals, before there is a request: each gets the same problem+json as any other failure. */
+/** The problems of errors that Node finds before there is a request; they get problem+json like every other error. */
 const parserErrors: Readonly<Record<string, ProblemName>> = {
   HPE_HEADER_OVERFLOW: 'headers-too-large',
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
 }
 
 /**
- * For Fastify's `clientErrorHandler`: what the HTTP parser refused is answered on the bare socket, then closed
- * (RFC 9112 §9.6: nothing after it can be read safely).
+ * Makes Fastify's `clientErrorHandler`: it responds on the bare socket to what the HTTP parser refused, and closes it, as
+ * nothing after the error can be read safely (RFC 9112 §9.6).
  */
-export function answerClientError(
+export function clientErrorHandler(
   publicUrl: string,
   log: FastifyBaseLogger,
 ): (error: Error & { code?: string }, socket: Socket) => void {
@@ -27,7 +27,7 @@ export function answerClientError(
       return
     }
     const problem = parserErrors[error.code ?? ''] ?? 'malformed-request'
-    // The one that a person may meet: a browser sends all cookies of a domain.
+    // The only one of these that people can meet, as a browser sends all cookies of a domain.
     if (problem === 'headers-too-large') log.warn({ problem }, 'refused before it could be read')
     const { status, body } = rawProblem(problem, publicUrl)
     socket.end(
@@ -37,8 +37,8 @@ export function answerClientError(
   }
 }
 
-/** For the server's `checkExpectation`: an `Expect` other than 100-continue (RFC 9110 §10.1.1). */
-export function answerExpectation(
+/** Makes the server's `checkExpectation` handler, for an `Expect` other than 100-continue (RFC 9110 §10.1.1). */
+export function expectationHandler(
   publicUrl: string,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (_request, response) => {

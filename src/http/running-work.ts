@@ -1,15 +1,50 @@
-/** Work that may go on when its caller has been answered or is gone: what a stop must wait for. */
+import { Problem } from '../problems/problem.ts'
+import type { ProblemName } from '../problems/table.ts'
+
+/** The part of a deadline at which the work is told to end: early enough to report its own error before the deadline. */
+const signalAt = 0.95
+
+/**
+ * Runs work within the deadline of its request. The signal fires at 95 % of the deadline, so that the work can report its
+ * own error first; at the deadline the caller gets a response in any case, whatever the work still waits for.
+ * @param milliseconds one of `deadlines`
+ * @param late the problem at the deadline
+ * @throws {Problem} `late`, at the deadline
+ */
+export async function withDeadline<T>(
+  milliseconds: number,
+  work: (signal: AbortSignal) => Promise<T>,
+  late: ProblemName = 'dependency-unavailable',
+): Promise<T> {
+  const controller = new AbortController()
+  const warning = setTimeout(
+    () => controller.abort(new DOMException('The request ran out of time', 'TimeoutError')),
+    milliseconds * signalAt,
+  )
+  let timer: NodeJS.Timeout | undefined
+  const expired = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Problem(late, { retryAfter: 1 })), milliseconds)
+  })
+  try {
+    return await Promise.race([work(controller.signal), expired])
+  } finally {
+    clearTimeout(warning)
+    clearTimeout(timer)
+  }
+}
+
+/** Work that may continue after the response was sent or the caller is gone: a stop waits for it. */
 export interface RunningWork {
   /**
-   * Counts work until it ends, well or badly.
+   * Tracks work until it succeeds or fails.
    * @returns the same promise
    */
   track<T>(work: Promise<T>): Promise<T>
-  /** Resolves when nothing runs any more, work that was added meanwhile included. */
+  /** Resolves when all work has ended, including work that began in the meantime. */
   ended(): Promise<void>
 }
 
-/** Nothing runs yet. Every piece of work has a deadline of its own; whoever waits here has none beside those. */
+/** Tracks no work yet. Each piece of work has its own deadline, so waiting for all of it needs no other. */
 export function createRunningWork(): RunningWork {
   const running = new Set<Promise<unknown>>()
   return {

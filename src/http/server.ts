@@ -5,44 +5,43 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import fastify, { LogController } from 'fastify'
 import type { ProblemSettings } from '../problems/reply.ts'
-import { logAnswers } from './answered-line.ts'
-import { bodies } from './bodies.ts'
+import { logRequests } from './access-log.ts'
+import { bodies, bodyLimit } from './bodies.ts'
 import type { TrustedProxies } from './client-ip.ts'
 import { clientIpReader } from './client-ip.ts'
 import { endConnections } from './connections.ts'
 import type { Translate } from './error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
-import { bodyLimit } from './forms.ts'
 import { headers, readableHeaders } from './headers.ts'
-import { answerClientError, answerExpectation } from './raw-errors.ts'
+import { clientErrorHandler, expectationHandler } from './raw-errors.ts'
 
 /** A Fastify instance whose route schemas give the handlers their types. */
 export type Server = Awaited<ReturnType<typeof createServer>>
 
-/** What the process gives both of its servers. */
+/** What the process gives to each of its two servers. */
 export interface ServerResources {
   readonly log: FastifyBaseLogger
   readonly translate: Translate
-  /** What failures are told with on the public port. */
+  /** How error responses are made on the public port. */
   readonly problems?: Omit<ProblemSettings, 'publicUrl'>
-  /** Aborted at the beginning of a stop: from then on every answer is the last one on its connection. */
+  /** Aborted at the beginning of a stop: from then on every response closes its connection. */
   readonly stopping?: AbortSignal
-  /** Milliseconds that the closed port waits for a request on the connections that it has; none where not given. */
+  /** Milliseconds that the closed port waits for requests on its open connections; 0 where not given. */
   readonly lastRequests?: number
 }
 
 const ignoredForwardedFor =
   'X-Forwarded-For came from an address that TRUST_PROXY does not name, and is ignored: behind a proxy all people share its address, and with it the limits of one.'
 
-/** What a server is told by the configuration. */
+/** The part of the configuration that a server needs. */
 export interface ServerSettings {
   readonly publicUrl: string
   readonly trustProxy: TrustedProxies
 }
 
 /**
- * What the public and the management server have in common: limits, time-outs, request ids, log lines without
- * a query, and one answer to every failure.
+ * Makes a server with everything that the public and the management server have in common: limits, time-outs, request
+ * ids, log lines without a query, and one way to respond to errors.
  */
 export async function createServer(
   config: ServerSettings,
@@ -58,11 +57,11 @@ export async function createServer(
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit,
-    // A slow client gets 408 and loses its socket; our own idle connections outlive a balancer's (60 s as a rule).
+    // A slow client gets 408 and is disconnected. Idle connections live longer than a balancer's, usually 60 s.
     requestTimeout: 15_000,
     connectionTimeout: 30_000,
     keepAliveTimeout: 75_000,
-    // Without connectionsCheckingInterval the limits above would be looked at only every 30 s.
+    // Without connectionsCheckingInterval Node would enforce these limits only every 30 s.
     http: {
       maxHeaderSize: readableHeaders,
       headersTimeout: 10_000,
@@ -73,33 +72,33 @@ export async function createServer(
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     genReqId: (request) => requestId(request.headers['x-request-id']),
-    // Strict: what an OAuth endpoint does not understand is refused, never mended (RFC 6749 §3.1).
+    // Strict: input that does not fit its schema is refused, never converted (RFC 6749 §3.1).
     ajv: {
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false },
     },
-    // As long as any address may be: a refusal by the router would tell strangers which addresses there are.
+    // Allow parameters as long as the URL limit; otherwise the router's own 404 would reveal which routes exist.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 32_768 },
-    clientErrorHandler: answerClientError(publicUrl, log),
+    clientErrorHandler: clientErrorHandler(publicUrl, log),
     rewriteUrl: ({ url = '/' }) => decodable(url),
   }).withTypeProvider<TypeBoxTypeProvider>()
-  // In place of Fastify's, which takes any text in X-Forwarded-For for an address.
+  // Replaces Fastify's own, which accepts any text in X-Forwarded-For as an IP address.
   app.decorateRequest('ip', {
     getter(this: FastifyRequest) {
       return clientIp(this.raw.socket.remoteAddress, this.headers['x-forwarded-for'])
     },
   })
-  app.server.on('checkExpectation', answerExpectation(publicUrl))
+  app.server.on('checkExpectation', expectationHandler(publicUrl))
   endConnections(app, stop)
   handleErrors(app, { ...settings, translate })
   handleUnknownRoutes(app, settings)
-  logAnswers(app)
+  logRequests(app)
   await app.register(accepts)
   await app.register(headers, { publicUrl })
   await app.register(bodies)
   return app
 }
 
-/** A path that cannot be decoded names nothing, so its percent signs are taken as they stand; the query keeps its own. */
+/** In a path that cannot be decoded each percent sign is taken literally, so that it is a 404; the query stays unchanged. */
 function decodable(url: string): string {
   const [path = ''] = url.split('?', 1)
   try {
@@ -112,15 +111,15 @@ function decodable(url: string): string {
 
 const build = SerializerSelector()
 
-/** Fastify's own, but for problems: those are sent as text, and a serializer a route and status would wait in vain. */
+/** Fastify's own, except for problems: they are sent pre-serialized, so no serializer is compiled for them. */
 const buildSerializer: typeof build = (schemas, options) => {
   const compile = build(schemas, options)
-  // Fastify hands the media type over as well; the package's own type leaves it out.
+  // Fastify also passes the media type; the package's type lacks it.
   return (route: Parameters<typeof compile>[0] & { readonly contentType?: string }) =>
     route.contentType === 'application/problem+json' ? JSON.stringify : compile(route)
 }
 
-/** A caller's own id is kept where it is harmless in a header and a log line; else it gets a new one. */
+/** Keeps the id that the caller sent where it is harmless in a header and a log line; otherwise makes a new one. */
 function requestId(given: string | string[] | undefined): string {
   return typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID()
 }

@@ -1,4 +1,4 @@
-import type { About } from '../http/answered-line.ts'
+import type { About } from '../http/access-log.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
 import type { LoginEntry, Step } from './entry.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
 import { Compile } from 'typebox/compile'
-import { StoreUnavailable } from '../storage/store-unavailable.ts'
+import { StoreUnavailable } from '../storage/redis-errors.ts'
 import { LoginEntry } from './entry.ts'
 import { recentLogins } from './query.ts'
 import type { LoginHistory } from './store.ts'

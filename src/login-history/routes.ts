@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import { problemResponses, ref } from '../http/openapi.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import { Problem } from '../problems/problem.ts'
+import { problemType } from '../problems/table.ts'
 import { askingSite } from '../sites/authenticate.ts'
 import type { Sites } from '../sites/lookup.ts'
 import { steps } from './entry.ts'
@@ -217,5 +218,5 @@ function iso(time: number): string {
 }
 
 function urn(problem: string | undefined): string | null {
-  return problem === undefined ? null : `urn:auth-movies:problem:${problem}`
+  return problem === undefined ? null : problemType(problem)
 }

@@ -29,7 +29,7 @@ export interface CallbackRequest {
 export interface CallbackServices {
   readonly logins: Pick<LoginStore, 'find' | 'recordResponse'>
   readonly sites: Sites
-  readonly limits: Pick<RateLimits, 'admitCode'>
+  readonly limits: Pick<RateLimits, 'checkRejectedCodes'>
 }
 
 /** Where the browser goes. */
@@ -124,7 +124,7 @@ export async function callback(
   if (response === undefined)
     throw failure(new Problem('missing-parameter', { values: { parameter: 'code' } }))
   if (response.kind === 'code' && response.from !== undefined)
-    await services.limits.admitCode(response.from).catch((error: unknown) => {
+    await services.limits.checkRejectedCodes(response.from).catch((error: unknown) => {
       throw error instanceof Problem ? failure(error) : error
     })
   const codeTtl = (finishWithin + rememberExpired) / 1000

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { Credentials } from '../http/client-credentials.ts'
-import { unauthorized } from '../http/client-credentials.ts'
+import type { Credentials } from '../http/credentials.ts'
+import { unauthorized } from '../http/credentials.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import { finishWithin, rememberExpired } from '../deadlines.ts'
 import { retry } from '../sessions/retry.ts'
-import { StoreUnavailable } from '../storage/store-unavailable.ts'
+import { StoreUnavailable } from '../storage/redis-errors.ts'
 import { loginId } from './login.ts'
 import type { Claim, LoginStore } from './login-store.ts'
 

@@ -116,8 +116,8 @@ async function countFailure(error: unknown, ip: string, limits: RateLimits): Pro
 /** Counts against who started the login and against the network whose browser brought the code: two counters, one trip. */
 async function countFinish({ login, site, response: { from } }: CheckedFinish, limits: RateLimits) {
   await Promise.all([
-    limits.admit('finish', site, startedBy(login)),
-    from === undefined ? undefined : limits.admitCode(from),
+    limits.countRequest('finish', site, startedBy(login)),
+    from === undefined ? undefined : limits.checkRejectedCodes(from),
   ])
 }
 
@@ -170,7 +170,7 @@ async function afterFailure(
   if (failure.kind === 'invalid_grant') {
     const session = authenticated ? await services.sessionOfLogin(loginHash(state)) : undefined
     if (session !== undefined && repeatable(session)) return services.issueTokens(session)
-    if (response.from !== undefined) await services.limits.codeRejected(response.from)
+    if (response.from !== undefined) await services.limits.countRejectedCode(response.from)
   }
   await (failure.codeUnspent ? taken.giveBack() : taken.fail())
   throw providerProblem(failure, login.provider)

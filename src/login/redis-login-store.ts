@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import type { Cluster, Redis, Result } from 'ioredis'
 import { Compile } from 'typebox/compile'
-import { StoreUnavailable } from '../storage/store-unavailable.ts'
+import { StoreUnavailable } from '../storage/redis-errors.ts'
 import { AuthorizationResponse, digest, Login } from './login.ts'
 import type { LoginStore } from './login-store.ts'
 import { claimedTtl } from './login-store.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { rememberExpired } from '../deadlines.ts'
-import type { Credentials } from '../http/client-credentials.ts'
 import { network } from '../http/client-ip.ts'
+import type { Credentials } from '../http/credentials.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
@@ -91,7 +91,7 @@ export async function start(
   const counted = countedOf(caller, request.ip)
   // Without the site's secret the visitor's IP address is ignored, because it could be invented.
   const visitor = counted.by === 'site' ? request.userIp : undefined
-  await limits.admit('start', site, { ...counted, ...(visitor !== undefined && { visitor }) })
+  await limits.countRequest('start', site, { ...counted, ...(visitor !== undefined && { visitor }) })
   const admission = provider.guard.allowsStart()
   if (!admission.allowed)
     throw new Problem('provider-unavailable', {

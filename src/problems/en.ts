@@ -1,5 +1,4 @@
-import type { ProblemName } from './table.ts'
-import type { ProblemText, ProblemWords } from './text.ts'
+import type { ProblemName, ProblemText, ProblemWords } from './table.ts'
 
 /** What the codes of a redirect's difference, a parameter's rule and a limited caller mean, in English. */
 export const wordsEn: ProblemWords = {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { FastifyReply } from 'fastify'
 import type { Language } from './texts.ts'
 
-/** A page that may load, frame, send and run nothing. */
+/** A Content-Security-Policy that forbids a page to load, frame, send or run anything. */
 export const closedPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const style = `
@@ -21,8 +21,8 @@ export function escapeHtml(text: string): string {
 }
 
 /**
- * Sends a small page that loads nothing. No `Cross-Origin-Opener-Policy`: it would cut off a login that runs in
- * a popup from the window that opened it.
+ * Sends a small HTML page that loads nothing. It has no `Cross-Origin-Opener-Policy`, which would separate a login in a
+ * popup from the window that opened it.
  * @param body HTML, already escaped
  */
 export function sendHtmlPage(

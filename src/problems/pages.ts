@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { escapeHtml, sendHtmlPage } from './html-page.ts'
 import { Problem } from './problem.ts'
 import { languageOf, problemBody } from './reply.ts'
-import { isProblemName, problems } from './table.ts'
+import { isProblemName, problems, problemType } from './table.ts'
 import { problemText, problemTexts } from './texts.ts'
 
 const words = {
@@ -25,7 +25,7 @@ const words = {
   },
 } as const
 
-/** A page for each row of the table of problems, in Russian and English: what every `docs` member points to. */
+/** One HTML page per problem, in Russian and English: the `docs` member of each problem links to it. */
 export const problemPages: FastifyPluginAsyncTypebox<{ publicUrl: string }> = async (app, { publicUrl }) => {
   const languages = Type.Object({ lang: Type.Optional(Type.Union([Type.Literal('en'), Type.Literal('ru')])) })
 
@@ -58,7 +58,7 @@ export const problemPages: FastifyPluginAsyncTypebox<{ publicUrl: string }> = as
         language,
         title: text.title,
         body:
-          `<p><code>urn:auth-movies:problem:${name}</code></p>` +
+          `<p><code>${problemType(name)}</code></p>` +
           `<h2>${cause}</h2><p>${escapeHtml(text.cause)}</p><h2>${remedy}</h2><p>${escapeHtml(text.remedy)}</p>` +
           `<h2>${visitor}</h2><p>${escapeHtml(userMessage)}</p>` +
           `<h2>${sample}</h2><pre>HTTP ${problems[name].status}\n${escapeHtml(JSON.stringify(example, null, 2))}</pre>` +

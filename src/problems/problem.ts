@@ -1,24 +1,24 @@
 import type { ProblemName } from './table.ts'
 import { problems } from './table.ts'
 
-/** What a problem may add to the row of the table that it names. */
+/** What a problem may add to its row of the table. */
 export interface ProblemOptions {
-  /** Values for the `{placeholders}` of the row's detail. Never a secret, a code or a state. */
+  /** Values for the `{placeholders}` of its texts. Never a secret, a code or a state. */
   readonly values?: Readonly<Record<string, string>>
   /** Whole seconds, at least 1: `Retry-After`. */
   readonly retryAfter?: number
   readonly headers?: Readonly<Record<string, string>>
-  /** In place of the row's OAuth error, where a row serves several. */
+  /** Replaces the OAuth error of the row, where one problem has several. */
   readonly error?: string
-  /** For the log alone: what an operator is told beyond what the caller is. */
+  /** For the log only: details for the operator that the caller does not see. */
   readonly log?: Readonly<Record<string, string>>
-  /** For the log alone. */
+  /** For the log only. */
   readonly cause?: unknown
 }
 
 /**
- * A failure that a caller meets: it names its row in the table of problems and is turned into
- * application/problem+json (RFC 9457) at the edge. Everything else that is thrown becomes `internal-error`.
+ * A failure that a caller is told about: it names its row in the table of problems, and the error handler turns it into
+ * application/problem+json (RFC 9457). Every other error that reaches the error handler unrecognised is `internal-error`.
  */
 export class Problem extends Error {
   override readonly name = 'Problem'

@@ -1,45 +1,77 @@
 import '@fastify/accepts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Static } from 'typebox'
+import { Type } from 'typebox'
 import type { Problem } from './problem.ts'
-import type { ProblemBody } from './schema.ts'
-import { problemType } from './schema.ts'
-import type { ProblemName } from './table.ts'
-import { problems } from './table.ts'
-import type { Language, ProblemText } from './texts.ts'
+import type { ProblemName, ProblemText } from './table.ts'
+import { problemNames, problems, problemType } from './table.ts'
+import type { Language } from './texts.ts'
 import { problemText } from './texts.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** How it was refused; for the line that is logged of it. */
+    /** The problem that it was answered with, for its line in the access log. */
     problem: ProblemName | undefined
   }
 }
 
-/** Russian or English by Accept-Language; English where nothing is said. */
+/**
+ * The body of every problem (RFC 9457), in one flat shape; OAuth endpoints add `error` and `error_description`
+ * (RFC 6749 §5.2).
+ */
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.Unsafe<ReturnType<typeof problemType<ProblemName>>>({
+      type: 'string',
+      enum: problemNames.map(problemType),
+      description: 'Stable, the same in every deployment: switch on it. Later versions may add values',
+    }),
+    title: Type.String({
+      description: 'Short name of the problem, in Russian or English by Accept-Language',
+    }),
+    status: Type.Integer({ minimum: 400, maximum: 599, description: 'The HTTP status' }),
+    detail: Type.String({
+      description: 'For developers: what happened and what to do, in Russian or English',
+    }),
+    user_message: Type.String({
+      description: 'For visitors: one plain sentence that a site may show, in Russian or English',
+    }),
+    docs: Type.String({ format: 'uri', description: 'A page with cause, remedy and example' }),
+    request_id: Type.String({ description: 'Name it when you ask the operator' }),
+    error: Type.Optional(Type.String({ description: 'OAuth error code (RFC 6749 §5.2)' })),
+    error_description: Type.Optional(Type.String({ description: 'In English, ASCII (RFC 6749 §5.2)' })),
+  },
+  { $id: 'Problem', description: 'A failure (RFC 9457)' },
+)
+
+/** @see ProblemSchema */
+export type ProblemBody = Static<typeof ProblemSchema>
+
+/** Russian or English by Accept-Language; English where the header asks for neither. */
 export function languageOf(request: FastifyRequest): Language {
   return request.accepts().languages(['en', 'ru']) === 'ru' ? 'ru' : 'en'
 }
 
-/** The names of providers as people know them, by the value of `provider`. */
+/** The names by which people know the providers, by the value of `provider`. */
 export type ProviderTitles = ReadonlyMap<string, Readonly<Record<Language, string>>>
 
-/** What every answer to a failure needs of the service that gives it. */
+/** What every error response needs to know about the service. */
 export interface ProblemSettings {
   readonly publicUrl: string
   /** Absent where no problem names a provider. */
   readonly providerTitles?: ProviderTitles
-  /** Where this server is reached from outside; absent on the management port. */
+  /** The origin under which clients reach this server; absent on the management port. */
   readonly origin?: string
-  /** A page in place of problem+json, at the addresses where a person looks; undefined: problem+json. */
+  /** Sends an HTML page where a person is likely to read the response; gives undefined where problem+json is to be sent. */
   readonly page?: (request: FastifyRequest, reply: FastifyReply, problem: Problem) => FastifyReply | undefined
 }
 
-/** The provider that a problem speaks of, as people know it; undefined where it speaks of none. */
+/** The title of the provider that a problem names; undefined where it names none. */
 function titleOf(problem: Problem, language: Language, titles?: ProviderTitles): string | undefined {
   return titles?.get(problem.options.values?.provider ?? '')?.[language]
 }
 
-/** The texts of a problem for a page, which people read: the provider has its title in all of them. */
+/** The texts of a problem for an HTML page, in which the provider's title replaces its name everywhere. */
 export function pageTexts(
   problem: Problem,
   language: Language,
@@ -50,7 +82,7 @@ export function pageTexts(
   return problemText(problem.type, language, { ...problem.options.values, ...named })
 }
 
-/** The body of a problem as it stands in every answer and every documented example. */
+/** Makes the body of a problem, for responses and for the documented examples. */
 export function problemBody(
   problem: Problem,
   context: ProblemSettings & { language: Language; requestId: string; oauth: boolean },
@@ -76,12 +108,12 @@ export function problemBody(
   }
 }
 
-/** Where standard OAuth clients come by themselves. */
+/** The endpoints that generic OAuth clients call. */
 const standardEndpoints = /^\/api\/v1\/oauth\/(refresh|revoke|introspect)\/?(\?|$)/
 
 /**
- * RFC 6749 §5.2 answers in application/json, and OAuth clients that ask for it alone refuse any other name of
- * the same body; everybody else gets RFC 9457's.
+ * RFC 6749 §5.2 has error responses in application/json, and OAuth clients that accept only this type refuse the same
+ * body under another; every other client gets the type of RFC 9457.
  */
 function mediaTypeOf(request: FastifyRequest): string {
   const accepts = request.accepts()
@@ -110,7 +142,7 @@ export function sendProblem(
   return problemHeaders(reply, problem).type(mediaTypeOf(request)).send(JSON.stringify(body))
 }
 
-/** Status and headers alone, for an answer whose body is a page. */
+/** Sets the status and the headers of a problem; the caller sends the body. */
 export function problemHeaders(reply: FastifyReply, problem: Problem): FastifyReply {
   const { retryAfter, headers } = problem.options
   reply.request.problem = problem.type

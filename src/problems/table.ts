@@ -1,4 +1,4 @@
-/** A row: the HTTP status, and on the OAuth endpoints the `error` of RFC 6749 §5.2 (or 6750, 7009). */
+/** A row: the HTTP status, and the `error` of RFC 6749 §5.2 (or 6750, 7009) that OAuth endpoints add. */
 interface ProblemRow {
   readonly status: number
   readonly error: string
@@ -7,8 +7,8 @@ interface ProblemRow {
 const row = (status: number, error: string): ProblemRow => ({ status, error })
 
 /**
- * Every problem that a caller can meet. `urn:auth-movies:problem:NAME` is its stable type; the texts stand in
- * problem-texts-en.ts and problem-texts-ru.ts, the page of each at /problems/NAME.
+ * Every problem that a caller can meet, by name. Its texts are in en.ts and ru.ts, and its page is served at
+ * /problems/NAME.
  */
 export const problems = {
   // The request itself
@@ -39,7 +39,7 @@ export const problems = {
   'redirect-url-unknown': row(400, 'invalid_request'),
   'redirect-url-differs': row(400, 'invalid_request'),
 
-  // Callback and finish: the login as it stands
+  // Callback and finish: the state of the login
   'unknown-login': row(400, 'invalid_grant'),
   'login-expired': row(400, 'invalid_grant'),
   'login-unanswered': row(400, 'invalid_grant'),
@@ -86,8 +86,78 @@ export const problems = {
 /** The last part of a problem's type. */
 export type ProblemName = keyof typeof problems
 
-/** Whether a name stands in the table. */
+/** The `type` of a problem: a URN, which is the same in every deployment. */
+export const problemType = <Name extends string>(name: Name) => `urn:auth-movies:problem:${name}` as const
+
+/** Whether the table has a row of this name. */
 export const isProblemName = (name: string): name is ProblemName => Object.hasOwn(problems, name)
 
 /** All of them, in the order of the table. */
 export const problemNames: readonly ProblemName[] = Object.keys(problems).filter(isProblemName)
+
+/** The texts about one problem in one language: whole sentences, plain text. */
+export interface ProblemText {
+  /** Short, without a full stop: RFC 9457 §3.1.3. */
+  readonly title: string
+  /**
+   * One or two sentences that tell a site's administrator what to do. `{name}` is replaced by a value of the
+   * case at hand; a part in square brackets is left out where a value in it is missing. The English detail is also the
+   * `error_description`, so all English texts use only its characters (RFC 6749 §5.2).
+   */
+  readonly detail: string
+  /**
+   * One sentence that a site may show to its visitor: what happened and what to do now, without technical terms.
+   * Its placeholders are `{providerTitle}` and `{domain}`, each in a part in square brackets.
+   */
+  readonly userMessage: string
+  /** For the page of the problem: what causes it. */
+  readonly cause: string
+  /** For the page of the problem: what to check or change, and whether to repeat, start again or call the operator. */
+  readonly remedy: string
+}
+
+/** The part in which a redirect URL differs from the most similar registered one. */
+export type RedirectDifference = 'scheme' | 'port' | 'case' | 'trailing-slash' | 'path' | 'query'
+
+/** Which rule a parameter broke. */
+export type ParameterRule =
+  | 'string'
+  | 'not-empty'
+  | 'too-long'
+  | 's256'
+  | 'format'
+  | 'select_account'
+  | 'ip'
+  | 'unknown'
+  | 'not-as-in-basic'
+  | 'file'
+  | 'beside-code'
+
+/** Where a required parameter was expected. */
+export type ParameterPlace = 'body' | 'callback'
+
+/** The likely reason why a required parameter is missing. */
+export type ParameterHint = 'entity' | 'encoded' | 'separator' | 'json'
+
+/** Whose requests a rate limit counted. */
+export type LimitedCaller =
+  | 'site-and-address'
+  | 'site'
+  | 'site-and-visitor'
+  | 'session'
+  | 'invalid-tokens'
+  | 'address'
+  | 'unknown-states'
+  | 'failed-finishes'
+  | 'wrong-secrets'
+  | 'rejected-codes'
+  | 'wrong-admin-tokens'
+
+/** The words of one language for those values of placeholders that are codes; other values are shown unchanged. */
+export interface ProblemWords {
+  readonly difference: Readonly<Record<RedirectDifference, string>>
+  readonly rule: Readonly<Record<ParameterRule, string>>
+  readonly hint: Readonly<Record<ParameterHint, string>>
+  readonly where: Readonly<Record<ParameterPlace, string>>
+  readonly who: Readonly<Record<LimitedCaller, string>>
+}

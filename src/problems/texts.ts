@@ -1,20 +1,11 @@
 import { textsEn, wordsEn } from './en.ts'
 import { textsRu, wordsRu } from './ru.ts'
-import type { ProblemName } from './table.ts'
-import type { ProblemText, ProblemWords } from './text.ts'
+import type { ProblemName, ProblemText, ProblemWords } from './table.ts'
 
-export type {
-  LimitedCaller,
-  ParameterHint,
-  ParameterRule,
-  ProblemText,
-  RedirectDifference,
-} from './text.ts'
-
-/** The languages of the texts; English where the caller asks for neither. */
+/** The languages of the texts. */
 export type Language = 'en' | 'ru'
 
-/** Every text as it is written, with its placeholders: for the pages and for tests. */
+/** Every text with its placeholders unfilled, for the pages and for tests. */
 export const problemTexts: Readonly<Record<Language, Readonly<Record<ProblemName, ProblemText>>>> = {
   en: textsEn,
   ru: textsRu,
@@ -23,11 +14,12 @@ export const problemTexts: Readonly<Record<Language, Readonly<Record<ProblemName
 const problemWords: Readonly<Record<Language, ProblemWords>> = { en: wordsEn, ru: wordsRu }
 
 /**
- * The texts of a problem, detail and user message filled in.
- * @param values for the placeholders of both. `difference`, `rule`, `hint`, `where` and `who` take a
- *   code (RedirectDifference, ParameterRule, ParameterHint, ParameterPlace, LimitedCaller); any other value is shown as it is, save for characters that
- *   `error_description` may not hold (RFC 6749 §5.2), and for
- *   `reason` (no OAuth endpoint has it) and the provider's title, which may be in any letters. What is missing is left out and the sentence stays whole.
+ * The texts of a problem, with detail and user message filled in.
+ * @param values for the placeholders of both. `difference`, `rule`, `hint`, `where` and `who` take a code
+ *   (RedirectDifference, ParameterRule, ParameterHint, ParameterPlace, LimitedCaller), which is replaced by its words.
+ *   In any other value, characters that `error_description` may not hold (RFC 6749 §5.2) become question marks; only
+ *   `reason`, `provider` and `providerTitle` may be in any alphabet. A part of the text whose value is missing is left
+ *   out, so that the sentence stays whole.
  */
 export function problemText(
   name: ProblemName,
@@ -39,7 +31,7 @@ export function problemText(
   return { ...text, detail: fill(text.detail, valueOf), userMessage: fill(text.userMessage, valueOf) }
 }
 
-/** One pass over each part: a value that itself looks like a placeholder is never expanded. */
+/** Replaces in a single pass, so that a value which looks like a placeholder is not expanded itself. */
 function fill(detail: string, valueOf: (placeholder: string) => string | undefined): string {
   return detail.replace(/\[([^\]]*)\]|\{(\w+)\}/g, (_, part?: string, lone?: string) => {
     if (part === undefined) return valueOf(lone ?? '') ?? ''
@@ -59,12 +51,12 @@ function inWords(
   const words: Readonly<Record<string, Readonly<Record<string, string>>>> = { ...problemWords[language] }
   const dictionary = own(words, placeholder)
   if (dictionary !== undefined) return own(dictionary, value)
-  // Sentences and names of ours, in any letters; an error_description has a provider's plain name.
+  // These values are written by the service, never by a caller.
   if (['reason', 'provider', 'providerTitle'].includes(placeholder)) return value.replace(/\p{C}/gu, '?')
   return value.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
 }
 
-/** A value may be named by a caller: `__proto__` and its like must find nothing. */
+/** Own members only, as a caller may choose the key: `__proto__` and the like must find nothing. */
 function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined
 }

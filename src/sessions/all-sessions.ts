@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { Prisma } from '../../prisma/client/client.ts'
 import type { Database } from '../storage/postgres.ts'
-import { isUuid } from '../storage/uuid.ts'
+import { isUuid } from '../storage/postgres.ts'
 import { living } from './living.ts'
 
 /** A session as an operator sees it. */

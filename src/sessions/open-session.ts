@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
+import { isForeignKeyViolation, isTransient } from '../storage/database-errors.ts'
 import type { Database } from '../storage/postgres.ts'
-import { isForeignKeyViolation, isTransient } from '../storage/postgres.ts'
 import { sessionsWithOwners, usable } from './living.ts'
 import { retry } from './retry.ts'
 import type { OpenedSession, OpenSession, SessionOfLogin } from './session.ts'

@@ -1,4 +1,4 @@
-import { invalidToken, readBearer } from '../http/bearer.ts'
+import { invalidToken, readBearer } from '../http/credentials.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { SigningKeys } from '../keys/ring.ts'
 import type { BearerSession } from '../tokens/access-token.ts'

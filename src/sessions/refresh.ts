@@ -1,8 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Deadlines } from '../deadlines.ts'
-import type { About } from '../http/answered-line.ts'
-import type { Credentials } from '../http/client-credentials.ts'
-import { unauthorized } from '../http/client-credentials.ts'
+import type { About } from '../http/access-log.ts'
+import type { Credentials } from '../http/credentials.ts'
+import { unauthorized } from '../http/credentials.ts'
 import type { Metrics } from '../http/metrics.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { SigningKeys } from '../keys/ring.ts'
@@ -60,7 +60,7 @@ export async function refresh(
   // Another site's token must not count against that site.
   if (caller !== undefined && caller.id !== token.client_id) throw new Problem('refresh-token-invalid')
   const site = caller ?? limitedSite(token.client_id, services.sites)
-  await services.limits.admit('refresh', site, countedOf(caller, request.ip))
+  await services.limits.countRequest('refresh', site, countedOf(caller, request.ip))
   const outcome = await rotateSession(
     services.database,
     {

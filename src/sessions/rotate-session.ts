@@ -1,5 +1,5 @@
+import { isNotCarriedOut, isTransient } from '../storage/database-errors.ts'
 import type { Database } from '../storage/postgres.ts'
-import { isNotCarriedOut, isTransient } from '../storage/postgres.ts'
 import { sessionsWithOwners, usable } from './living.ts'
 import { retry } from './retry.ts'
 import type { Session } from './session.ts'

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { credentialParameters, readCredentials, unauthorized } from '../http/client-credentials.ts'
-import { withDeadline } from '../http/deadline.ts'
+import { credentialParameters, readCredentials, unauthorized } from '../http/credentials.ts'
 import { bodyProblems, formTypes, problemResponses, ref } from '../http/openapi.ts'
+import { withDeadline } from '../http/running-work.ts'
 import { Problem } from '../problems/problem.ts'
 import { authenticate, countedOf, limitedSite } from '../sites/authenticate.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
@@ -123,7 +123,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RefreshServices> = async (
       const token = await readPostedToken(request.body.token, request.ip, services)
       if (token !== undefined) {
         const site = caller ?? limitedSite(token.claims.client_id, services.sites)
-        await services.limits.admit('revoke', site, countedOf(caller, request.ip))
+        await services.limits.countRequest('revoke', site, countedOf(caller, request.ip))
         const outcome = await revokeToken(database, token, caller?.id ?? null)
         if (outcome === 'secret-required') throw unauthorized('secret-required')
       }

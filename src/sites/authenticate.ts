@@ -1,5 +1,5 @@
-import type { Credentials } from '../http/client-credentials.ts'
-import { readBasic, unauthorized } from '../http/client-credentials.ts'
+import type { Credentials } from '../http/credentials.ts'
+import { readBasic, unauthorized } from '../http/credentials.ts'
 import type { Counted, LimitedSite, RateLimits } from '../http/rate-limit.ts'
 import type { Sites } from './lookup.ts'
 import type { Site } from './site.ts'

@@ -1,4 +1,4 @@
-import type { RedirectDifference } from '../problems/text.ts'
+import type { RedirectDifference } from '../problems/table.ts'
 import { isLoopback } from '../providers/settings.ts'
 
 const maxLength = 2000

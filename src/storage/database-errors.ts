@@ -1,12 +1,12 @@
-// SQLSTATEs (PostgreSQL, appendix A): the server cannot serve now, whatever the statement is.
+// SQLSTATEs (PostgreSQL, appendix A) with which the server refuses every statement at present.
 const unavailable = /^(08\w{3}|53\w{3}|57P0\d|57014|55P03|25006|25P03|28P01|28000|3D000)$/
-// Deadlock and serialization failure: the statement was undone, the same again may succeed.
+// Deadlock and serialization failure: the statement was rolled back and may succeed when it is repeated.
 const undone = /^(40P01|40001|P2034|TransactionWriteConflict)$/
-// No connection, no room, no lock, no time, no writes: what the server refused it has not carried out. Its farewells
-// (57P01, 57P02) are not among these: they may come after a COMMIT.
+// No connection, no resources, no lock, no time, no writes: the server has certainly not carried out the statement.
+// 57P01 and 57P02, with which it ends connections, are not among these: they may come after a COMMIT.
 const refused =
   /^(53\w{3}|57P03|57014|55P03|25006|28P01|28000|3D000|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|P1000|P1001|P1010|P2024|P2037|DatabaseNotReachable|TooManyConnections|TlsConnectionError|AuthenticationFailed|DatabaseAccessDenied|DatabaseDoesNotExist)$/
-// OpenSSL's and Node's names of what is wrong with a certificate, as far as a server can be wrong.
+// The codes of OpenSSL and Node for a certificate of the server that is not accepted.
 const certificate =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|CERT_\w+|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|ERR_TLS_CERT_ALTNAME_INVALID|TlsConnectionError)$/
 const noTls = 'The server does not support SSL connections'
@@ -22,10 +22,10 @@ const socketCodes = new Set([
   'ENETUNREACH',
 ])
 
-// https://www.prisma.io/docs/orm/reference/error-reference: no connection, access, time or room.
+// https://www.prisma.io/docs/orm/reference/error-reference: no connection, no access, no time, no resources.
 const prismaCodes = new Set(['P1000', 'P1001', 'P1002', 'P1008', 'P1010', 'P1011', 'P1017', 'P2024', 'P2037'])
 
-// The adapter's own names, which are all that is left of a connection's error under a raw query.
+// The adapter's own names. Of a connection's error, a raw query shows nothing else.
 const adapterKinds = new Set([
   'DatabaseNotReachable',
   'ConnectionClosed',
@@ -37,13 +37,13 @@ const adapterKinds = new Set([
   'DatabaseDoesNotExist',
 ])
 
-// What pg and its pool throw without any code.
+// The messages of errors that pg and its pool throw without a code.
 const messages =
   /^(timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/
 
 /**
- * A new connection has other settings than it asked for: a pooler stands in between and drops them. With it times
- * would be hours off and named statements would clash, so that the connection is not used.
+ * A new connection does not have the settings that were requested, because a pooler between dropped them. It is not used:
+ * times would be hours off, and named statements would clash.
  */
 export class SettingsNotKept extends Error {
   override readonly name = 'SettingsNotKept'
@@ -51,9 +51,9 @@ export class SettingsNotKept extends Error {
 }
 
 /**
- * Whether the database could not be used at all, so that the caller should come back later: no connection
- * (refused, reset, out of time, pool exhausted), shutting down or read-only, or no answer within its limits.
- * Sees through Prisma's wrapping.
+ * Whether the database could not be used at all, so that the caller should retry later: there is no connection (refused,
+ * reset, timed out, pool exhausted), the server is shutting down or read-only, or it did not reply in time. Looks into the
+ * errors that Prisma wraps.
  */
 export function isDatabaseUnavailable(error: unknown): boolean {
   return layers(error).some(
@@ -72,8 +72,8 @@ export function isDatabaseUnavailable(error: unknown): boolean {
 }
 
 /**
- * Whether the statement has certainly not been carried out, so that it may be repeated even where twice would be
- * wrong: it was refused, undone, or never sent.
+ * Whether the statement has certainly not been carried out: it was refused, rolled back, or never sent. It may then be
+ * repeated even where carrying it out twice would be wrong.
  */
 export function isNotCarriedOut(error: unknown): boolean {
   return has(error, refused) || has(error, undone)
@@ -84,7 +84,7 @@ export function isReadOnly(error: unknown): boolean {
   return has(error, /^25006$/)
 }
 
-/** What an operator is told about a database that takes no writes. */
+/** The sentence for an operator about a database that takes no writes. */
 export const takesNoWrites =
   'The database takes no writes: it is a standby, or default_transaction_read_only is on; DATABASE_URL must lead to the primary, also after a failover.'
 
@@ -110,7 +110,7 @@ export function unavailableBecause(error: unknown): string {
   return `The database cannot be used now (${reason}): check that it runs, and DATABASE_URL.`
 }
 
-/** Whether the same again may succeed soon: unavailable, or undone for another transaction's sake. */
+/** Whether the same statement may succeed soon: the database is unavailable, or rolled it back because of another transaction. */
 export function isTransient(error: unknown): boolean {
   return isDatabaseUnavailable(error) || has(error, undone)
 }
@@ -119,7 +119,7 @@ function has(error: unknown, code: RegExp): boolean {
   return layers(error).some(({ codes }) => codes.some((one) => code.test(one)))
 }
 
-/** Whether the row to which this foreign key leads is gone: removed while the statement ran. */
+/** Whether the row that this foreign key references is missing, because it was removed while the statement ran. */
 export function isForeignKeyViolation(error: unknown, constraint: string): boolean {
   return layers(error).some(
     ({ codes, message }) => codes.includes('23503') && message?.includes(constraint) === true,
@@ -131,7 +131,7 @@ interface Layer {
   readonly message: string | undefined
 }
 
-/** The error and what it wraps: by `cause`, by an AggregateError's list, by Prisma's `meta.driverAdapterError`. */
+/** The error and all errors that it wraps: as `cause`, in an AggregateError, or as Prisma's `meta.driverAdapterError`. */
 function layers(error: unknown, depth = 0): Layer[] {
   if (typeof error !== 'object' || error === null || depth > 6) return []
   const text = (name: string) => {

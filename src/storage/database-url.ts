@@ -15,11 +15,11 @@ const understood = [
 const form = 'postgresql://USER:PASSWORD@HOST:5432/NAME'
 
 /**
- * What is wrong with a database's address, as a sentence that holds neither the address nor the password;
- * undefined where it can be used. What we would silently ignore is refused, and what is said twice too: of two
- * values of `sslmode` the weaker could win.
+ * Checks the URL of a database. Parameters that would be ignored are refused, and repeated ones too: of two values of
+ * `sslmode` the weaker could win.
  * @param url postgresql://USER:PASSWORD@HOST:5432/NAME?schema=…&sslmode=…
- * @param pooler as the variable DATABASE_POOLER says
+ * @param pooler the value of DATABASE_POOLER
+ * @returns the end of a sentence about what is wrong, without URL or password; undefined where it can be used
  */
 export function checkDatabaseUrl(url: string, pooler?: 'transaction'): string | undefined {
   if (!/^postgres(ql)?:\/\//.test(url)) return `must be of the form ${form}.`
@@ -32,7 +32,7 @@ export function checkDatabaseUrl(url: string, pooler?: 'transaction'): string | 
     return 'is not a URL: special characters in user name or password must be percent-encoded, a port is 1 to 65535.'
   const name = parsed.pathname.slice(1)
   if (name === '') return `must name a database: ${form}.`
-  // A slash that was not encoded ends the authority in the middle of the password.
+  // A slash that is not encoded ends the authority in the middle of the password.
   if (/[/@]/.test(name))
     return 'has a name of the database with / or @ in it: in user name and password they must be percent-encoded.'
   return checkQuery(parsed.searchParams) ?? checkPlace(parsed) ?? checkSchema(parsed, pooler)
@@ -40,7 +40,7 @@ export function checkDatabaseUrl(url: string, pooler?: 'transaction'): string | 
 
 const severalHosts = 'must name one host: several are not supported; use an address that follows the primary.'
 
-/** Whether the whole of it can be decoded (RFC 3986 §2.1, by UTF-8 as libpq and pg do), to a text without NUL. */
+/** Whether the URL can be decoded as UTF-8 (RFC 3986 §2.1, as libpq and pg do) to a text without NUL. */
 function isEncoded(url: string): boolean {
   try {
     return !decodeURIComponent(url).includes('\0')
@@ -50,8 +50,8 @@ function isEncoded(url: string): boolean {
 }
 
 /**
- * As libpq reads it: no host may stand between `@` and the path, which the URL standard does not know. The host
- * that is put there is never used: `host` in the query goes before it, and checkPlace demands one.
+ * Parses a URL as libpq does: the host before the path may be missing, which the URL standard does not allow. The host
+ * that is inserted is never used, as `host` in the query has precedence and checkPlace requires it.
  */
 function parse(url: string): URL | null {
   return URL.parse(url.replace(/^([a-z]+:\/\/[^/?]*@)(?=[/?]|$)/, '$1nowhere.invalid'))
@@ -60,7 +60,7 @@ function parse(url: string): URL | null {
 function checkQuery(query: URLSearchParams): string | undefined {
   for (const name of query.keys()) {
     if (!understood.some((known) => known === name)) {
-      // What else comes behind a question mark may be the end of a password.
+      // Any other text after a question mark may be the end of a password.
       const shown = /^\w+$/.test(name) ? `: ${name}` : ''
       return `has a parameter that is not supported${shown}. Supported are ${understood.join(', ')}.`
     }
@@ -84,7 +84,7 @@ function checkPlace(url: URL): string | undefined {
 function checkSchema({ searchParams }: URL, pooler: 'transaction' | undefined): string | undefined {
   const schema = searchParams.get('schema')
   if (schema === null) return undefined
-  // It goes unquoted into start-up parameters.
+  // The name is put into start-up parameters without quotation marks.
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema))
     return 'has a schema whose name is not lower-case letters, digits and underscores.'
   return pooler === undefined
@@ -117,7 +117,7 @@ function checkTls(query: URLSearchParams, socket: boolean): string | undefined {
   return undefined
 }
 
-/** pg reads it anew for each connection, and takes whatever is in it. */
+/** Checks the file now, because pg reads it only for each connection and accepts any content. */
 function checkFile(path: string | null): string | undefined {
   if (path === null) return undefined
   try {
@@ -129,8 +129,8 @@ function checkFile(path: string | null): string | undefined {
 }
 
 /**
- * An address as pg takes it, and apart the schema, which pg does not know. `sslmode` means what PostgreSQL's
- * own documentation says: `require` encrypts without verifying, `verify-full` verifies.
+ * The URL as pg takes it, and separately the schema, which pg does not know. `sslmode` has the meaning of PostgreSQL's
+ * documentation: `require` encrypts without verifying, `verify-full` verifies.
  * @param url accepted by checkDatabaseUrl
  */
 export function connectionOf(url: string): { connectionString: string; schema?: string } {
@@ -153,8 +153,8 @@ export interface DatabaseSettings {
 }
 
 /**
- * PostgreSQL's addresses; only the one that leads through a pooler is held against it.
- * What is wrong goes to `problems`, a sentence each, without the value.
+ * Reads the variables of PostgreSQL. Only DATABASE_URL goes through a pooler and is checked for it.
+ * @param problems gets a sentence, without the value, for each variable that cannot be used
  */
 export function readDatabaseSettings(
   variables: {

@@ -1,27 +1,28 @@
 import type { TransformCallback } from 'node:stream'
 import { Transform } from 'node:stream'
 
-// PostgreSQL, 54.7 "Message Formats": what a client may begin a connection with.
+// PostgreSQL, 54.7 "Message Formats": the messages with which a client may begin a connection.
 const protocol3 = 196_608
 const cancelRequest = 80_877_102
 const sslRequest = 80_877_103
-// Bind, Close, Describe, Execute, Flush, FunctionCall, Parse, Query, Sync, Terminate. No password: none is ever asked for,
-// and PGlite turns for ever over one. No CopyData either: pglite-socket loses its place after COPY FROM STDIN, for good.
+// Bind, Close, Describe, Execute, Flush, FunctionCall, Parse, Query, Sync, Terminate. The password message is missing: no
+// password is ever requested, and one would send PGlite into an endless loop. So are the messages of COPY FROM STDIN,
+// after which pglite-socket never finds the start of a message again.
 const types = new Set('BCDEHFPQSX')
 const copyIn = /\bcopy\b[^;]*\bfrom\s+stdin\b/i
 
-/** Bytes. PostgreSQL itself refuses a longer start-up packet; a statement of ours is never near the other. */
-const longestStartUp = 10_000
-const longestMessage = 64 * 1024 * 1024
+/** Bytes. PostgreSQL itself refuses longer start-up packets; messages of the service are far below the other limit. */
+const maxStartUp = 10_000
+const maxMessage = 64 * 1024 * 1024
 
-/** These bytes are no client of PostgreSQL. */
+/** These bytes do not come from a client of PostgreSQL. */
 export class ForeignBytes extends Error {
   override readonly name = 'ForeignBytes'
 }
 
 /**
- * Passes on whole messages of a client of PostgreSQL, and fails at the first byte that cannot belong to one. Without
- * it PGlite turns for ever over an unknown message, and pglite-socket over a negative length.
+ * Passes on whole messages of a client of PostgreSQL, and fails at the first byte that cannot belong to one. Otherwise an
+ * unknown message would send PGlite into an endless loop, and a negative length pglite-socket.
  */
 export class ClientFrames extends Transform {
   #held: Buffer = Buffer.alloc(0)
@@ -39,7 +40,7 @@ export class ClientFrames extends Transform {
     }
   }
 
-  /** How many of the bytes at hand are whole messages. */
+  /** How many of the bytes that are held are whole messages. */
   #wholeMessages(): number {
     for (let from = 0; ; ) {
       const rest = this.#held.subarray(from)
@@ -65,7 +66,7 @@ function startUpLength(bytes: Buffer): number | undefined {
   const [length, code] = [bytes.readInt32BE(0), bytes.readInt32BE(4)]
   const fits =
     code === protocol3
-      ? length > 8 && length <= longestStartUp
+      ? length > 8 && length <= maxStartUp
       : (code === sslRequest && length === 8) || (code === cancelRequest && length === 16)
   if (!fits) throw new ForeignBytes('This is no start of a connection.')
   return length
@@ -77,11 +78,11 @@ function messageLength(bytes: Buffer): number | undefined {
     throw new ForeignBytes('There is no message of this type.')
   if (bytes.length < 5) return undefined
   const length = bytes.readInt32BE(1)
-  if (length < 4 || length > longestMessage) throw new ForeignBytes('No message has this length.')
+  if (length < 4 || length > maxMessage) throw new ForeignBytes('No message has this length.')
   return 1 + length
 }
 
-/** Pairs of a name and a value, `user` among them; over anything else PGlite's process breaks down. */
+/** Whether these are pairs of a name and a value, among them `user`; anything else would crash PGlite's process. */
 function isParameters(bytes: Buffer): boolean {
   const text = bytes.toString('utf8')
   return /^([^\0\ufffd]+\0[^\0\ufffd]*\0)+\0$/.test(text) && /(^|\0)user\0[^\0]/.test(text)

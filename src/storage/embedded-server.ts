@@ -1,5 +1,5 @@
 // The process of the embedded database: `embedded-server.ts DATA-DIRECTORY LOCK-FILE SOCKET-FOLDER`, started by
-// embedded.ts. It ends when the channel to its parent closes, whatever became of the parent.
+// embedded.ts. It ends when the channel to its parent closes, even if the parent was killed.
 
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
@@ -10,15 +10,15 @@ import { pipeline } from 'node:stream'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import type { Report } from './embedded.ts'
+import { announce, takeLock } from './embedded.ts'
 import { ClientFrames } from './embedded-frames.ts'
-import { announce, takeLock } from './embedded-lock.ts'
 
 const [directory = '', lock = '', wanted = ''] = process.argv.slice(2)
 
-// Ctrl-C reaches the whole process group: the database must outlive the service, which stops first.
+// Ctrl-C reaches the whole process group, but the service must stop before the database.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
-/** Undone in reverse: what was opened so far. A lock that another process has is not among it. */
+/** Closes what was opened so far, to be called in reverse order. The lock of another process is not among it. */
 const opened: (() => Promise<unknown>)[] = []
 
 async function stop(): Promise<void> {
@@ -40,7 +40,7 @@ async function serve(): Promise<Report> {
   opened.push(() => database.close())
   const folder = await socketFolder()
   opened.push(() => rm(folder, { recursive: true, force: true }))
-  // The socket to which clients connect bears the name that they make of folder and port; PGlite's own lies behind it.
+  // Clients derive the name of their socket from folder and port; PGlite's own socket is behind that one.
   const behind = join(folder, 'pglite')
   const server = new PGLiteSocketServer({ db: database, path: behind, maxConnections: 100 })
   await server.start()
@@ -55,8 +55,8 @@ const socketName = '.s.PGSQL.5432'
 const longestSocketPath = 103
 
 /**
- * A folder that only this user can enter, which is all that keeps others off: the database knows no password. Beside
- * the data, or in the system's temporary folder where that path is too long for a socket.
+ * A folder that only this user can enter. It is the only protection, as the database has no password. It is beside the
+ * data, or in the system's temporary folder where that path is too long for a socket.
  */
 async function socketFolder(): Promise<string> {
   if (Buffer.byteLength(join(wanted, socketName)) > longestSocketPath)
@@ -67,7 +67,7 @@ async function socketFolder(): Promise<string> {
   return wanted
 }
 
-/** Listens at `path` and lets nothing through to the socket behind it but messages of a client of PostgreSQL. */
+/** Listens at `path` and forwards only messages of a client of PostgreSQL to the socket behind it. */
 async function guard(path: string, behind: string): Promise<void> {
   const sockets = new Set<{ destroy(): unknown }>()
   const server = createServer((client) => {

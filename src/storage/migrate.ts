@@ -8,13 +8,13 @@ import { connectionOf } from './database-url.ts'
 
 const directory = new URL('../../prisma/migrations/', import.meta.url)
 
-// The key under which Prisma's `migrate deploy` works too: it and we never run at once.
+// The advisory lock of Prisma's `migrate deploy`, so that it and this never run at once.
 const lockKey = 72_707_369
 const lockWithin = '60s'
-// A statement that waits for a table blocks all who come after it: rather give up and be started again.
+// A statement that waits for a table blocks all later ones, so give up soon; the migration can be started again.
 const tableWithin = '5s'
 
-// Prisma's own table, so that its tools understand a database of ours and the other way round.
+// Prisma's own table, so that its tools work with this database, and this with a database that they migrated.
 const table = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
   id VARCHAR(36) PRIMARY KEY NOT NULL,
   checksum VARCHAR(64) NOT NULL,
@@ -32,11 +32,11 @@ export class MigrationError extends OperatorError {
 }
 
 /**
- * Brings the database to this version's schema. Each migration and its record are one transaction, so that a
- * failure or a crash leaves nothing half done; two at once are safe: one waits, then finds nothing to do.
- * Migrations that this version does not know are left alone: a newer version applied them.
- * @param url a direct address, not through a pooler
- * @returns the names of those applied, in order; none where everything was up to date
+ * Brings the database to this version's schema. Each migration and its record are one transaction, so that a failure or a
+ * crash leaves nothing half done. Two processes may migrate at once: one waits and then finds nothing to do. Migrations
+ * that this version does not know were applied by a newer one and are ignored.
+ * @param url a direct connection, not through a pooler
+ * @returns the names of the migrations that were applied now, in order
  * @throws {MigrationError}
  */
 export async function migrate(url: string): Promise<readonly string[]> {
@@ -56,7 +56,7 @@ export async function migrate(url: string): Promise<readonly string[]> {
   }
 }
 
-/** The names of this version's migrations that the database does not have, in order. */
+/** The names of this version's migrations that were not applied to the database, in order. */
 export async function pendingMigrations(pool: Pool): Promise<readonly string[]> {
   const migrations = await readMigrations()
   const { rows } = await pool.query<{ found: boolean }>(
@@ -69,7 +69,7 @@ export async function pendingMigrations(pool: Pool): Promise<readonly string[]> 
 interface Migration {
   readonly name: string
   readonly sql: string
-  /** As Prisma computes it. */
+  /** SHA-256 of the text in hex, as Prisma computes it. */
   readonly checksum: string
 }
 
@@ -96,9 +96,9 @@ async function connect(connectionString: string): Promise<Client> {
 }
 
 /**
- * Applies one migration unless it is there, in one transaction together with its record. The lock belongs to
- * the transaction, so that it ends with it in every case; on the embedded database, where all connections are
- * one session, the open transaction itself keeps others out.
+ * Applies one migration in one transaction with its record, unless it is already applied. The lock belongs to the
+ * transaction, so that it always ends with it. On the embedded database all connections are one session, where the open
+ * transaction itself excludes others.
  * @returns whether it was applied now
  */
 async function applyOnce(client: Client, { name, sql, checksum }: Migration): Promise<boolean> {
@@ -115,7 +115,7 @@ async function applyOnce(client: Client, { name, sql, checksum }: Migration): Pr
         `it was applied before with another text; an applied migration must not change`,
       )
     if (known === undefined) {
-      // Without parameters it is one message of many statements, function bodies with semicolons included.
+      // A query without parameters may have many statements, including function bodies with semicolons.
       await client.query(sql)
       await client.query(
         `INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
@@ -132,7 +132,7 @@ async function applyOnce(client: Client, { name, sql, checksum }: Migration): Pr
   }
 }
 
-/** Checksum by name. A row that Prisma's tools left unfinished does not count. */
+/** The checksums of the applied migrations by name, without those that Prisma's tools left unfinished. */
 async function finished(client: Client | Pool): Promise<ReadonlyMap<string, string>> {
   const { rows } = await client.query<{ migration_name: string; checksum: string }>(
     `SELECT migration_name, checksum FROM _prisma_migrations

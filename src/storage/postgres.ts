@@ -8,20 +8,11 @@ import { deadlines as ownDeadlines } from '../deadlines.ts'
 import { isReadOnly, SettingsNotKept } from './database-errors.ts'
 import { connectionOf } from './database-url.ts'
 
-export {
-  isDatabaseUnavailable,
-  isForeignKeyViolation,
-  isNotCarriedOut,
-  isTransient,
-  takesNoWrites,
-  unavailableBecause,
-} from './database-errors.ts'
-
-/** PostgreSQL by two doors over one pool: ordinary calls by Prisma, administrative statements by pg. */
+/** Prisma and pg over one pool of connections to PostgreSQL: Prisma for ordinary calls, pg for administrative statements. */
 export interface Database {
   readonly prisma: PrismaClient
   readonly pool: Pool
-  /** Waits for what runs, then closes every connection. */
+  /** Waits for running statements, then closes every connection. */
   close(): Promise<void>
 }
 
@@ -42,16 +33,15 @@ export interface DatabaseOptions {
   readonly pooler?: 'transaction'
   /** PGlite: all its connections are one session, where names of statements clash. */
   readonly embedded?: boolean
-  /** In place of the service's own. */
+  /** Replaces the service's own deadlines, in tests. */
   readonly deadlines?: DatabaseDeadlines
 }
 
 type DatabaseDeadlines = Pick<Deadlines, 'databaseAcquire' | 'databaseStatement'>
 
 /**
- * Opens a pool without connecting yet: the first query does, so that a process can start, and say that it is
- * not ready, while the database is away. No call waits for ever: not for a connection, not for a lock, not
- * for an answer.
+ * Opens a pool, which connects at the first query. No call waits for ever, neither for a connection nor for a lock or a
+ * reply.
  */
 export function openDatabase(options: DatabaseOptions): Database {
   const { url, poolMax, pooler, embedded = false, deadlines = ownDeadlines } = options
@@ -61,19 +51,19 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectionString,
     max: poolMax,
     connectionTimeoutMillis: deadlines.databaseAcquire,
-    // For a server that is halted or unreachable and so cannot keep its own limit.
+    // For a server that is halted or unreachable, and so cannot enforce its own statement_timeout.
     query_timeout: deadlines.databaseStatement + 500,
     idleTimeoutMillis: 60_000,
-    // An address may lead to another server by now.
+    // The host may resolve to another server by then.
     maxLifetimeSeconds: 600,
     keepAlive: true,
     ...(ownSession && { options: sessionOptions(schema, deadlines) }),
     // oxlint-disable-next-line typescript/no-misused-promises -- pg-pool waits for it; its types do not say so
     onConnect: ownSession ? (client) => checkSettings(client, deadlines) : setUtc,
   })
-  // An idle connection that breaks is replaced by the next query; without a listener it would end the process.
+  // The next query replaces an idle connection that broke; without a listener its error would end the process.
   pool.on('error', () => {})
-  // pg-pool itself closes a connection whose statement failed; the idle ones lead to the same server.
+  // pg-pool closes only the connection whose statement failed, but the idle ones lead to the same server.
   pool.on('release', (error) => {
     if (isReadOnly(error)) closeIdle(pool)
   })
@@ -92,14 +82,14 @@ export function openDatabase(options: DatabaseOptions): Database {
   }
 }
 
-/** PgBouncer refuses start-up parameters, but keeps this setting for each of its clients. */
+/** For PgBouncer, which refuses start-up parameters but keeps this setting for each of its clients. */
 async function setUtc(client: ClientBase): Promise<void> {
   await client.query(`SET TimeZone = 'UTC'`)
 }
 
 /**
- * One more trip for each new connection: what a pooler has dropped in silence would be noticed by wrong times, or by
- * statements that wait for ever.
+ * Checks the settings of a new connection, for one more trip: if a pooler silently dropped them, times would be wrong and
+ * statements could wait for ever.
  * @throws {SettingsNotKept}
  */
 async function checkSettings(client: ClientBase, { databaseStatement }: DatabaseDeadlines): Promise<void> {
@@ -111,8 +101,8 @@ async function checkSettings(client: ClientBase, { databaseStatement }: Database
 }
 
 /**
- * Closes the connections that are idle now. After a failover they may still lead to the old primary, which lives on
- * and only reads: nothing but a new connection finds the new one.
+ * Closes the connections that are idle now. After a failover they may still lead to the old primary, which still runs but
+ * is read-only; only a new connection finds the new primary.
  */
 function closeIdle(pool: Pool): void {
   for (let left = pool.idleCount; left > 0; left--)
@@ -122,8 +112,8 @@ function closeIdle(pool: Pool): void {
 }
 
 /**
- * Whether the database takes writes: it is no standby, and not set to be read-only. Where it does not, new connections
- * are made from now on, which may lead elsewhere.
+ * Whether the database takes writes: it is not a standby, and not set to read-only. If it takes none, idle connections are
+ * closed, as new ones may lead to another server.
  * @throws database errors as they are
  */
 export async function takesWrites({ pool }: Pick<Database, 'pool'>): Promise<boolean> {
@@ -136,8 +126,8 @@ export async function takesWrites({ pool }: Pick<Database, 'pool'>): Promise<boo
 }
 
 /**
- * UTC, as the adapter reads a timestamptz as if it were UTC whatever its offset (prisma/orm #28629). A lock
- * is given up before the statement's own limit, so that the error says what was the matter.
+ * The start-up options of a connection. The time zone is UTC, because the adapter ignores the offset of a timestamptz
+ * (prisma/orm #28629). Waiting for a lock ends before the statement's own limit, so that the error names the lock.
  */
 function sessionOptions(schema: string | undefined, { databaseStatement }: DatabaseDeadlines): string {
   const settings = {
@@ -152,21 +142,26 @@ function sessionOptions(schema: string | undefined, { databaseStatement }: Datab
     .join(' ')
 }
 
-const namedStatements = 500
+const maxNamedStatements = 500
 
 /**
- * A name for each distinct text, so that PostgreSQL parses and plans it once a connection (a quarter less work
- * for it, docs/decisions/0002-prisma.md). Texts beyond the first 500 stay unnamed: lists of varying length
- * must not fill the server's memory.
+ * Names each distinct statement, so that PostgreSQL parses and plans it once per connection (a quarter less work for it,
+ * docs/decisions/0002-prisma.md). Statements beyond the first 500 stay unnamed, so that lists of varying length do not
+ * fill the server's memory.
  */
 function statementNames(): (query: { readonly sql: string }) => string {
   const names = new Map<string, string>()
   return ({ sql }) => {
     const known = names.get(sql)
     if (known !== undefined) return known
-    if (names.size >= namedStatements) return ''
+    if (names.size >= maxNamedStatements) return ''
     const name = createHash('sha256').update(sql).digest('base64url')
     names.set(sql, name)
     return name
   }
+}
+
+/** Whether a text has the form in which the service writes ids (a UUID); no row has any other text as its id. */
+export function isUuid(value: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)
 }

@@ -20,10 +20,10 @@ export type RedisAddress =
   | {
       readonly kind: 'sentinel'
       readonly sentinels: readonly Node[]
-      /** What the sentinels call the master. */
+      /** The name of the master in the sentinels. */
       readonly name: string
       readonly access: Access
-      /** Of the sentinels themselves. */
+      /** The credentials of the sentinels themselves. */
       readonly sentinelAccess: Pick<RedisOptions, 'sentinelUsername' | 'sentinelPassword'>
       readonly db: number
       readonly shown: string
@@ -35,7 +35,7 @@ export type RedisAddress =
       readonly shown: string
     }
 
-/** REDIS_URL cannot be used; `message` follows the variable's name in a sentence, and holds nothing of a password. */
+/** REDIS_URL cannot be used; `message` is the rest of a sentence after the variable's name, and has no part of a password. */
 export class RedisUrlError extends Error {
   override readonly name = 'RedisUrlError'
 }
@@ -43,8 +43,8 @@ export class RedisUrlError extends Error {
 /**
  * Reads REDIS_URL: `redis://[USER:PASSWORD@]HOST[:PORT][/DB]` (`rediss://` by TLS), several of them
  * comma-separated for Redis Cluster, or `redis+sentinel://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]/NAME[/DB]`
- * (user and password are the data servers'; `?sentinelUsername=` and `?sentinelPassword=` the sentinels').
- * What would be ignored is refused. `shown` names the hosts and holds no password.
+ * (user and password are those of the data servers; `?sentinelUsername=` and `?sentinelPassword=` those of the sentinels).
+ * Parts that would be ignored are refused. `shown` names the hosts and has no password.
  * @throws {RedisUrlError}
  */
 export function parseRedisUrl(url: string): RedisAddress {
@@ -127,9 +127,9 @@ function sentinels(rest: string, tls: boolean): RedisAddress {
   }
 }
 
-/** Cuts what follows `//` into its parts, and names the raw characters that would cut it in the wrong places. */
+/** Divides what follows `//` into its parts, and refuses raw characters that would divide it in the wrong places. */
 function divided(rest: string) {
-  // A sentinel's password may hold a raw "@": it is the last thing there is.
+  // The password of the sentinels may have a raw "@", as it is at the end.
   const beforeQuery = rest.split(/\?sentinel(?:Username|Password)=/, 1)[0] ?? ''
   const raw = /[/?#]/.exec(beforeQuery.slice(0, Math.max(0, beforeQuery.lastIndexOf('@'))))?.[0]
   if (raw !== undefined)
@@ -174,15 +174,15 @@ function database(text: string): number {
     : refuse('has something after the host that is no database number.')
 }
 
-/** How Redis is reached; no address in development: logins live in memory then. */
+/** How Redis is reached; `url` may be absent in development, where logins are then kept in memory. */
 export interface RedisSettings {
   readonly url?: string
   readonly prefix: string
 }
 
 /**
- * Single, cluster or by sentinels.
- * What is wrong goes to `problems`, a sentence each, without the value.
+ * Reads the variables of Redis.
+ * @param problems gets a sentence, without the value, where REDIS_URL cannot be used
  */
 export function readRedisSettings(
   variables: { readonly REDIS_URL?: string; readonly REDIS_PREFIX: string },

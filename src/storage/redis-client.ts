@@ -3,7 +3,7 @@ import { Cluster, Redis } from 'ioredis'
 import type { Deadlines } from '../deadlines.ts'
 import type { RedisAddress } from './redis-address.ts'
 
-/** A client that keeps itself connected, and what it met last while it tried to. */
+/** A client that reconnects by itself, and the latest error of its connection. */
 export interface RedisConnection {
   readonly client: Redis | Cluster
   /** The latest failure of a connection; undefined where there was none. */
@@ -14,15 +14,15 @@ export interface RedisConnection {
 export type RedisDeadlines = Pick<Deadlines, 'redisConnect' | 'redisCommand'>
 
 /**
- * Opens a client, connected or not. It reconnects for ever, and while it is not connected commands fail at once.
- * No command is sent twice and none later than it was asked for: a claim that was sent again would lose against
- * itself, and one that was sent late would take a login behind its caller's back.
+ * Opens a client, which connects and reconnects by itself. While it is not connected, commands fail at once. No command is
+ * sent twice: a repeated claim would find the login taken by itself. And no command is sent after it was reported as
+ * failed: a late claim would take a login of which the caller knows nothing.
  */
 export function openRedis(address: RedisAddress, deadlines: RedisDeadlines): RedisConnection {
   const client = address.kind === 'cluster' ? openCluster(address, deadlines) : openSingle(address, deadlines)
   let failure: unknown
   client.on('error', (error: unknown) => {
-    // What a sentinel said tells more than that the end of their list was reached.
+    // The error of a single sentinel tells more than the one that all sentinels failed.
     if (failure === undefined || !messageOf(error).startsWith('All sentinels are unreachable'))
       failure = error
   })
@@ -36,14 +36,14 @@ function messageOf(error: unknown): string {
 
 const common = ({ redisConnect, redisCommand }: RedisDeadlines) =>
   ({
-    // RESP2 and no ready check: HELLO, INFO and CLIENT are commands that a restricted user may lack.
+    // RESP2 and no ready check, because a restricted user may not be allowed HELLO, INFO and CLIENT.
     protocol: 2,
     enableReadyCheck: false,
     disableClientInfo: true,
     enableAutoPipelining: true,
     commandTimeout: redisCommand,
     connectTimeout: redisConnect,
-    // A server that is halted or cut off answers nothing and closes nothing.
+    // A server that is halted or unreachable neither replies nor closes the connection.
     socketTimeout: redisConnect,
     keepAlive: 10_000,
     autoResendUnfulfilledCommands: false,
@@ -58,8 +58,8 @@ function openSingle(address: Exclude<RedisAddress, { kind: 'cluster' }>, deadlin
     db: address.db,
     retryStrategy: backOff,
     enableOfflineQueue: false,
-    // After a failover this connection leads to a replica, or to a master that has lost its replicas and takes no
-    // writes (min-replicas-to-write): a new one leads to where the name, or the sentinels, point now.
+    // After a failover this connection may lead to a replica, or to a master that lost its replicas and takes no writes
+    // (min-replicas-to-write); a new one leads to the server to which the name, or the sentinels, point now.
     reconnectOnError: (error) => /^(READONLY|NOREPLICAS|MASTERDOWN)/.test(error.message),
   }
   return new Redis(options)
@@ -71,16 +71,16 @@ function bySentinels(address: Extract<RedisAddress, { kind: 'sentinel' }>) {
     sentinels: [...address.sentinels],
     name: address.name,
     enableTLSForSentinelMode: address.access.tls !== undefined,
-    // The list is asked from where the last connection left off, so that its end comes after a failover as well: it
-    // begins again at once, and only a whole round in which no sentinel named a master is a reason to wait. A
-    // strategy that gives no number ends the client for good.
+    // The client goes through the list of sentinels from where it last stopped, so the end of the list may come before
+    // all were asked. The first time it therefore starts again at once, and it waits only after a whole round in which
+    // no sentinel named a master. A strategy that returns no number would end the client for good.
     sentinelRetryStrategy: (rounds: number) => (rounds === 1 ? 0 : backOff(rounds - 1)),
     sentinelCommandTimeout: 1_000,
-    // Those that are named in REDIS_URL alone: what they tell of one another may be an address that leads nowhere from
-    // here, and where addresses change, dead ones would pile up for as long as the process lives.
+    // Only the sentinels of REDIS_URL: the addresses that they report of each other may be unreachable from here, and
+    // where addresses change, dead ones would accumulate as long as the process runs.
     updateSentinels: false,
-    // A connection to each sentinel would tell of a failover a little sooner. A new connection is asked for anyhow when
-    // the old master is gone, hangs, or has become a replica (then it closes all connections).
+    // A connection to each sentinel would report a failover only a little sooner: the client reconnects anyway when the
+    // old master is gone, hangs, or has become a replica (which closes all connections).
     failoverDetector: false,
   }
 }
@@ -93,27 +93,27 @@ function openCluster(
     redisOptions: { ...common(deadlines), ...access },
     enableAutoPipelining: true,
     enableOfflineQueue: false,
-    // CLUSTER INFO is a command that a restricted user may lack; a cluster that is down says so to each command.
+    // A restricted user may not be allowed CLUSTER INFO; a cluster that is down says so in reply to each command.
     enableReadyCheck: false,
     clusterRetryStrategy: backOff,
-    // Commands whose node is gone, or whose cluster is down, fail at once. The client would send them again, to
-    // another node, and some of them were carried out already. MOVED and ASK are followed: nothing was carried out.
+    // Commands fail at once if their node or the cluster is down. By default the client would send them again to another
+    // node, although they may have been carried out. MOVED and ASK are followed, as then nothing was carried out.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     slotsRefreshTimeout: 1_000,
-    // Who owns which slot is asked anew so often. Without it the client learns of a failover only from commands that are
-    // moved, and not from those that share a pipeline with others, as they do under load.
+    // How often the client asks which node owns which slot. Otherwise it learns of a failover only from commands that are
+    // redirected, and not from those in a pipeline with others, as they are under load.
     slotsRefreshInterval: 1_000,
-    // Names stay names, looked up at each connection: by an address no certificate could be checked.
+    // Names are resolved at each connection; for an IP address no certificate could be verified.
     dnsLookup: (name, found) => found(null, name),
   })
-  // By itself it connects to a node at its first command and keeps that command until then, past its deadline if
-  // need be.
+  // By default the client connects to a node at its first command, which then waits for the connection even beyond its
+  // deadline.
   cluster.on('+node', (node: Redis) => void node.connect().catch(() => {}))
   return cluster
 }
 
-/** Milliseconds: grows to two seconds; jittered, so that a fleet does not come back in step. */
+/** Milliseconds: grows to two seconds, with jitter, so that replicas do not reconnect all at once. */
 function backOff(times: number): number {
   return Math.min(2_000, 50 * 2 ** Math.min(times, 6)) * (0.5 + Math.random() / 2)
 }

@@ -1,17 +1,23 @@
 import type { RedisAddress } from './redis-address.ts'
 
-/** Failures that no waiting mends: the operator has to change something. */
+/** Redis did not reply, or not in time: the login is unknown, and so is whether the call was carried out. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+}
+
+/** Failures that do not go away by waiting: the operator must change something. */
 const final =
   /NOPERM|no permissions|user executing the script|NOAUTH|WRONGPASS|unknown command|DB index|SELECT is not allowed|cluster support disabled|is a sentinel/
 
-/** Whether trying again is of no use. */
+/** Whether it is useless to try again. */
 export function isFinal(reason: string): boolean {
   return final.test(reason)
 }
 
 /**
- * What Redis, or the way to it, said: of a transaction that was dropped the refusal of the command within, of a store's
- * failure its cause. undefined for the client's own words for having no connection, which tell nothing.
+ * The message of Redis or of the connection to it: for a discarded transaction that of the refused command, for a store's
+ * error that of its cause.
+ * @returns undefined for the client's own messages about a missing connection, which tell nothing
  */
 export function reasonOf(error: unknown): string | undefined {
   const reason = messageOf(innermost(error))
@@ -34,7 +40,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** What is wrong in words that tell the operator what to change; else `reason` itself, without a full stop. */
+/** Explains a reason by what the operator must change; otherwise gives the reason itself, without a full stop. */
 export function explained(reason: string, address: RedisAddress, prefix: string): string {
   const command = /run the '([^']+)/.exec(reason)?.[1]
   if (/NOPERM|no permissions/.test(reason)) {

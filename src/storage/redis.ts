@@ -11,15 +11,15 @@ import { explained, isFinal, reasonOf } from './redis-errors.ts'
 
 /** How Redis is reached. */
 export interface RedisConnectOptions {
-  /** One address, several comma-separated for Redis Cluster, or redis+sentinel://HOST:PORT,HOST:PORT/NAME. */
+  /** As REDIS_URL: one server, several comma-separated ones for Redis Cluster, or redis+sentinel://HOST:PORT,HOST:PORT/NAME. */
   readonly url: string
-  /** Before every key; the stores put it there, as the client's own way of doing so knows no Lua scripts. */
+  /** The beginning of every key. The stores add it, as the client's own option does not apply to Lua scripts. */
   readonly prefix: string
-  /** Does once what will be done with it later, so that a right that is missing is noticed now. */
+  /** Does once everything that the service will do with Redis, so that a missing permission is noticed now. */
   readonly tryOut: (client: Redis | Cluster, prefix: string) => Promise<void>
-  /** Hears, once, of a setting of the server by which logins would get lost. */
+  /** Called once with a sentence if a setting of the server may lose logins. */
   readonly onWarning: (text: string) => void
-  /** In place of the service's own. */
+  /** Replaces the service's own deadlines, in tests. */
   readonly deadlines?: RedisDeadlines & Pick<Deadlines, 'redisReady'>
 }
 
@@ -29,10 +29,10 @@ export class RedisConnectError extends OperatorError {
 }
 
 /**
- * Connects and waits until `tryOut` succeeds; one address of a Redis Cluster is enough to find all of it. Afterwards
- * no command waits longer than its deadline, and while Redis is away commands fail at once: what has
- * been reported as failed is never sent later. It reconnects by itself.
- * @throws {RedisConnectError} after `redisReady`, or at once where the address, the password or a right is wrong
+ * Connects and waits until `tryOut` succeeds; one node of a Redis Cluster is enough to find the others. Afterwards no
+ * command waits longer than its deadline, and while Redis is down commands fail at once: a command that was reported as
+ * failed is never sent later. The client reconnects by itself.
+ * @throws {RedisConnectError} after `redisReady`, or at once where the URL, the password or a permission is wrong
  */
 export async function connectRedis(options: RedisConnectOptions): Promise<Redis | Cluster> {
   const { deadlines = ownDeadlines } = options
@@ -75,7 +75,10 @@ function addressOf(url: string): RedisAddress {
   }
 }
 
-/** @returns the address of the cluster to which the one server belongs, where it belongs to one */
+/**
+ * Tries the connection out.
+ * @returns the address of the cluster to which the server belongs, if it belongs to one
+ */
 async function tried(
   { client }: RedisConnection,
   address: RedisAddress,
@@ -84,7 +87,7 @@ async function tried(
   if (address.kind !== 'cluster' && client instanceof Redis) {
     const mode = await modeOf(client)
     if (mode === 'sentinel') throw new Error('it is a sentinel: write redis+sentinel://HOST:PORT/NAME')
-    // The client says nothing of a SELECT that fails when it connects, and goes on in database 0.
+    // The client ignores a SELECT that fails when it connects, and continues in database 0.
     if (address.db !== 0) await client.select(address.db)
     if (mode === 'cluster' && address.kind === 'single') {
       const { node, access, shown } = address
@@ -95,7 +98,7 @@ async function tried(
   return 'usable'
 }
 
-/** HELLO needs no right; undefined where something stands before Redis that does not know it. */
+/** The mode of the server by HELLO, which needs no permission; undefined where a proxy before Redis does not know it. */
 async function modeOf(client: Redis): Promise<unknown> {
   const answer: unknown = await client.call('HELLO').catch((error: unknown) => {
     if (!/^(ERR|NOAUTH) /.test(error instanceof Error ? error.message : '')) throw error
@@ -103,7 +106,7 @@ async function modeOf(client: Redis): Promise<unknown> {
   return Array.isArray(answer) ? answer[answer.indexOf('mode') + 1] : undefined
 }
 
-/** A client of a cluster that has not seen one node yet keeps its callers waiting. */
+/** Limits the time of an attempt, as the client of a cluster waits without limit until it has reached its first node. */
 async function inTime<T>(attempt: Promise<T>, milliseconds: number): Promise<T> {
   const timer = new AbortController()
   const late = sleep(milliseconds, undefined, { signal: timer.signal }).then(() => {
@@ -118,8 +121,8 @@ async function inTime<T>(attempt: Promise<T>, milliseconds: number): Promise<T> 
 }
 
 /**
- * The server's `maxmemory-policy`: anything but `noeviction` may drop a login that is under way.
- * undefined where this user may ask by neither CONFIG nor INFO.
+ * The server's `maxmemory-policy`: with any other than `noeviction` Redis may drop a login that is under way.
+ * @returns undefined where this user is allowed neither CONFIG nor INFO
  */
 export async function evictionPolicy(client: Redis | Cluster): Promise<string | undefined> {
   const node = client instanceof Cluster ? client.nodes('master')[0] : client

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { invalidToken } from '../http/bearer.ts'
+import { invalidToken } from '../http/credentials.ts'
 import { problemResponses, ref } from '../http/openapi.ts'
 import { longestEmail, longestText } from '../providers/profile.ts'
 import { sessionsWithOwners, usable } from '../sessions/living.ts'

@@ -1,6 +1,6 @@
 import type { Prisma } from '../../prisma/client/client.ts'
 import type { Database } from '../storage/postgres.ts'
-import { isUuid } from '../storage/uuid.ts'
+import { isUuid } from '../storage/postgres.ts'
 
 const included = { identities: { orderBy: { createdAt: 'asc' } } } as const satisfies Prisma.UserInclude
 

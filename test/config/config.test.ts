@@ -1,7 +1,7 @@
 import t from 'tap'
 import { providers } from '../../plugins/index.ts'
-import type { Environment } from '../../src/config/config.ts'
 import { ConfigError, readConfig } from '../../src/config/config.ts'
+import type { Environment } from '../../src/config/variables.ts'
 
 const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index)).toString('base64')
 

@@ -1,7 +1,7 @@
 import t from 'tap'
-import type { ProblemName } from '../../src/problems/table.ts'
+import type { ProblemName, ProblemText } from '../../src/problems/table.ts'
 import { problems } from '../../src/problems/table.ts'
-import type { Language, ProblemText } from '../../src/problems/texts.ts'
+import type { Language } from '../../src/problems/texts.ts'
 import { problemText, problemTexts } from '../../src/problems/texts.ts'
 
 /** The values that each problem may be thrown with: the only placeholders its detail may use. */

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import t from 'tap'
-import type { Environment } from '../../src/config/config.ts'
+import type { Environment } from '../../src/config/variables.ts'
 import { migrate } from '../../src/storage/migrate.ts'
 import { assertFailed, runCli, strictEnv } from '../cli/run-cli.ts'
 import { openTestDatabase } from '../support/database.ts'

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import type { Environment } from '../../src/config/config.ts'
+import type { Environment } from '../../src/config/variables.ts'
 import { end, eventually, freePort } from './process.ts'
 
 /** A process started as `npm start` starts it. */

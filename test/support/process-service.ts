@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { Environment } from '../../src/config/config.ts'
+import type { Environment } from '../../src/config/variables.ts'
 import type { FlowService } from './login-flow.ts'
 import type { Started } from './npm-start.ts'
 import { emptyFolder, freePorts, run } from './npm-start.ts'

@@ -1,34 +1,34 @@
 import { Type } from 'typebox'
 import { Problem } from '../problems/problem.ts'
 
-/** A site's id and secret, as the caller sent them; nothing is checked yet. */
+/** A site's id and secret as the caller sent them, not yet checked. */
 export interface Credentials {
   readonly id: string
   readonly secret: string
 }
 
-/** Characters of an Authorization header: ids and secrets of ours have not a tenth of it. */
-const longest = 1_024
+/** Characters of an Authorization header: more than ten times what a site's id and secret need. */
+const maxLength = 1_024
 
 const challenge = { 'www-authenticate': 'Basic realm="auth-movies", charset="UTF-8"' }
 
-/** 401 with the challenge that RFC 6749 §5.2 demands. */
+/** 401 with the challenge that RFC 6749 §5.2 requires. */
 export function unauthorized(type: 'secret-required' | 'wrong-credentials'): Problem {
   return new Problem(type, { headers: challenge })
 }
 
 /**
- * HTTP Basic with the site's id and secret, each form-encoded before they are joined (RFC 6749 §2.3.1). Both
- * hold only characters that encode to themselves, so a client that skips the encoding is understood as well.
- * An empty secret is no secret: clients without one send it by themselves.
- * @returns undefined where there are none
+ * Reads a site's id and secret from HTTP Basic, each form-encoded before they are joined (RFC 6749 §2.3.1). Both consist
+ * of characters that form encoding leaves unchanged, so that a client may skip it. An empty secret counts as none, because
+ * some libraries send one for a client that has no secret.
+ * @returns undefined where the header has no credentials
  * @throws {Problem} wrong-credentials where the header is Basic but cannot be read
  */
 export function readBasic(authorization: string | undefined): Credentials | undefined {
   if (authorization === undefined || !/^basic\b/i.test(authorization)) return undefined
-  // Nothing longer is ours, and no pattern is let loose on what a stranger may make as long as they like.
+  // Bound the length first: the regular expression must not run on unbounded input (ReDoS).
   const match =
-    authorization.length > longest ? null : /^basic ([A-Za-z0-9+/_-]+={0,2})$/i.exec(authorization)
+    authorization.length > maxLength ? null : /^basic ([A-Za-z0-9+/_-]+={0,2})$/i.exec(authorization)
   if (match === null) throw unauthorized('wrong-credentials')
   const [id, ...rest] = Buffer.from(match[1] ?? '', 'base64')
     .toString()
@@ -40,16 +40,16 @@ export function readBasic(authorization: string | undefined): Credentials | unde
   return { id: decoded.id, secret: decoded.secret }
 }
 
-/** The members of a body in which every POST takes credentials. */
+/** The members in which the body of every POST may have credentials. */
 export const credentialParameters = {
   client_id: Type.Optional(Type.String({ maxLength: 64, description: 'In place of HTTP Basic' })),
   client_secret: Type.Optional(Type.String({ maxLength: 256, description: 'In place of HTTP Basic' })),
 }
 
 /**
- * Basic, or `client_id` and `client_secret` in the body (RFC 6749 §2.3.1: openid-client sends them so by itself). A
- * client may use one way only (§2.3), but many send their id in both: what says the same twice is no contradiction.
- * A secret without an id belongs to nobody and is not left unread.
+ * Reads credentials from HTTP Basic, or from `client_id` and `client_secret` in the body (RFC 6749 §2.3.1), as
+ * openid-client sends them by default. A client may use only one of them (§2.3), but many send their id in both, so equal
+ * values are accepted. A secret without an id is kept, and so refused later as wrong credentials.
  * @throws {Problem} as readBasic; invalid-parameter where the two differ (§5.2: invalid_request)
  */
 export function readCredentials(
@@ -76,4 +76,23 @@ function formDecoded(value: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/**
+ * Reads the access token from `Authorization: Bearer` (RFC 6750 §2.1), never from the query (RFC 9700 §4.3.2).
+ * @throws {Problem} token-missing
+ */
+export function readBearer(authorization: string | undefined): string {
+  const token = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization ?? '')?.[1]
+  if (token !== undefined) return token
+  if (/^bearer\b/i.test(authorization ?? '')) throw invalidToken()
+  // A request without any credentials gets a challenge without an error (RFC 6750 §3.1).
+  throw new Problem('token-missing', { headers: { 'www-authenticate': 'Bearer realm="auth-movies"' } })
+}
+
+/** 401 with the challenge of RFC 6750 §3. */
+export function invalidToken(): Problem {
+  return new Problem('token-invalid', {
+    headers: { 'www-authenticate': 'Bearer realm="auth-movies", error="invalid_token"' },
+  })
 }

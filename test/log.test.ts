@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
 import t from 'tap'
-import { boundedOutput } from '../src/log-output.ts'
+import { boundedOutput } from '../src/log.ts'
 
 /** A reader that takes nothing until it is told to. */
 function stuckReader() {

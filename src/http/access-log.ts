@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import '../problems/reply.ts'
 
-/** What a request turned out to be about, beyond its route: for the line that is logged of it. */
+/** The site and the provider that a request turned out to concern, for its line in the access log. */
 export interface About {
-  /** The id of the site that it concerns, where that is known: proved, or by a login or token of ours. */
+  /** The id of the site, where it is known: the site authenticated, or the request has a valid login or token of it. */
   site: string | undefined
-  /** One of our providers' names; never what a caller wrote. */
+  /** The name of a configured provider; never a text of the caller. */
   provider: string | undefined
 }
 
@@ -14,10 +14,10 @@ declare module 'fastify' {
 }
 
 /**
- * One line a request: the route's pattern, never the URL (its query holds state and code). What is not known is left
- * out of the line.
+ * Logs one line per request, with the pattern of the route and never the URL, whose query holds state and code. Members
+ * that are not known are left out.
  */
-export function logAnswers(app: FastifyInstance): void {
+export function logRequests(app: FastifyInstance): void {
   for (const member of ['site', 'provider', 'problem'] as const) app.decorateRequest(member, undefined)
   app.addHook('onResponse', async (request: FastifyRequest, reply: FastifyReply) => {
     const { method, problem, site, provider } = request
