@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { problemResponses, ref } from '../http/openapi.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
-import { askingSite } from '../sites/authenticate.ts'
+import { requireSite } from '../sites/authenticate.ts'
 import type { Sites } from '../sites/lookup.ts'
 import { SiteLogins, SiteLoginsQuery } from './schemas.ts'
 import type { LoginHistory } from './store.ts'
@@ -40,7 +40,7 @@ export const siteLoginsRoute: FastifyPluginAsyncTypebox<SiteLoginsOptions> = asy
     },
     async (request) => {
       const filter = filterOf(request.query)
-      const site = await askingSite(request.headers.authorization, request.ip, options)
+      const site = await requireSite(request.headers.authorization, request.ip, options)
       request.site = site.id
       const logins = await options.history.recent(site.id, filter)
       return { logins: logins.map(shownLogin) }
