@@ -25,7 +25,7 @@ export async function addSite(
   checkFields(complete, rules)
   const id = newSiteId()
   const secret = newSecret()
-  const record = await changeSites(database, async (transaction) => {
+  const record = await underSitesLock(database, async (transaction) => {
     await refuseConflicts(transaction, [{ ...complete, id }])
     return insertRow(transaction, id, complete, secret)
   })
@@ -69,7 +69,7 @@ export function updateSite(
   change: Partial<SiteFields> | ((before: SiteRecord) => Partial<SiteFields>),
   rules: SiteRules,
 ): Promise<SiteRecord> {
-  return changeSites(database, async (transaction) => {
+  return underSitesLock(database, async (transaction) => {
     const before = await findRecord(transaction, id)
     const changes = typeof change === 'function' ? change(before) : change
     checkFields(changes, rules)
@@ -84,7 +84,7 @@ export function updateSite(
  */
 export async function rotateSecret(database: Database, id: string): Promise<WithSecret> {
   const secret = newSecret()
-  await changeSites(database, async (transaction) => {
+  await underSitesLock(database, async (transaction) => {
     await findRecord(transaction, id)
     const [previous] = await transaction.siteSecret.findMany({
       where: { siteId: id },
@@ -107,13 +107,13 @@ export async function rotateSecret(database: Database, id: string): Promise<With
  * @throws {SiteError} not-found
  */
 export async function removeSite(database: Database, id: string): Promise<void> {
-  await changeSites(database, async (transaction) =>
+  await underSitesLock(database, async (transaction) =>
     updateRow(transaction, await findRecord(transaction, id), { disabled: true }),
   )
   for (let deleted = 1; deleted > 0; )
     deleted = await database.prisma.$executeRaw`
       DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE site_id = ${id} LIMIT 5000)`
-  await changeSites(database, (transaction) => transaction.site.deleteMany({ where: { id } }))
+  await underSitesLock(database, (transaction) => transaction.site.deleteMany({ where: { id } }))
 }
 
 // Any constant that no other advisory lock of this service has.
@@ -123,7 +123,7 @@ const lockKey = 7_413_004
  * Runs a change of sites in a transaction of its own, one change after the other in the whole deployment: what it
  * looked up (whose URL is this?) then holds until it commits. Logins only read and do not wait.
  */
-export function changeSites<Result>(
+export function underSitesLock<Result>(
   database: Database,
   work: (transaction: Prisma.TransactionClient) => Promise<Result>,
 ): Promise<Result> {
