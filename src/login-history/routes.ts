@@ -5,7 +5,7 @@ import { problemResponses, ref } from '../http/openapi.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import { Problem } from '../problems/problem.ts'
 import { problemType } from '../problems/table.ts'
-import { askingSite } from '../sites/authenticate.ts'
+import { requireSite } from '../sites/authenticate.ts'
 import type { Sites } from '../sites/lookup.ts'
 import { steps } from './entry.ts'
 import type { RecentLogin, RecentLoginsFilter } from './query.ts'
@@ -45,7 +45,7 @@ export const siteLoginsRoute: FastifyPluginAsyncTypebox<SiteLoginsOptions> = asy
     },
     async (request) => {
       const filter = filterOf(request.query)
-      const site = await askingSite(request.headers.authorization, request.ip, options)
+      const site = await requireSite(request.headers.authorization, request.ip, options)
       request.site = site.id
       const logins = await options.history.recent(site.id, filter)
       return { logins: logins.map(loginToJson) }

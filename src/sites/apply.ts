@@ -4,11 +4,11 @@ import type { Database } from '../storage/postgres.ts'
 import type { NewSite, SiteEntry, SiteFields, SiteRecord } from './site.ts'
 import { newSecret, newSiteId, SiteError, SitesDocument } from './site.ts'
 import {
-  changeSites,
   insertRow,
   recordIncludes,
   recordOf,
   refuseConflicts,
+  underSitesLock,
   updateRow,
   withDefaults,
 } from './store.ts'
@@ -43,7 +43,7 @@ export async function applySites(
   options: ApplyOptions,
 ): Promise<Applied> {
   const entries = readDocument(document, options)
-  return changeSites(database, async (transaction) => {
+  return underSitesLock(database, async (transaction) => {
     const plan = await makePlan(transaction, entries)
     await refuseConflicts(transaction, [
       ...plan.created.map(({ id, entry }) => ({ ...fieldsOf(entry), id: id ?? '' })),

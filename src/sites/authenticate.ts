@@ -37,7 +37,7 @@ export function limitedSite(id: string, sites: Sites): LimitedSite {
  * to see why its logins fail.
  * @throws {Problem} secret-required, wrong-credentials, rate-limited
  */
-export async function askingSite(
+export async function requireSite(
   authorization: string | undefined,
   ip: string,
   services: { readonly sites: Sites; readonly limits: RateLimits },

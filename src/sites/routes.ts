@@ -5,7 +5,7 @@ import { jsonResponse, problemResponses } from '../http/openapi.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import { limits as perMinute } from '../http/rate-limit.ts'
 import type { SigningKeys } from '../keys/ring.ts'
-import { askingSite } from './authenticate.ts'
+import { requireSite } from './authenticate.ts'
 import type { Sites } from './lookup.ts'
 import type { Site } from './site.ts'
 
@@ -163,7 +163,7 @@ export const siteRoutes: FastifyPluginAsyncTypebox<SiteRouteOptions> = async (ap
       },
     },
     async (request) => {
-      const site = await askingSite(request.headers.authorization, request.ip, options)
+      const site = await requireSite(request.headers.authorization, request.ip, options)
       request.site = site.id
       const { current, next } = keys.summary().access
       return {

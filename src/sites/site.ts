@@ -3,32 +3,25 @@ import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { OperatorError } from '../operator-error.ts'
 
-/** A client site as the logins see it. */
-export interface Site {
-  /** Public: the user name of HTTP Basic and the tokens' `client_id`. */
-  readonly id: string
+/** What an operator may set of a client site. */
+export interface SiteFields {
   readonly name: string
   /** Raw strings, compared as such. */
   readonly redirectUrls: readonly string[]
   /** The names of the providers that this site may use; never "all". */
   readonly providers: readonly string[]
   readonly requireSecret: boolean
-  /** Every limit of requests of this site is multiplied by it (src/http/rate-limit.ts). */
+  /** Multiplies every limit of requests of this site (src/http/rate-limit.ts): a whole number from 1 to 1,000. */
   readonly limitFactor: number
   readonly disabled: boolean
-  /** SHA-256 of each live secret: two at most. */
-  readonly secretHashes: readonly Buffer[]
 }
 
-/** What an operator may set of a site. */
-export interface SiteFields {
-  readonly name: string
-  readonly redirectUrls: readonly string[]
-  readonly providers: readonly string[]
-  readonly requireSecret: boolean
-  /** Every limit of requests of this site is multiplied by it: a whole number from 1 to 1,000. */
-  readonly limitFactor: number
-  readonly disabled: boolean
+/** A site as the logins see it. */
+export interface Site extends SiteFields {
+  /** Public: the user name of HTTP Basic and the tokens' `client_id`. */
+  readonly id: string
+  /** SHA-256 of each live secret: two at most. */
+  readonly secretHashes: readonly Buffer[]
 }
 
 /** A new site. What is left out gets its default: every known provider, no secret required, factor 1, enabled. */

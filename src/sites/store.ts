@@ -27,7 +27,7 @@ export async function addSite(
   checkFields(complete, rules)
   const id = newSiteId()
   const secret = newSecret()
-  const record = await changeSites(database, async (transaction) => {
+  const record = await underSitesLock(database, async (transaction) => {
     await refuseConflicts(transaction, [{ ...complete, id }])
     return insertRow(transaction, id, complete, secret)
   })
@@ -71,7 +71,7 @@ export function updateSite(
   change: Partial<SiteFields> | ((before: SiteRecord) => Partial<SiteFields>),
   rules: SiteRules,
 ): Promise<SiteRecord> {
-  return changeSites(database, async (transaction) => {
+  return underSitesLock(database, async (transaction) => {
     const before = await findRecord(transaction, id)
     const changes = typeof change === 'function' ? change(before) : change
     checkFields(changes, rules)
@@ -86,7 +86,7 @@ export function updateSite(
  */
 export async function rotateSecret(database: Database, id: string): Promise<WithSecret> {
   const secret = newSecret()
-  await changeSites(database, async (transaction) => {
+  await underSitesLock(database, async (transaction) => {
     await findRecord(transaction, id)
     const [previous] = await transaction.siteSecret.findMany({
       where: { siteId: id },
@@ -114,18 +114,18 @@ export async function removeSite(
   id: string,
   deleteSessions: (siteId: string) => Promise<void>,
 ): Promise<void> {
-  await changeSites(database, async (transaction) =>
+  await underSitesLock(database, async (transaction) =>
     updateRow(transaction, await findRecord(transaction, id), { disabled: true }),
   )
   await deleteSessions(id)
-  await changeSites(database, (transaction) => transaction.site.deleteMany({ where: { id } }))
+  await underSitesLock(database, (transaction) => transaction.site.deleteMany({ where: { id } }))
 }
 
 /**
  * Runs a change of sites in a transaction of its own, one change after the other in the whole deployment: what it
  * looked up (whose URL is this?) then holds until it commits. Logins only read and do not wait.
  */
-export function changeSites<Result>(
+export function underSitesLock<Result>(
   database: Database,
   work: (transaction: Prisma.TransactionClient) => Promise<Result>,
 ): Promise<Result> {
