@@ -20,13 +20,13 @@ function listener(failures: Readonly<Record<string, string>>) {
 }
 
 for (const code of ['EAFNOSUPPORT', 'EADDRNOTAVAIL'])
-  t.test(`every address, where the kernel has no IPv6 (${code}): every address of IPv4`, async (t) => {
+  t.test(`:: becomes 0.0.0.0 where the kernel has no IPv6 (${code})`, async (t) => {
     const server = listener({ '::': code })
     await listen(server, { host: '::', port: 9464 }, variables)
     t.strictSame(server.asked, ['::', '0.0.0.0'])
   })
 
-t.test('any other failure is told by the names of the variables, and nothing else is tried', async (t) => {
+t.test('any other failure to listen names the variables, and nothing else is tried', async (t) => {
   for (const [host, code, sentence] of [
     ['::', 'EADDRINUSE', 'Port 9464 is taken: stop what listens there, or set MANAGEMENT_PORT to another.'],
     ['::', 'EACCES', ':::9464 cannot be listened on (EACCES): check MANAGEMENT_HOST and MANAGEMENT_PORT.'],
@@ -44,7 +44,7 @@ t.test('any other failure is told by the names of the variables, and nothing els
   await t.rejects(listen(both, { host: '::', port: 9464 }, variables), /Port 9464 is taken/)
 })
 
-t.test('the management port listens at an address of its own', async (t) => {
+t.test('MANAGEMENT_HOST gives the management port its own host', async (t) => {
   const { url } = await testDatabase(t)
   const [port, managementPort] = [await freePort(), await freePort()]
   const service = await startService({

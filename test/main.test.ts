@@ -42,7 +42,7 @@ async function ready({ ports }: Started) {
   return { status: response.status, body: await response.text() }
 }
 
-t.test('an empty environment: everything that is missing, at once', async (t) => {
+t.test('with an empty environment the process names everything that is missing at once', async (t) => {
   const started = run(t, 'src/main.ts', { folder: await emptyFolder(t), ports: await freePorts(), env: {} })
   t.equal(await started.ended, 1)
   for (const name of ['DATABASE_URL', 'REDIS_URL', 'SECRET_KEYS', 'PUBLIC_URL', 'CLIENT_ID'])
@@ -108,7 +108,7 @@ t.test('strict mode on real Redis and PostgreSQL', { skip: withoutRedis }, async
   t.match(stranger.errors(), /key [0-9a-f]{24} was sealed under none of the SECRET_KEYS/)
 })
 
-t.test('what it stands on is away: one sentence each', { skip: withoutRedis }, async (t) => {
+t.test('without a dependency it ends with one sentence', { skip: withoutRedis }, async (t) => {
   const redis = await testRedis(t)
   const { url } = await testDatabase(t)
   const folder = await emptyFolder(t)
@@ -133,7 +133,7 @@ t.test('what it stands on is away: one sentence each', { skip: withoutRedis }, a
 })
 
 t.test(
-  'SIGTERM: not ready at once, what runs is finished, then exit 0',
+  'after SIGTERM it is not ready, running requests end, then it exits with 0',
   { skip: withoutRedis },
   async (t) => {
     const database = await testDatabase(t)

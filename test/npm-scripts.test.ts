@@ -10,7 +10,7 @@ import { emptyFolder } from './support/npm-start.ts'
 const execute = promisify(execFile)
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-t.test('npm says what it has to say, and the scripts answer on a clean standard output', async (t) => {
+t.test('npm prints its notices, and the scripts print nothing but their result', async (t) => {
   const npm = (...args: string[]) =>
     execute('npm', args, { cwd: root, env: { PATH: process.env.PATH, HOME: process.env.HOME } })
   t.equal(
@@ -22,7 +22,7 @@ t.test('npm says what it has to say, and the scripts answer on a clean standard 
   t.match(stdout, /^Usage: node src\/cli\.ts COMMAND/)
 })
 
-t.test('a Node that is too old is told so in one sentence', async (t) => {
+t.test('on a Node that is too old the process ends with one sentence', async (t) => {
   const pretend = `data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"22.18.0"}})`
   for (const entry of ['src/cli.ts', 'src/main.ts'])
     await t.rejects(execute(process.execPath, ['--import', pretend, join(root, entry)], { env: {} }), {

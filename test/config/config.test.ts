@@ -35,7 +35,7 @@ t.test('NODE_ENV other than development is strict', async (t) => {
     t.ok(problemsOf({ NODE_ENV }).length >= 4, NODE_ENV)
 })
 
-t.test('a whole strict environment gives whole settings', async (t) => {
+t.test('a complete strict environment gives complete settings', async (t) => {
   const config = readConfig(
     { ...strict, ACCESS_TOKEN_TTL: '60', TRUST_PROXY: '10.0.0.0/8, 192.168.1.1' },
     providers,
@@ -70,7 +70,7 @@ t.test('development needs a provider and nothing else, and stays on loopback', a
   t.match(problemsOf({ NODE_ENV: 'development' }).join(), /provider/)
 })
 
-t.test('development that listens for others says so; strict mode is made for that', async (t) => {
+t.test('development warns where it listens beyond loopback, strict mode does not', async (t) => {
   const development = { NODE_ENV: 'development', MAIL_CLIENT_ID: 'id', MAIL_CLIENT_SECRET: 's' }
   for (const host of ['0.0.0.0', '::', '192.0.2.7', 'auth.example'])
     t.match(readConfig({ ...development, HOST: host }, providers).warnings, [
@@ -152,7 +152,7 @@ for (const [says, env] of Object.entries(refused))
     t.match(problems[0], /\.\)?$/, 'a sentence')
   })
 
-t.test('no refusal repeats a value: it may be a secret', async (t) => {
+t.test('no error message repeats a value, which may be a secret', async (t) => {
   const marker = 'MARKER-7f3a'
   const names = [
     'PORT',
@@ -181,7 +181,7 @@ t.test('blanks and line ends around a value are trimmed with a warning; blank is
 })
 
 t.test(
-  'a secret of several lines may break after its commas; other programs’ variables are their own',
+  'a value may have line breaks after its commas, and variables of other programs may have them anywhere',
   async (t) => {
     t.strictSame(
       problemsOf({ ...strict, SECRET_KEYS: `${key},\n  ${key}`, MAIL_SUBJECT: '"\u200b"', PATH: "'a'" }),
@@ -190,7 +190,7 @@ t.test(
   },
 )
 
-t.test('a proxy under a name that is not read is said', async (t) => {
+t.test('a proxy variable that is not read is warned of', async (t) => {
   const warningsOf = (env: Environment) => readConfig({ ...strict, ...env }, providers).warnings
   const there = 'http://user:MARKER@proxy.example:3128'
   for (const name of ['https_proxy', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy']) {
@@ -205,7 +205,7 @@ t.test('a proxy under a name that is not read is said', async (t) => {
     t.strictSame(warningsOf(env), [])
 })
 
-t.test('a name that is near to one of ours is probably misspelt, and is warned of', async (t) => {
+t.test('a name that resembles one of the service’s is warned of as misspelt', async (t) => {
   const warningsOf = (env: Environment) =>
     readConfig({ NODE_ENV: 'development', MAIL_CLIENT_ID: 'id', MAIL_CLIENT_SECRET: 's', ...env }, providers)
       .warnings
@@ -229,7 +229,7 @@ t.test('a name that is near to one of ours is probably misspelt, and is warned o
   t.strictSame(warningsOf({ LOGLEVEL: 'x', LOG_LEVEL: 'info' }), [], 'the right name is set as well')
 })
 
-t.test('names that belong to others are not taken for ours', async (t) => {
+t.test('names that other programs use are not warned of', async (t) => {
   const names = [
     'PATH HOME PWD USER SHELL TERM LANG HOSTNAME POST SORT COLUMNS EDITOR TMPDIR TZ SHLVL OLDPWD',
     'NODE_OPTIONS NODE_PATH NODE_VERSION YARN_VERSION',
@@ -245,7 +245,7 @@ t.test('names that belong to others are not taken for ours', async (t) => {
   t.strictSame(warnings, [])
 })
 
-t.test('strict mode has no sandbox, and a Service called so does not stop it', async (t) => {
+t.test('strict mode ignores SANDBOX_PORT, even that of a Service called sandbox', async (t) => {
   const env = { SANDBOX_PORT: 'tcp://10.0.0.1:3001' }
   t.strictSame(problemsOf({ ...strict, ...env }), [])
   t.match(problemsOf({ ...env, NODE_ENV: 'development' }).join(), /SANDBOX_PORT must be/)
@@ -261,7 +261,7 @@ t.test('the management port has an address of its own where it is given one', as
   t.strictSame(hosts({ MANAGEMENT_HOST: '127.0.0.1' }), ['::', '127.0.0.1'])
 })
 
-t.test('what is loosened is said', async (t) => {
+t.test('settings that weaken security are warned of', async (t) => {
   const { warnings } = readConfig({ ...strict, RATE_LIMIT: 'off', YANDEX_PKCE: 'off' }, providers)
   t.match(warnings.join(), /RATE_LIMIT=off.*YANDEX_PKCE=off/)
 })

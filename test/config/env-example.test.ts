@@ -36,13 +36,13 @@ function parse(text: string): Entry[] {
 
 const entries = parse(await readFile(new URL('../../.env.example', import.meta.url), 'utf8'))
 
-await t.test('the same names, each once, with the same defaults', async (t) => {
+await t.test('the file has the names of the schema, each once, with the same defaults', async (t) => {
   const expected = environmentVariables(providers).map(({ name, fallback }) => [name, fallback ?? ''])
   const found = entries.map(({ name, value }) => [name, value])
   t.strictSame(found.toSorted(byName), expected.toSorted(byName))
 })
 
-await t.test('each with its meaning, bounds and choices, as the schema has them', async (t) => {
+await t.test('each variable has the meaning, bounds and choices of the schema', async (t) => {
   for (const variable of environmentVariables(providers)) {
     const comment = entries.find(({ name }) => name === variable.name)?.comment ?? ''
     t.ok(comment.includes(variable.meaning), `${variable.name}: ${variable.meaning}`)
@@ -50,7 +50,7 @@ await t.test('each with its meaning, bounds and choices, as the schema has them'
   }
 })
 
-await t.test('what is not commented out is what strict mode asks for', async (t) => {
+await t.test('the variables that are not commented out are those that strict mode requires', async (t) => {
   const live = entries.filter((entry) => entry.live).map(({ name }) => name)
   const clients = providers.flatMap(({ name }) => [
     `${name.toUpperCase()}_CLIENT_ID`,
@@ -62,7 +62,7 @@ await t.test('what is not commented out is what strict mode asks for', async (t)
   )
 })
 
-await t.test('all of it together is a usable configuration: the defaults, given', async (t) => {
+await t.test('the whole file is a usable configuration, equal to the defaults', async (t) => {
   const given = Object.fromEntries(entries.map(({ name, value }) => [name, value]))
   const filled = {
     PUBLIC_URL: 'https://login.example',

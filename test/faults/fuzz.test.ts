@@ -59,7 +59,7 @@ function holdAnswer(request: RawRequest, answer: RawAnswer, secrets: readonly st
   if (!/parameter/.test(problem.type)) assert.doesNotMatch(problem.detail, internals)
 }
 
-t.test('whatever is sent: never a 5xx, nothing of ours leaks, and good logins go on', async (t) => {
+t.test('random requests never get 5xx, reveal no internals, and do not disturb logins', async (t) => {
   const service = await startTestService(t, { env: { RATE_LIMIT: 'off' } })
   const port = Number(new URL(service.url).port)
   const tokens = await logIn(service, 'google')

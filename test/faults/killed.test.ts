@@ -70,7 +70,7 @@ async function holds(t: Test, service: { url: string }, answer: Answer, sessionI
 }
 
 t.test(
-  'killed between COMMIT and answer: the same session again for whoever proves to be its caller',
+  'a finish killed after COMMIT gives its caller the same session when repeated',
   { skip: withoutRedis, buffered: true },
   async (t) => {
     const { doubles, site, toDatabase, service, exchanges, sessionOf } = await stage(t)
@@ -109,7 +109,7 @@ t.test(
 )
 
 t.test(
-  'killed between claim and COMMIT: 409 until the claim is 13.5 s old, then 400, and no session',
+  'a finish killed before COMMIT gets 409 until the claim is 13.5 s old, then 400, and no session',
   { skip: withoutRedis, buffered: true },
   async (t) => {
     const { database, redis, doubles, site, toProfile, service, exchanged, exchanges } = await stage(t)
@@ -155,19 +155,19 @@ t.test(
 )
 
 t.test(
-  'the client’s socket is cut in the middle: the session is opened, and the verifier gets it',
+  'a finish whose client disconnects opens its session, which the verifier gets',
   { skip: withoutRedis, buffered: true },
   async (t) => {
     const { doubles, toProfile, service, exchanged, exchanges, sessionOf } = await stage(t)
     const running = await service({ directly: false })
-    const door = await startTcpProxy(t, { host: '127.0.0.1', port: portOf(running.url) })
+    const proxy = await startTcpProxy(t, { host: '127.0.0.1', port: portOf(running.url) })
     const login = { ...(await loginToFinish(running, 'yandex', { fields: bound })), code_verifier: verifier }
     doubles.yandex.requests.length = 0
     toProfile.pause()
-    const far = { ...running, url: door.through(running.url).replace(/\/$/, '') }
+    const far = { ...running, url: proxy.through(running.url).replace(/\/$/, '') }
     const outcome = Promise.allSettled([finish(far, login)])
     await exchanged(1)
-    door.cut()
+    proxy.cut()
     t.match(await outcome, [{ status: 'rejected' }])
     expectProblem(t, await finish(running, login), inProgress)
     toProfile.resume()

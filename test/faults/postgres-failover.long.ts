@@ -151,7 +151,7 @@ async function stateOf(service: ProcessService): Promise<string> {
 }
 
 t.test(
-  'the primary is killed, and the address leads to the standby, which is promoted',
+  'logins succeed again after the primary is killed and the standby promoted',
   { skip: withoutRedis },
   async (t) => {
     const { primary, standby, service, leadToStandby } = await stage(t)
@@ -174,7 +174,7 @@ t.test(
 )
 
 t.test(
-  'the primary is demoted and lives on: connections to it are replaced by those to the new one',
+  'connections to a primary that is demoted are replaced by those to the new one',
   { skip: withoutRedis },
   async (t) => {
     const { primary, standby, service, leadToStandby } = await stage(t)

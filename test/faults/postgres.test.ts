@@ -50,7 +50,7 @@ async function underWay(t: Test, { service, toProfile, exchanged }: Awaited<Retu
   return { answer }
 }
 
-t.test('read-only for a while: 503, and a finish that began before goes through after', async (t) => {
+t.test('a read-only database gives 503, and a finish that began before succeeds later', async (t) => {
   const staged = await stage(t)
   const { service, toProfile } = staged
   const tokens = await logIn(service)
@@ -81,7 +81,7 @@ t.test('read-only for a while: 503, and a finish that began before goes through 
   t.equal((await refresh()).status, 200, 'the same refresh token')
 })
 
-t.test('a deadlock: the victim is repeated, and nobody notices', async (t) => {
+t.test('a finish that is the victim of a deadlock is repeated and succeeds', async (t) => {
   const { service } = await stage(t)
   const { prisma } = service.database
   const person = { id: '6006' }
@@ -117,7 +117,7 @@ t.test('a deadlock: the victim is repeated, and nobody notices', async (t) => {
   })
 })
 
-t.test('a server of its own, which comes and goes', async (t) => {
+t.test('with a server that stops and starts', async (t) => {
   const server = await startPostgres({ synchronous_commit: 'on' })
   t.teardown(() => server.remove())
   await migrate(server.url)
@@ -125,7 +125,7 @@ t.test('a server of its own, which comes and goes', async (t) => {
   const staged = await stage(t, { database, deadlines })
   const { service, toProfile } = staged
 
-  t.test('it crashes between exchange and session, and restarts: the login goes through', async (t) => {
+  t.test('a login succeeds if the server crashes and restarts before its session is opened', async (t) => {
     const { answer } = await underWay(t, staged)
     await server.stop('SIGQUIT')
     toProfile.resume()
@@ -139,7 +139,7 @@ t.test('a server of its own, which comes and goes', async (t) => {
     t.equal(await database.prisma.user.count(), 1)
   })
 
-  t.test('gone: 503 soon, no code is spent, and the same finish afterwards', async (t) => {
+  t.test('without the server a finish gets 503, spends no code, and succeeds later', async (t) => {
     const tokens = await finish(service, await loginToFinish(service))
     const login = await loginToFinish(service)
     service.doubles.yandex.requests.length = 0

@@ -43,7 +43,7 @@ async function stage(
 const ready = async (managementUrl: string) => (await fetch(`${managementUrl}/health/ready`)).status
 
 t.test(
-  'the pool exhausted behind a lock: 503 within the budget, alive all the while',
+  'with an exhausted pool requests get 503 in time, and the process stays live',
   { skip: withoutRedis },
   async (t) => {
     const { database, service } = await stage(t, { DATABASE_POOL_MAX: '2' })
@@ -91,7 +91,7 @@ t.test(
   },
 )
 
-t.test('halted for a while and let go on: what waited is answered', { skip: withoutRedis }, async (t) => {
+t.test('requests that waited for a halted process get responses', { skip: withoutRedis }, async (t) => {
   const { service, toProfile, exchanged } = await stage(t)
   const login = await loginToFinish(service)
   toProfile.pause()
@@ -108,7 +108,7 @@ t.test('halted for a while and let go on: what waited is answered', { skip: with
   t.ok(await eventually(() => logIn(service), 5_000))
 })
 
-t.test('a log that nobody reads any more: requests are answered', { skip: withoutRedis }, async (t) => {
+t.test('requests get responses while the log is not read', { skip: withoutRedis }, async (t) => {
   const { service } = await stage(t, { LOG_LEVEL: 'trace' })
   const { stdout } = service.started.child
   if (stdout === null) throw new Error('Its output is a pipe.')
@@ -130,7 +130,7 @@ t.test('a log that nobody reads any more: requests are answered', { skip: withou
   t.ok(await start(service))
 })
 
-t.test('SIGTERM twice: it ends at once, with 1', { skip: withoutRedis }, async (t) => {
+t.test('a second SIGTERM ends the process at once with 1', { skip: withoutRedis }, async (t) => {
   const { service } = await stage(t, { DRAIN_DELAY: '60' })
   const { child, ended } = service.started
   child.kill('SIGTERM')
@@ -142,7 +142,7 @@ t.test('SIGTERM twice: it ends at once, with 1', { skip: withoutRedis }, async (
 })
 
 t.test(
-  'SIGTERM, and a request that does not end: it ends in time, with 1, sooner by npm start',
+  'with an endless request a stop ends in time with 1, sooner under npm start',
   { skip: withoutRedis },
   async (t) => {
     const { service, toProfile, exchanged } = await stage(t, { DRAIN_DELAY: '0' }, 'sandbox/start.ts')

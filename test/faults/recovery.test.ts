@@ -14,7 +14,7 @@ const callers = 12
 const outage = 5_000
 
 t.test(
-  'Redis and PostgreSQL both go away under load and come back: so does the service, by itself',
+  'the service recovers by itself after Redis and PostgreSQL were down under load',
   { skip: withoutRedis },
   async (t) => {
     const postgres = await startPostgres({ synchronous_commit: 'on' })

@@ -26,7 +26,7 @@ t.test('failovers of a cluster', { skip: withoutRedis, timeout: 180_000 }, async
   const [first] = masters
   if (first === undefined) throw new Error('A cluster has masters.')
 
-  await t.test('one address leads to all of it, even that of a replica', async (t) => {
+  await t.test('one node is enough to find the cluster, even a replica', async (t) => {
     const replica = cluster.servers.find((server) => !masters.includes(server))
     const single = replica?.url.replace('redis://', 'redis://auth-movies:test-only@') ?? ''
     const one = await startTestService(t, { redis: { url: single, prefix } })
@@ -41,7 +41,7 @@ t.test('failovers of a cluster', { skip: withoutRedis, timeout: 180_000 }, async
     })
   })
 
-  await t.test('it comes back as a replica: nobody notices', async (t) => {
+  await t.test('logins go on while it comes back as a replica', async (t) => {
     const load = startSteadyLogins(t, service, 15)
     await first.start()
     await cluster.replicated()
@@ -52,7 +52,7 @@ t.test('failovers of a cluster', { skip: withoutRedis, timeout: 180_000 }, async
     )
   })
 
-  await t.test('the failover back, as the new master is halted and says nothing', async (t) => {
+  await t.test('a failover back, as the new master is halted', async (t) => {
     const halted = await cluster.masterOf(first)
     await expectGoodAfter(t, service, async () => {
       halted.pause()
@@ -63,7 +63,7 @@ t.test('failovers of a cluster', { skip: withoutRedis, timeout: 180_000 }, async
     await cluster.replicated()
   })
 
-  await t.test('commands that go out together find the new master, too', async (t) => {
+  await t.test('pipelined commands find the new master too', async (t) => {
     const client = await connectRedis({ url, prefix, tryOut: tryRedis, onWarning: () => {} })
     t.teardown(() => client.disconnect())
     // Of one moment, to many slots: those that are moved come back beside others that were carried out.

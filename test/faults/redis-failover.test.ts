@@ -76,7 +76,7 @@ async function stage(t: Test) {
 
 const sessionIn = (answer: Answer) => decodeJwt(text(answer, 'access_token')).sid
 
-t.test('a failover that loses the claim of a finish under way', { skip: withoutRedis }, async (t) => {
+t.test('a failover that loses the claim of a running finish', { skip: withoutRedis }, async (t) => {
   const { service, yandex, toProfile, cutReplicaOff, failOver, exchanged } = await stage(t)
   const { prisma } = service.database
   const login = await loginToFinish(service, 'yandex', { person: { id: '1001' } })
@@ -114,7 +114,7 @@ t.test('a failover that loses the claim of a finish under way', { skip: withoutR
   t.ok(await logIn(service))
 })
 
-t.test('a failover that brings a finished login back as new', { skip: withoutRedis }, async (t) => {
+t.test('a failover that restores a finished login as new', { skip: withoutRedis }, async (t) => {
   const { service, yandex, cutReplicaOff, failOver } = await stage(t)
   const unbound = await loginToFinish(service)
   const login = { ...(await loginToFinish(service, 'yandex', { fields: bound })), code_verifier: verifier }
@@ -139,7 +139,7 @@ t.test('a failover that brings a finished login back as new', { skip: withoutRed
   t.equal(await service.database.prisma.session.count(), 2)
 })
 
-t.test('a failover that loses a login: it is to be started again', { skip: withoutRedis }, async (t) => {
+t.test('a login that a failover lost must be started again', { skip: withoutRedis }, async (t) => {
   const { service, cutReplicaOff, failOver } = await stage(t)
   await cutReplicaOff()
   const lost = await loginToFinish(service)

@@ -83,7 +83,7 @@ async function snapshotOf(admin: Redis): Promise<string> {
   return join(answer[1], 'dump.rdb')
 }
 
-t.test('a Redis that answers, and refuses', { skip: withoutRedis }, async (t) => {
+t.test('a Redis that replies but refuses commands', { skip: withoutRedis }, async (t) => {
   const { server, admin } = await stage(t)
   const { service, url: managementUrl } = await startTestManagement(t, {
     redis: { url: server.url, prefix: '' },
@@ -127,7 +127,7 @@ t.test('a Redis that answers, and refuses', { skip: withoutRedis }, async (t) =>
       t.equal((await finish(service, login)).status, 200)
     })
 
-  t.test('LOADING: it reads its snapshot', async (t) => {
+  t.test('LOADING while it reads its snapshot', async (t) => {
     const login = await loginToFinish(service)
     await admin.eval(`for i = 1, 1500 do redis.call('SET', 'filling:' .. i, string.rep('x', 64)) end`, 0)
     await admin.config('SET', 'loading-process-events-interval-bytes', '1024')
@@ -154,7 +154,7 @@ t.test('a Redis that answers, and refuses', { skip: withoutRedis }, async (t) =>
 })
 
 t.test(
-  'a password that is changed under the service, and changed back',
+  'logins succeed again after the password of Redis was changed and restored',
   { skip: withoutRedis },
   async (t) => {
     const { server, admin } = await stage(t)

@@ -44,7 +44,7 @@ t.test('failovers by sentinels', { skip: withoutRedis, timeout: 180_000 }, async
     await failOver(t, service, set, (master) => master.stop('SIGKILL'))
   })
 
-  await t.test('the old master comes back as a replica: nobody notices', async (t) => {
+  await t.test('logins go on while the old master comes back as a replica', async (t) => {
     const load = startSteadyLogins(t, service, 15)
     await first?.start()
     await set.replicated(2)
@@ -55,7 +55,7 @@ t.test('failovers by sentinels', { skip: withoutRedis, timeout: 180_000 }, async
     )
   })
 
-  await t.test('a second failover, by a master that is halted and says nothing', async (t) => {
+  await t.test('a second failover, as the master is halted', async (t) => {
     let halted: RedisServer | undefined
     await failOver(t, service, set, (master) => {
       halted = master
@@ -66,7 +66,7 @@ t.test('failovers by sentinels', { skip: withoutRedis, timeout: 180_000 }, async
     await set.replicated(2)
   })
 
-  await t.test('one sentinel of three is dead: the others elect, and are asked', async (t) => {
+  await t.test('with one of three sentinels dead the others elect a master', async (t) => {
     await set.sentinels[0]?.stop('SIGKILL')
     const old = await set.master()
     await failOver(t, service, set, (master) => master.stop('SIGKILL'))
@@ -75,7 +75,7 @@ t.test('failovers by sentinels', { skip: withoutRedis, timeout: 180_000 }, async
     await set.replicated(2)
   })
 
-  await t.test('a failover while no sentinel answers: good again once they do', async (t) => {
+  await t.test('logins succeed again once sentinels reply after a failover', async (t) => {
     const old = await set.master()
     for (const sentinel of set.sentinels) await sentinel.stop('SIGKILL')
     await logIn(service)

@@ -117,7 +117,7 @@ async function blockLog({ url, started }: ProcessService) {
 }
 
 t.test(
-  'one of two replicas is stopped and started ten times under load: not one request fails',
+  'no request fails while one of two replicas is stopped and started ten times',
   { skip: withoutRedis || withoutNginx, timeout: 600_000 },
   async (t) => {
     const { service, first, restart, nginx } = await stage(t)

@@ -74,7 +74,7 @@ const lines = (service: { started: { output: () => string } }): Record<string, u
     .map((line) => JSON.parse(line))
 
 t.test(
-  'a request under way on a kept connection: its answer closes it, then the process ends with 0',
+  'at SIGTERM a running request gets its response, then the process ends with 0',
   { skip: withoutRedis },
   async (t) => {
     const { service, toProfile, exchanged } = await stage(t)
@@ -118,7 +118,7 @@ t.test(
   },
 )
 
-t.test('half-sent requests on both ports hold no stop up', { skip: withoutRedis }, async (t) => {
+t.test('half-sent requests on both ports do not delay a stop', { skip: withoutRedis }, async (t) => {
   const { service } = await stage(t)
   const halves = {
     'nothing at all': '',
@@ -144,7 +144,7 @@ t.test('half-sent requests on both ports hold no stop up', { skip: withoutRedis 
 })
 
 t.test(
-  'the rest of a request that comes after SIGTERM: it is answered',
+  'a request whose rest arrives only after SIGTERM still gets its response',
   { skip: withoutRedis },
   async (t) => {
     const { service } = await stage(t)
@@ -168,7 +168,7 @@ t.test(
 )
 
 t.test(
-  'while it drains, every answer of both ports closes its connection',
+  'while it drains, every response of both ports closes its connection',
   { skip: withoutRedis },
   async (t) => {
     const { service } = await stage(t, { DRAIN_DELAY: '2' })
@@ -201,7 +201,7 @@ t.test(
   },
 )
 
-t.test('a finish whose caller is gone ends before the process does', { skip: withoutRedis }, async (t) => {
+t.test('a finish whose caller is gone ends before the process', { skip: withoutRedis }, async (t) => {
   const { database, service, toProfile, exchanged } = await stage(t)
   toProfile.delay(700)
   const caller = await connection(t, service.url)
@@ -213,7 +213,7 @@ t.test('a finish whose caller is gone ends before the process does', { skip: wit
   t.equal(await database.prisma.session.count(), 1, 'the session is open')
 })
 
-t.test('nobody reads the log: the process ends all the same', { skip: withoutRedis }, async (t) => {
+t.test('a process whose log is not read ends at SIGTERM', { skip: withoutRedis }, async (t) => {
   const { service } = await stage(t)
   const { child } = service.started
   const metrics = await get({ url: service.managementUrl }, '/metrics')
@@ -232,7 +232,7 @@ t.test('nobody reads the log: the process ends all the same', { skip: withoutRed
 })
 
 t.test(
-  'the reader of the log is gone: requests are answered, and the process ends with 0',
+  'requests get responses without a reader of the log, and the process ends with 0',
   { skip: withoutRedis },
   async (t) => {
     const { service } = await stage(t)
@@ -245,7 +245,7 @@ t.test(
   },
 )
 
-t.test('what cannot be closed keeps nothing else open, and is told', async (t) => {
+t.test('what cannot be closed is reported, and the rest is closed', async (t) => {
   const database = await testDatabase(t)
   const [port, managementPort] = [await freePort(), await freePort()]
   const service = await startService({

@@ -3,7 +3,7 @@ import type { Answer } from '../support/login-flow.ts'
 import { basic, finish, get, loginToFinish, post, text } from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
-t.test('the line of a request says how it was refused, for which site and provider', async (t) => {
+t.test('the log line of a request has its problem, its site and its provider', async (t) => {
   const service = await startTestService(t, { env: { RATE_LIMIT: 'off' } })
   const { id: site } = service.site
   /** The members of the line that are not the same for all. */

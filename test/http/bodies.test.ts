@@ -32,7 +32,7 @@ for (const encoding of ['urlencoded', 'multipart', 'json'] satisfies Encoding[])
     t.match((await send('/api/v1/oauth/introspect/', asked)).json, { active: false })
   })
 
-t.test('what is taken is the same at every address, and the refusal names all of it', async (t) => {
+t.test('every route accepts the same media types, and a 415 lists all of them', async (t) => {
   for (const path of posts) {
     const headers = { 'content-type': 'text/plain' }
     const answer = await readResponse(await fetch(service.url + path, { method: 'POST', headers, body: 'x' }))
@@ -43,7 +43,7 @@ t.test('what is taken is the same at every address, and the refusal names all of
   }
 })
 
-t.test('an empty body is no body, whatever its type, on both ports', async (t) => {
+t.test('an empty body counts as none, whatever its Content-Type, on both ports', async (t) => {
   const types = [
     'application/json',
     'application/x-www-form-urlencoded',
@@ -69,7 +69,7 @@ t.test('an empty body is no body, whatever its type, on both ports', async (t) =
   }
 })
 
-t.test('a chunked body with nothing in it is none either', async (t) => {
+t.test('an empty chunked body counts as none too', async (t) => {
   const body = () => new ReadableStream({ start: (controller) => controller.close() })
   for (const type of ['application/json', 'application/x-www-form-urlencoded']) {
     const headers = { 'content-type': type }
@@ -79,7 +79,7 @@ t.test('a chunked body with nothing in it is none either', async (t) => {
   }
 })
 
-t.test('a name that comes twice in JSON is refused by name, also where nobody reads it', async (t) => {
+t.test('a repeated name in JSON is refused by name, even an unknown one', async (t) => {
   const url = JSON.stringify(redirectUrl)
   for (const [body, name] of [
     [`{"provider":"google","client_redirect_url":${url},"provider":"yandex"}`, 'provider'],
@@ -97,7 +97,7 @@ t.test('a name that comes twice in JSON is refused by name, also where nobody re
   t.match(refused.json, { status: 400, type: 'urn:auth-movies:problem:repeated-parameter' })
 })
 
-t.test('a name that comes once in each of several objects, or inside a text, is no repetition', async (t) => {
+t.test('the same name in several JSON objects, or inside a string, is not a repetition', async (t) => {
   const url = JSON.stringify(redirectUrl)
   for (const extra of [
     '"x":[{"provider":1},{"provider":2}]',
@@ -110,7 +110,7 @@ t.test('a name that comes once in each of several objects, or inside a text, is 
   }
 })
 
-t.test('JSON that is none, or that reaches for a prototype, is malformed', async (t) => {
+t.test('invalid JSON, and JSON with __proto__, is malformed', async (t) => {
   const deep = '['.repeat(16_000)
   for (const body of ['{', 'null', '"provider"x', '{"__proto__":{"provider":"yandex"}}', deep])
     t.match((await json(startPath, body)).json, {

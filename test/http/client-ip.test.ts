@@ -10,7 +10,7 @@ import { redirectUrl, startTestService } from '../support/service.ts'
 const peer = '10.0.0.9'
 const read = (proxies: TrustedProxies, header: string, from = peer) => clientIpReader(proxies)(from, header)
 
-t.test('one proxy: the last entry is the client, whatever stands before it', async (t) => {
+t.test('behind one proxy the last entry is the client, whatever precedes it', async (t) => {
   for (const [header, client] of [
     ['192.0.2.1', '192.0.2.1'],
     ['203.0.113.1, 192.0.2.1', '192.0.2.1'],
@@ -30,7 +30,7 @@ t.test('one proxy: the last entry is the client, whatever stands before it', asy
 })
 
 t.test(
-  'an entry that is no address counts as nothing: the proxy that added it is the client then',
+  'where an entry is not an IP address, the proxy that added this entry is taken for the client itself',
   async (t) => {
     const junk = [
       '',
@@ -64,7 +64,7 @@ t.test(
   },
 )
 
-t.test('proxies by their addresses are known with a port and as a mapped address too', async (t) => {
+t.test('trusted proxies are recognised with a port and as a mapped address too', async (t) => {
   const proxies = ['10.0.0.0/8', '2001:db8:ff::/48', 'fe80::1%eth0']
   for (const [header, from, client] of [
     ['192.0.2.1:51234, 10.0.0.5:8080', peer, '192.0.2.1'],
@@ -118,7 +118,7 @@ t.test('every address is read back, in every form that proxies write', async () 
 })
 
 t.test(
-  'whoever has an IPv6 address has its /64; one that stands for an IPv4 address counts as that',
+  'an IPv6 address is counted by its /64, and one that represents an IPv4 address as that IPv4 address',
   async (t) => {
     for (const [address, key] of [
       ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
@@ -146,7 +146,7 @@ t.test(
   },
 )
 
-t.test('invented names in X-Forwarded-For are one client together', async (t) => {
+t.test('requests with invented names in X-Forwarded-For count as one client', async (t) => {
   const service = await startTestService(t, { env: { TRUST_PROXY: '1' } })
   const asked = { provider: 'yandex', client_redirect_url: 'https://nobody.example/' }
   const statuses = new Map<number, number>()
@@ -167,7 +167,7 @@ t.test('invented names in X-Forwarded-For are one client together', async (t) =>
   t.equal((await post(service, '/api/v1/oauth/authorize-url/', body, { headers })).status, 200)
 })
 
-t.test('TRUST_PROXY does not hold on the management port', async (t) => {
+t.test('TRUST_PROXY is ignored on the management port', async (t) => {
   const service = await startTestService(t, { env: { TRUST_PROXY: '1' } })
   const manager = await createManagement(service.config, {
     ...service.managed,

@@ -56,7 +56,7 @@ for (const [name, { path, fields }] of Object.entries(requests))
     t.equal(again.status, 200, `in the body alone: ${again.text}`)
   })
 
-t.test('an empty secret is no secret, wherever it stands', async (t) => {
+t.test('an empty secret counts as none, in the header and in the body', async (t) => {
   const empty = inBody({ ...site, secret: '' })
   const { path, fields } = requests.start
   t.equal((await post(service, path, { ...(await fields()), ...empty })).status, 200)
@@ -81,7 +81,7 @@ t.test('a site that requires its secret may send it in the body', async (t) => {
   t.equal(started.status, 200, started.text)
 })
 
-t.test("another site's credentials at finish use nothing up", async (t) => {
+t.test("a finish with another site's credentials does not use up the login", async (t) => {
   const login = await loginToFinish(service)
   const foreign = { status: 400, type: 'site-mismatch', error: 'invalid_grant' } as const
   expectProblem(t, await finish(service, { ...login, ...inBody(other) }), foreign)

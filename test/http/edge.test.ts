@@ -32,7 +32,7 @@ t.test('file parts are ignored like unknown parameters', async (t) => {
   t.equal((await send(body, type)).status, 200)
 })
 
-t.test('a body that is cut inside a file part is a 400, and the process lives on', async (t) => {
+t.test('a body that ends inside a file part gets 400, and the process survives', async (t) => {
   const cut = '--b\r\nContent-Disposition: form-data; name="a"; filename="x"\r\n\r\nabc'
   for (const route of [path, '/api/v1/oauth/authorize/', '/api/v1/oauth/refresh/', '/api/v1/oauth/revoke/']) {
     const headers = { 'content-type': 'multipart/form-data; boundary=b' }
@@ -43,7 +43,7 @@ t.test('a body that is cut inside a file part is a 400, and the process lives on
   }
 })
 
-t.test('multipart bodies spoiled at random never take the process along', async (t) => {
+t.test('multipart bodies damaged at random never end the process', async (t) => {
   const whole = multipart([
     ...parts,
     { name: 'a', value: 'x'.repeat(50), file: 'a.png' },
@@ -65,7 +65,7 @@ t.test('multipart bodies spoiled at random never take the process along', async 
   t.ok((await start(service)).state)
 })
 
-t.test('an Authorization header of any length is read in no time', async (t) => {
+t.test('an Authorization header of any length is read quickly', async (t) => {
   for (const value of [
     `Basic${' '.repeat(16_000)}!`,
     `Basic ${'='.repeat(16_000)}`,
@@ -82,7 +82,7 @@ t.test('an Authorization header of any length is read in no time', async (t) => 
   }
 })
 
-t.test('a request without Host is problem+json too', async (t) => {
+t.test('a request without Host gets problem+json too', async (t) => {
   const answer = await raw('GET /api/v1/me/ HTTP/1.1\r\nConnection: close\r\n\r\n')
   t.match(answer, /^HTTP\/1\.1 400 /)
   t.match(answer, /content-type: application\/problem\+json/i)
@@ -104,7 +104,7 @@ function requestNamed(test: Pick<typeof t, 'teardown'>, id: string) {
   })
 }
 
-t.test('an upload that its sender breaks off is no outage of ours', async (t) => {
+t.test('an upload that its sender aborts is not logged as a failure', async (t) => {
   const { hostname, port } = new URL(service.url)
   const arrived = requestNamed(t, 'broken-off')
   const socket = connect(Number(port), hostname)
@@ -143,7 +143,7 @@ t.test('an unknown parameter may repeat, a known one may not, in both encodings'
   }
 })
 
-t.test('16 kB of body in every encoding, and not a byte more', async (t) => {
+t.test('a body may have 16 kB in every encoding, and no byte more', async (t) => {
   const fill = (size: number) => 'x'.repeat(size)
   const urlencoded = (size: number) => {
     const known = new URLSearchParams(good).toString()
@@ -169,7 +169,7 @@ t.test('16 kB of body in every encoding, and not a byte more', async (t) => {
   }
 })
 
-t.test('a body of another type, or encoded, is told what is taken', async (t) => {
+t.test('a body of another type, or compressed, gets 415 with the accepted types', async (t) => {
   for (const type of ['text/plain', 'application/xml', 'application/json; charset=utf-8, text/html'])
     t.ok([400, 415].includes((await send('provider=yandex', type)).status), type)
   const answer = await send('x', 'text/plain')
@@ -177,12 +177,12 @@ t.test('a body of another type, or encoded, is told what is taken', async (t) =>
   t.match(await send('x', 'application/json', { 'content-encoding': 'gzip' }), { status: 415 })
 })
 
-t.test('parameters in the address and no body: told where they belong', async (t) => {
+t.test('a POST with its parameters in the URL is told to put them into the body', async (t) => {
   const answer = await readResponse(await fetch(`${service.url}${path}?provider=yandex`, { method: 'POST' }))
   t.match(answer.json, { status: 400, type: 'urn:auth-movies:problem:missing-parameter', detail: /address/ })
 })
 
-t.test('names that are easily confused are told the right one', async (t) => {
+t.test('a request with a confused parameter name is told the right name', async (t) => {
   for (const name of ['client_redirect_uri', 'redirect_uri', 'redirect_url']) {
     const answer = await post(service, path, { provider: 'yandex', [name]: redirectUrl })
     t.match(answer.json, {
@@ -192,12 +192,12 @@ t.test('names that are easily confused are told the right one', async (t) => {
   }
 })
 
-t.test('the root leads a person to the reference', async (t) => {
+t.test('the root redirects to the reference', async (t) => {
   const answer = await get(service, '/')
   t.match([answer.status, answer.headers.get('location')], [302, '/docs/'])
 })
 
-t.test('a known path by another method: 405 with Allow, and why', async (t) => {
+t.test('a known path with another method gets 405 with Allow and an explanation', async (t) => {
   for (const [method, url, allow] of [
     ['GET', path, 'POST'],
     ['GET', '/api/v1/oauth/authorize', 'POST'],
@@ -220,7 +220,7 @@ t.test('a known path by another method: 405 with Allow, and why', async (t) => {
   t.equal((await get(service, '/problems/%ff')).status, 404, 'percent signs that mean nothing')
 })
 
-t.test('every answer has a request id, ours where the given one is odd', async (t) => {
+t.test('every response has a request id, a new one where the given one is unsafe', async (t) => {
   const given = await get(service, '/api/v1/oauth/providers/', { 'x-request-id': 'abc-123_X' })
   t.equal(given.headers.get('x-request-id'), 'abc-123_X')
   for (const odd of ['a b', 'x'.repeat(65), 'é', '"; drop']) {
@@ -232,7 +232,7 @@ t.test('every answer has a request id, ours where the given one is odd', async (
   }
 })
 
-t.test('no CORS, no sniffing, nothing cached by default', async (t) => {
+t.test('responses have no CORS headers, nosniff, and no-store by default', async (t) => {
   const answer = await post(service, path, good, { headers: { origin: 'https://evil.example' } })
   t.equal(answer.headers.get('access-control-allow-origin'), null)
   t.equal(answer.headers.get('x-content-type-options'), 'nosniff')
@@ -253,7 +253,7 @@ t.test('titles and details by Accept-Language; headers and error_description sta
   t.match(english.json, { title: /^[\x20-\x7e]+$/ })
 })
 
-t.test('32 kB of headers in all, however divided', async (t) => {
+t.test('headers may have 32 kB in all, however they are divided', async (t) => {
   const many = Object.fromEntries(Array.from({ length: 3 }, (_, index) => [`x-${index}`, 'h'.repeat(9_000)]))
   t.equal((await get(service, '/api/v1/oauth/providers/', many)).status, 200)
   t.equal((await get(service, '/api/v1/oauth/providers/', { 'x-one': 'h'.repeat(32_000) })).status, 200)
@@ -275,7 +275,7 @@ function raw(bytes: string): Promise<string> {
   })
 }
 
-t.test("Node's own refusals are problem+json too", async (t) => {
+t.test("errors that Node's HTTP parser finds get problem+json too", async (t) => {
   for (const [bytes, status] of [
     ['NONSENSE\r\n\r\n', 400],
     ['GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n', 400],
@@ -291,11 +291,11 @@ t.test("Node's own refusals are problem+json too", async (t) => {
   }
 })
 
-t.test('after all of it, a login still starts', async (t) => {
+t.test('after all these requests a login can still be started', async (t) => {
   t.ok((await start(service)).state)
 })
 
-t.test('connections that never said anything do not hold a stop up', async (t) => {
+t.test('connections that never sent anything do not delay a stop', async (t) => {
   const other = await startTestService(t, {
     database: service.database,
     doubles: service.doubles,

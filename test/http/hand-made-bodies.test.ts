@@ -41,7 +41,7 @@ t.test('a part without a file name is a field, whatever its type', async (t) => 
   }
 })
 
-t.test('a known name with a file name is refused by name; an unknown one is ignored', async (t) => {
+t.test('a known field that came as a file is refused by name, an unknown one ignored', async (t) => {
   const asFile = { head: 'name="client_redirect_url"; filename="a.txt"', value: redirectUrl }
   for (const parts of [
     [provider, asFile],
@@ -84,14 +84,14 @@ for (const [what, body, hint] of [
   ['the & encoded', `provider=yandex%26client_redirect_url%3D${url}`, /as a whole/],
   ['JSON in a form', JSON.stringify({ provider: 'yandex', client_redirect_url: redirectUrl }), /is JSON/],
 ] as const)
-  t.test(`told by its likely cause: ${what}`, async (t) => {
+  t.test(`a missing parameter is told its likely cause: ${what}`, async (t) => {
     const answer = await send(body)
     t.match(answer.json, { status: 400, type: 'urn:auth-movies:problem:missing-parameter', detail: hint })
     t.match(answer.json.error_description, /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/)
     t.match((await send(body, form, path, 'ru')).json.detail, /\(.*(тел|параметр)/)
   })
 
-t.test('a finish that loses its code is told so as well', async (t) => {
+t.test('a finish whose code is lost in the body is told the reason too', async (t) => {
   const started = await post(service, path, { provider: 'google', client_redirect_url: redirectUrl })
   const callbackUrl = await service.doubles.google.consent(String(started.json.authorize_url))
   await get(service, callbackUrl.slice(service.config.publicUrl.length))
@@ -104,7 +104,7 @@ t.test('a finish that loses its code is told so as well', async (t) => {
   t.match((await finish(`provider=google&amp;state=${state}&amp;code=x`)).json.detail, /state \(.*&amp;/)
 })
 
-t.test('what only looks alike gets no hint', async (t) => {
+t.test('a parameter that only resembles a mistake gets no hint', async (t) => {
   for (const body of [
     'provider=yandex&note=a%3Bb',
     'provider=yandex&amp;x=1',

@@ -14,18 +14,18 @@ for (const path of ['/openapi.json', '/openapi-3.0.json'])
     t.strictSame(await lintDocument(source), [])
   })
 
-t.test('each version says so', async (t) => {
+t.test('each document names its OpenAPI version', async (t) => {
   t.match(document.openapi, /^3\.1\./)
   t.match((await get(service, '/openapi-3.0.json')).json, { openapi: '3.0.3' })
 })
 
-t.test('names and tags are what generators need', async (t) => {
+t.test('operation ids are unique', async (t) => {
   const ids = operations.map(({ operationId }) => operationId)
   t.equal(new Set(ids).size, ids.length, 'operation ids are unique')
   t.ok(ids.includes('startLogin') && ids.includes('finishLogin') && ids.includes('refreshTokens'))
 })
 
-t.test('bodies are the two forms and nothing else, by one named component', async (t) => {
+t.test('request bodies are the two forms only, by one named component', async (t) => {
   const { document: twin } = await readDocument(service, '/openapi-3.0.json')
   for (const { name, method, path, requestBody } of operations) {
     if (requestBody === undefined) continue
@@ -36,7 +36,7 @@ t.test('bodies are the two forms and nothing else, by one named component', asyn
   }
 })
 
-t.test('an example on every body and error', async (t) => {
+t.test('every body and every error has an example', async (t) => {
   for (const { name, requestBody, responses } of operations)
     for (const content of [
       requestBody?.content,
@@ -48,7 +48,7 @@ t.test('an example on every body and error', async (t) => {
       }
 })
 
-t.test('nothing in it depends on the environment', async (t) => {
+t.test('the documents do not depend on the environment', async (t) => {
   const other = await startTestService(t, {
     database: service.database,
     doubles: service.doubles,
@@ -63,21 +63,21 @@ t.test('nothing in it depends on the environment', async (t) => {
   t.equal((await get(other, '/openapi-3.0.json')).text, (await get(service, '/openapi-3.0.json')).text)
 })
 
-t.test('the reference loads nothing from elsewhere', async (t) => {
+t.test('the reference loads nothing from other hosts', async (t) => {
   const page = await get(service, '/docs/')
   t.equal(page.status, 200)
   t.match(page.headers.get('content-security-policy'), /default-src 'self'/)
   t.notMatch(page.text.replaceAll('http://www.w3.org', ''), /(src|href)="https?:/)
 })
 
-t.test('the icon that every browser asks for is there', async (t) => {
+t.test('the icon that every browser requests is served', async (t) => {
   const icon = await get(service, '/favicon.ico')
   t.equal(icon.status, 200)
   t.equal(icon.headers.get('content-type'), 'image/svg+xml')
   t.match(icon.text, /^<svg/)
 })
 
-t.test('the type of a problem is an enum of all that there are, in both versions', async (t) => {
+t.test('the type of a problem is an enum of all problems, in both versions', async (t) => {
   const expected = Object.keys(problems).map((name) => `urn:auth-movies:problem:${name}`)
   for (const path of ['/openapi.json', '/openapi-3.0.json'])
     t.match((await get(service, path)).json, {
@@ -85,7 +85,7 @@ t.test('the type of a problem is an enum of all that there are, in both versions
     })
 })
 
-t.test('each failure that any route may answer is documented, and none that cannot happen', async (t) => {
+t.test('each route documents the problems that it may have, and no others', async (t) => {
   for (const { name, responses } of operations)
     for (const status of ['400', '431', '500']) t.ok(status in responses, `${name} ${status}`)
   for (const name of ['listProviders', 'getJwks', 'getServerMetadata', 'getOpenidConfiguration']) {

@@ -39,7 +39,7 @@ async function countedService(
 }
 
 t.test(
-  'a site’s own login button: ten presses a second for a minute use up no visitor’s start',
+  'ten starts per second for a whole minute by a site’s own login button do not limit any of its visitors',
   async (t) => {
     const service = await startTestService(t)
     const pressed = await many(700, () => starts(service, {}))
@@ -52,7 +52,7 @@ t.test('a site that names its visitors', { skip: withoutRedis }, async (t) => {
   const { site } = service
   const start = (visitor: string) => starts(service, { user_ip: visitor }, basic(site))
 
-  await t.test('each has limits of their own', async (t) => {
+  await t.test('each visitor has limits of their own', async (t) => {
     t.strictSame(await many(70, () => start('192.0.2.1')), { 200: 60, 429: 10 })
     const refused = await start('192.0.2.1')
     t.match(refused.json, { type: /rate-limited$/, detail: /60/ })
@@ -61,24 +61,24 @@ t.test('a site that names its visitors', { skip: withoutRedis }, async (t) => {
     t.equal((await starts(service, {}, basic(site))).status, 200, 'without a visitor')
   })
 
-  await t.test('a visitor with an IPv6 address is a /64', async (t) => {
+  await t.test('a visitor with an IPv6 address is counted by its /64', async (t) => {
     const statuses = await many(70, (index) => start(`2001:db8:1:2::${index}`))
     t.strictSame(statuses, { 200: 60, 429: 10 })
   })
 
-  await t.test('a visitor who is refused uses nothing of the site’s share up', async (t) => {
+  await t.test('a refused visitor does not count for the limit of the site', async (t) => {
     await used('start', site.id, 59_990)
     t.strictSame(await many(100, () => start('192.0.2.1')), { 429: 100 })
     t.equal((await start('192.0.2.3')).status, 200)
   })
 
-  await t.test('an address from somebody without the secret is ignored', async (t) => {
+  await t.test('a visitor’s IP is ignored where the caller has no secret', async (t) => {
     const statuses = await many(70, () => starts(service, { user_ip: '192.0.2.9' }))
     t.strictSame(statuses, { 200: 70 })
     t.equal((await start('192.0.2.9')).status, 200, 'it was not counted either')
   })
 
-  await t.test('it must be one address', async (t) => {
+  await t.test('the visitor’s IP must be a single IP address', async (t) => {
     for (const wrong of [
       'unknown',
       '192.0.2.1:80',
@@ -92,7 +92,7 @@ t.test('a site that names its visitors', { skip: withoutRedis }, async (t) => {
   })
 })
 
-t.test('the factor of a site', { skip: withoutRedis }, async (t) => {
+t.test('the factor of a site multiplies its limits', { skip: withoutRedis }, async (t) => {
   const { service, used } = await countedService(t)
   const site = await registerSite(service.database, 'https://large.example/return')
   const fields = { client_redirect_url: 'https://large.example/return' }
@@ -120,7 +120,7 @@ t.test('the factor of a site', { skip: withoutRedis }, async (t) => {
   t.equal((await refresh()).status, 200, 'a refresh knows its site by the token alone')
 })
 
-t.test('what is asked about a session is counted by that session', { skip: withoutRedis }, async (t) => {
+t.test('requests about a session are counted per session', { skip: withoutRedis }, async (t) => {
   const { service } = await countedService(t)
   const [one, other] = [await logIn(service), await logIn(service)]
   const ask = (path: string, token: string, headers: Record<string, string> = {}) =>
@@ -139,7 +139,7 @@ t.test('what is asked about a session is counted by that session', { skip: witho
   t.match((await introspect(other.refreshToken)).json, { active: true })
 })
 
-t.test('forged tokens are limited by address, and good ones never', { skip: withoutRedis }, async (t) => {
+t.test('forged tokens are limited per network, valid ones never', { skip: withoutRedis }, async (t) => {
   const { service } = await countedService(t)
   const { accessToken } = await logIn(service)
   const [head, claims] = accessToken.split('.')
@@ -158,7 +158,7 @@ t.test('forged tokens are limited by address, and good ones never', { skip: with
 })
 
 t.test(
-  'revocations are counted by site and address, with the secret by site',
+  'revocations are counted per site and network, with the secret per site',
   { skip: withoutRedis },
   async (t) => {
     const { service, used } = await countedService(t)
@@ -180,7 +180,7 @@ t.test(
   },
 )
 
-t.test('a limit that has struck saves the database its work', { skip: withoutRedis }, async (t) => {
+t.test('a request above its limit causes no query to the database', { skip: withoutRedis }, async (t) => {
   const direct = await testDatabase(t)
   const proxy = await startTripProxy(t, direct.url)
   const database = openTestDatabase(t, { url: proxy.through(direct.url), poolMax: 1 })

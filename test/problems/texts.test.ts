@@ -113,7 +113,7 @@ await t.test(
   },
 )
 
-await t.test('what a visitor may be shown is one plain sentence without a word of developers', async (t) => {
+await t.test('userMessage is one plain sentence without technical terms', async (t) => {
   const developers = {
     en: /\b(https?|json|url|oauth|state|code|token|redirect|server|request|parameter|header|api|basic|verifier|secret|client|provider|operator|administrator|session id|retry)\b/i,
     ru: /(запрос|параметр|заголов|токен|провайдер|сервер|секрет|\bкод|адрес возврата|оператор|администратор|клиент)/i,
@@ -175,7 +175,7 @@ await t.test('with all values, with none and with each one missing, the detail i
     }
 })
 
-await t.test('codes are put into the words of the language', async (t) => {
+await t.test('codes are replaced by the words of the language', async (t) => {
   for (const key of ['difference', 'rule', 'hint', 'where', 'who'] as const)
     for (const code of codes[key]) {
       const said = languages.map((language) => problemText(carrier[key], language, { [key]: code }).detail)
@@ -190,7 +190,7 @@ await t.test('codes are put into the words of the language', async (t) => {
   )
 })
 
-await t.test('a value cannot reach beyond itself', async (t) => {
+await t.test('a value cannot change the text around it', async (t) => {
   const plain = problemText('invalid-parameter', 'en').detail
   for (const rule of ['__proto__', 'constructor', 'toString', 'unheard-of'])
     t.equal(problemText('invalid-parameter', 'en', { rule }).detail, plain, rule)

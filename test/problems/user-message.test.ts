@@ -16,7 +16,7 @@ const refusedIn = (language: string) =>
     { headers: { 'accept-language': language } },
   )
 
-t.test('a sentence for visitors in their language, with the provider as they know it', async (t) => {
+t.test('user_message is in the language of the visitor and has the title of the provider', async (t) => {
   const russian = await refusedIn('ru')
   t.match(russian.json, {
     type: 'urn:auth-movies:problem:provider-not-allowed',
@@ -29,12 +29,12 @@ t.test('a sentence for visitors in their language, with the provider as they kno
   t.match((await refusedIn('de')).json, { user_message: english.json.user_message })
 })
 
-t.test('it is there on every path, known or not', async (t) => {
+t.test('user_message is there on every path, known or not', async (t) => {
   for (const path of ['/nowhere', '/api/v1/me/', '/api/v1/oauth/callback/yandex', '/api/v1/oauth/authorize/'])
     t.match((await get(service, path)).json, { user_message: /\.$/ }, path)
 })
 
-t.test('the page of a problem shows it too', async (t) => {
+t.test('the page of a problem shows user_message too', async (t) => {
   const page = await get(service, '/problems/login-expired?lang=ru')
   t.match(page.text, /Что сайт может показать посетителю<\/h2><p>Вход занял слишком много времени/)
 })

@@ -6,7 +6,7 @@ import { selfSigned } from '../providers/self-signed.ts'
 
 const base = 'postgresql://user:secret@db.example:5432/auth'
 
-t.test('accepts', async (t) => {
+t.test('a URL that pg understands is accepted', async (t) => {
   const certificate = join(t.testdir({ 'root.pem': selfSigned.cert }), 'root.pem')
   for (const url of [
     base,
@@ -26,7 +26,7 @@ t.test('accepts', async (t) => {
     t.equal(checkDatabaseUrl(url), undefined, url)
 })
 
-t.test('pg is led where libpq would be led', async (t) => {
+t.test('pg connects to where libpq would connect', async (t) => {
   for (const [url, host, port, user] of [
     ['postgresql://user@/auth?host=/run/postgresql', '/run/postgresql', 5432, 'user'],
     ['postgresql://user:a%40b@/auth?host=/run&port=5433', '/run', 5433, 'user'],
@@ -40,7 +40,7 @@ t.test('pg is led where libpq would be led', async (t) => {
   }
 })
 
-t.test('refuses in one sentence, which holds no password', async (t) => {
+t.test('an unusable URL is refused in one sentence without the password', async (t) => {
   for (const [url, flaw] of [
     ['mysql://user:secret@db.example/auth', /form postgresql:/],
     ['postgresql://user:secret@one.example:5432,two.example:5432/auth', /one host/],

@@ -34,7 +34,7 @@ async function untilGone(pid: number): Promise<void> {
   }, 30_000)
 }
 
-t.test('serves our schema to many connections, and keeps the data', async (t) => {
+t.test('the database serves many connections and keeps the data', async (t) => {
   const directory = t.testdir()
   const first = await openEmbedded(directory, 'service')
   await migrate(first.url)
@@ -84,7 +84,7 @@ t.test('serves our schema to many connections, and keeps the data', async (t) =>
     t.same(await migrate(command.url), [])
   })
 
-  t.test('killed at any moment, it loses nothing that it had acknowledged', async (t) => {
+  t.test('a database that is killed at any moment loses nothing that it acknowledged', async (t) => {
     await query(second.url, 'CREATE TABLE marks (n int)')
     const { pid } = await holder(directory)
     for (let n = 0; n < 20; n++) await query(second.url, 'INSERT INTO marks VALUES ($1)', [n])
@@ -103,7 +103,7 @@ t.test('serves our schema to many connections, and keeps the data', async (t) =>
     await t.rejects(query(command.url, 'SELECT 1'))
   })
 
-  t.test('a lock whose process number belongs to another by now is nobody’s', async (t) => {
+  t.test('a lock whose process number another process has now is free', async (t) => {
     await writeFile(
       join(directory, 'postgres.lock'),
       JSON.stringify({ pid: process.pid, startedAt: '1', folder: '/nowhere' }),
@@ -121,7 +121,7 @@ t.test('serves our schema to many connections, and keeps the data', async (t) =>
     for (const outcome of outcomes) if (outcome.status === 'fulfilled') await outcome.value.close()
   })
 
-  t.test('the database ends with a parent that was killed', async (t) => {
+  t.test('the database ends when its parent is killed', async (t) => {
     const script = join(t.testdir({ 'parent.ts': parent }), 'parent.ts')
     const child = fork(script, [directory], { execArgv: [] })
     await once(child, 'message')
@@ -132,7 +132,7 @@ t.test('serves our schema to many connections, and keeps the data', async (t) =>
     t.pass('and its data can be opened again')
   })
 
-  t.test('broken data is one sentence', async (t) => {
+  t.test('broken data is reported in one sentence', async (t) => {
     await writeFile(join(directory, 'postgres/global/pg_control'), 'nonsense')
     await t.rejects(openEmbedded(directory, 'service'), {
       name: 'EmbeddedDatabaseError',
@@ -142,13 +142,13 @@ t.test('serves our schema to many connections, and keeps the data', async (t) =>
   })
 })
 
-/** Sends bytes and waits until the server has closed the connection, or `maxTrialPauses` ms. */
-async function sendJunk(folder: string, bytes: Buffer, maxTrialPauses = 300): Promise<void> {
+/** Sends bytes and waits until the server has closed the connection, at most `within` ms. */
+async function sendJunk(folder: string, bytes: Buffer, within = 300): Promise<void> {
   const socket = connect(join(folder, '.s.PGSQL.5432'))
   socket.on('error', () => {})
   socket.resume()
   socket.write(bytes)
-  const timer = setTimeout(() => socket.destroy(), maxTrialPauses)
+  const timer = setTimeout(() => socket.destroy(), within)
   await once(socket, 'close')
   clearTimeout(timer)
 }
@@ -193,7 +193,7 @@ const junk: Readonly<Record<string, Buffer>> = {
   'a transaction that is left open': Buffer.concat([started, message('Q', Buffer.from('BEGIN\0'))]),
 }
 
-t.test('nobody but this user can reach it, and no junk ends it', async (t) => {
+t.test('only this user can reach the database, and random bytes do not end it', async (t) => {
   const directory = await emptyFolder(t)
   const service = await openEmbedded(directory, 'service')
   t.teardown(() => service.close())
@@ -207,7 +207,7 @@ t.test('nobody but this user can reach it, and no junk ends it', async (t) => {
   t.equal((await holder(directory)).pid, pid, 'the same process')
 })
 
-t.test('a path that is too long for a socket', async (t) => {
+t.test('a path that is too long for a socket is replaced by a temporary folder', async (t) => {
   const directory = join(t.testdir(), 'd'.repeat(100))
   const service = await openEmbedded(directory, 'service')
   t.same(await query(service.url, 'SELECT 1 AS one'), [{ one: 1 }])
@@ -219,7 +219,7 @@ t.test('a path that is too long for a socket', async (t) => {
   await t.rejects(stat(folder), { code: 'ENOENT' })
 })
 
-t.test('a lock that cannot be taken stays with whoever has it', async (t) => {
+t.test('a lock that is held stays with its holder', async (t) => {
   // As long as a name may be: the draft beside it cannot be written.
   const lock = join(t.testdir(), 'l'.repeat(255))
   await writeFile(lock, 'of another process')
@@ -230,7 +230,7 @@ t.test('a lock that cannot be taken stays with whoever has it', async (t) => {
   t.equal(await readFile(lock, 'utf8'), 'of another process')
 })
 
-t.test('a folder that cannot be made is one sentence', async (t) => {
+t.test('a folder that cannot be made is reported in one sentence', async (t) => {
   const directory = t.testdir({ file: '' })
   await t.rejects(openEmbedded(join(directory, 'file'), 'service'), {
     name: 'EmbeddedDatabaseError',

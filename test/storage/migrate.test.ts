@@ -94,14 +94,14 @@ async function difference(url: string, schema: string): Promise<string> {
   return stdout ?? ''
 }
 
-t.test('the migrations make what the schema says', async (t) => {
+t.test('the migrations make the schema of schema.prisma', async (t) => {
   const url = await emptyDatabase(t)
   const schema = await readFile(new URL('../schema.prisma', directory), 'utf8')
   t.equal((await difference(url, schema)).trim(), '-- This is an empty migration.')
   t.match(await difference(url, `${schema}\nmodel Extra {\n  id Int @id\n}\n`), /CREATE TABLE "Extra"/)
 })
 
-t.test('Prisma’s engine finds our history to be its own', async (t) => {
+t.test('Prisma’s engine accepts the history of migrations', async (t) => {
   const url = await emptyDatabase(t)
   await migrate(url)
   const engine = await engineOn(url)
@@ -116,7 +116,7 @@ t.test('Prisma’s engine finds our history to be its own', async (t) => {
   t.same((await engine.applyMigrations({ migrationsList: list, filters })).appliedMigrationNames, [])
 })
 
-t.test('applies what is missing, once', async (t) => {
+t.test('migrate applies missing migrations once', async (t) => {
   const url = await emptyDatabase(t)
   const pool = await connect(t, url)
   t.same(await pendingMigrations(pool), names)
@@ -125,13 +125,13 @@ t.test('applies what is missing, once', async (t) => {
   t.same(await migrate(url), [])
 })
 
-t.test('five at once apply each migration once', async (t) => {
+t.test('five processes at once apply each migration once', async (t) => {
   const url = await emptyDatabase(t)
   const applied = await Promise.all(Array.from({ length: 5 }, () => migrate(url)))
   t.same(applied.flat().toSorted(), names)
 })
 
-t.test('what fails leaves nothing behind, and works once the obstacle is gone', async (t) => {
+t.test('a migration that fails leaves nothing behind, and can be repeated', async (t) => {
   const url = await emptyDatabase(t)
   const pool = await connect(t, url)
   await pool.query('CREATE TABLE signing_keys (kid text)')
@@ -145,7 +145,7 @@ t.test('what fails leaves nothing behind, and works once the obstacle is gone', 
   t.same(await migrate(url), names)
 })
 
-t.test('gives up where a table is held', async (t) => {
+t.test('migrate gives up where a table is locked', async (t) => {
   const url = await emptyDatabase(t)
   const pool = await connect(t, url)
   await migrate(url)
@@ -158,7 +158,7 @@ t.test('gives up where a table is held', async (t) => {
   holder.release(true)
 })
 
-t.test('refuses a history with another text', async (t) => {
+t.test('migrate refuses a migration that was applied with another text', async (t) => {
   const url = await emptyDatabase(t)
   await migrate(url)
   const pool = await connect(t, url)
@@ -166,7 +166,7 @@ t.test('refuses a history with another text', async (t) => {
   await t.rejects(migrate(url), { name: 'MigrationError', message: /applied before with another text/ })
 })
 
-t.test('says that the database cannot be reached, without the password', async (t) => {
+t.test('migrate reports an unreachable database without the password', async (t) => {
   const url = `postgresql://user:secret@127.0.0.1:${await freePort()}/auth`
   const error: unknown = await migrate(url).catch((reason: unknown) => reason)
   t.match(error, {

@@ -46,7 +46,7 @@ async function refusedEverywhere(t: Test, server: PostgresServer, settings: Reco
 }
 
 t.test(
-  'a pooler in transaction mode that was told of',
+  'with DATABASE_POOLER a pooler in transaction mode works',
   { skip: withoutPgBouncer || withoutRedis },
   async (t) => {
     const server = await stage(t)
@@ -81,15 +81,15 @@ t.test(
   },
 )
 
-t.test('a pooler that was forgotten', { skip: withoutPgBouncer }, async (t) => {
+t.test('without DATABASE_POOLER a pooler is reported', { skip: withoutPgBouncer }, async (t) => {
   const server = await stage(t)
-  await t.test('and refuses start-up parameters', (t) => refusedEverywhere(t, server, {}))
-  await t.test('and drops start-up parameters in silence', (t) =>
+  await t.test('a pooler that refuses start-up parameters', (t) => refusedEverywhere(t, server, {}))
+  await t.test('a pooler that silently drops start-up parameters', (t) =>
     refusedEverywhere(t, server, { ignore_startup_parameters: 'options' }),
   )
 })
 
-t.test('migrations go through a pooler too, and past it', { skip: withoutPgBouncer }, async (t) => {
+t.test('migrations work through a pooler and without it', { skip: withoutPgBouncer }, async (t) => {
   const server = await startPostgres()
   t.teardown(() => server.remove())
   const pooled = await startPgBouncer(t, server.url)

@@ -12,18 +12,18 @@ import { eventually } from '../support/process.ts'
 
 type Test = Pick<typeof t, 'ok' | 'notOk' | 'equal' | 'teardown'>
 
-/** The same question by both doors: through Prisma, as a raw query of Prisma, and through pg. */
-const doors = [
+/** The same query by each client: through Prisma, as a raw query of Prisma, and through pg. */
+const queries = [
   (database: Database) => database.prisma.site.findMany(),
   (database: Database) => database.prisma.$queryRaw`SELECT id FROM sites`,
   (database: Database) => database.pool.query('SELECT id FROM sites'),
 ]
 
-/** Every door fails within `limit` ms, and each failure is one to come back after. */
+/** Every query fails within `limit` ms, and with an error after which the caller may retry. */
 async function unavailable(test: Test, database: Database, limit: number) {
-  for (const door of doors) {
+  for (const query of queries) {
     const from = performance.now()
-    const error: unknown = await door(database).then(
+    const error: unknown = await query(database).then(
       () => undefined,
       (failure: unknown) => failure,
     )
@@ -37,7 +37,7 @@ async function add(database: Database, id: string) {
   return database.prisma.site.create({ data: { id, name: id, providers: [] } })
 }
 
-t.test('times are right on a server whose zone is not UTC', async (t) => {
+t.test('times are right on a server whose time zone is not UTC', async (t) => {
   const server = await startPostgres({ timezone: 'Asia/Vladivostok' })
   t.teardown(() => server.remove())
   await migrate(server.url)
@@ -53,7 +53,7 @@ t.test('times are right on a server whose zone is not UTC', async (t) => {
   t.same((await database.prisma.site.findUniqueOrThrow({ where: { id: 'a' } })).disabledAt, at)
 })
 
-t.test('statements are named where sessions are our own, and only there', async (t) => {
+t.test('statements are named only where each connection has its own session', async (t) => {
   const database = await testDatabase(t, 1)
   await add(database, 'a')
   const prepared = 'SELECT count(*)::int AS count FROM pg_prepared_statements'
@@ -64,7 +64,7 @@ t.test('statements are named where sessions are our own, and only there', async 
   t.same((await pooled.pool.query('SHOW TimeZone')).rows, [{ TimeZone: 'UTC' }])
 })
 
-t.test('connections that lead to a server which only reads are replaced at its first refusal', async (t) => {
+t.test('connections to a read-only server are replaced at its first refusal', async (t) => {
   const database = await testDatabase(t, 5)
   /** As after a failover: the old primary lives on, and whatever is opened from now on leads to the new one. */
   const demote = async () => {
@@ -84,20 +84,20 @@ t.test('connections that lead to a server which only reads are replaced at its f
   t.equal(await takesWrites(database), true)
 })
 
-t.test('a connection whose settings are lost on the way is not used', async (t) => {
+t.test('a connection whose settings a pooler dropped is not used', async (t) => {
   const database = await testDatabase(t, 1)
   // As a pooler does that was told to ignore them (PgBouncer's ignore_startup_parameters).
   database.pool.options.options = ''
   await unavailable(t, database, 1_000)
 })
 
-t.test('a schema of its own is used by both doors and by the migrations', async (t) => {
+t.test('another schema is used by Prisma, by pg and by the migrations', async (t) => {
   const url = `${await emptyDatabase(t)}?schema=login`
   t.same(await migrate(url), await migrationsOf(url))
   const database = openTestDatabase(t, { url, poolMax: 2 })
   await add(database, 'a')
   t.equal((await database.pool.query('SELECT FROM login.sites')).rowCount, 1)
-  for (const door of doors) t.ok(await door(database))
+  for (const query of queries) t.ok(await query(database))
 })
 
 async function migrationsOf(url: string): Promise<string[]> {
@@ -116,7 +116,7 @@ t.test('faults of the server', async (t) => {
   const database = openTestDatabase(t, { url: server.url, poolMax: 3, deadlines })
   await add(database, 'a')
   const recovers = async (test: Test) => {
-    for (const door of doors) await eventually<unknown>(() => door(database), 5_000)
+    for (const query of queries) await eventually<unknown>(() => query(database), 5_000)
     test.ok(true, 'recovers by itself')
   }
 
@@ -136,7 +136,7 @@ t.test('faults of the server', async (t) => {
   })
 
   t.test('idle connections killed', async (t) => {
-    await Promise.all(doors.map((door) => door(database)))
+    await Promise.all(queries.map((query) => query(database)))
     await server.stop()
     await server.start()
     await recovers(t)
@@ -212,7 +212,7 @@ t.test('faults of the server', async (t) => {
     }
   })
 
-  t.test('failures that are nobody’s absence', async (t) => {
+  t.test('errors of a statement are not taken for an unavailable database', async (t) => {
     const failures: (() => Promise<unknown>)[] = [
       () => add(database, 'a'),
       () => database.pool.query('SELECT nothing FROM sites'),

@@ -56,7 +56,7 @@ const refused: readonly (readonly [url: string, message: RegExp])[] = [
   ['redis+sentinel://a/main?sentinelPassword=s3cret&sentinelPassword=s3cret', /sentinelPassword twice/],
 ]
 
-t.test('an address that cannot be used is refused in one sentence, as one fault among all', async (t) => {
+t.test('an unusable REDIS_URL is refused in one sentence, among all other faults', async (t) => {
   for (const [url, message] of refused) {
     t.throws(() => parseRedisUrl(url), { name: 'RedisUrlError', message }, url)
     try {
@@ -69,7 +69,7 @@ t.test('an address that cannot be used is refused in one sentence, as one fault 
   }
 })
 
-t.test('what an address says', async (t) => {
+t.test('REDIS_URL is read with all of its parts', async (t) => {
   const node = { host: 'a', port: 6379 }
   t.match(parseRedisUrl('redis://a'), { kind: 'single', node, access: {}, db: 0, shown: 'a' })
   t.match(parseRedisUrl('redis://a/'), { node, db: 0 })

@@ -23,7 +23,7 @@ async function refused(t: Test, url: string, message: RegExp): Promise<number> {
   return performance.now() - from
 }
 
-t.test('a user who lacks a right', { skip: withoutRedis }, async (t) => {
+t.test('a user without a permission is told which one is missing', { skip: withoutRedis }, async (t) => {
   const server = await startRedis(t)
   const admin = new Redis(server.url)
   t.teardown(() => admin.disconnect())
@@ -62,7 +62,7 @@ t.test('a user who lacks a right', { skip: withoutRedis }, async (t) => {
   await refused(t, `${url}/1`, /may not run SELECT/)
 })
 
-t.test('a server that is another than the address says', { skip: withoutRedis }, async (t) => {
+t.test('a server of another kind than REDIS_URL says is reported', { skip: withoutRedis }, async (t) => {
   const server = await startRedis(t)
   const replica = await startRedis(t, ['--replicaof', '127.0.0.1', String(server.port)])
   const sentinel = await startSentinelServer(server.port, 'main')
@@ -89,7 +89,7 @@ t.test('a server that is another than the address says', { skip: withoutRedis },
   await connect(t, `redis+sentinel://127.0.0.1:1,127.0.0.1:${sentinel.port}/main/15`)
 })
 
-t.test('nothing is left of the look', { skip: withoutRedis }, async (t) => {
+t.test('the keys of trying Redis out expire within a second', { skip: withoutRedis }, async (t) => {
   const server = await startRedis(t)
   const client = await connect(t, server.url)
   for (const key of await client.keys('*')) t.ok((await client.pttl(key)) <= 1_000, key)

@@ -39,7 +39,7 @@ t.test('with Redis', { skip: withoutRedis }, async (t) => {
     t.same(warnings, [])
   })
 
-  t.test('fails fast while the server is away, and recovers by itself', async (t) => {
+  t.test('fails fast while the server is down, and recovers by itself', async (t) => {
     const server = await startRedis(t)
     const { client } = await connect(t, server.url)
     await server.stop('SIGKILL')
@@ -58,7 +58,7 @@ t.test('with Redis', { skip: withoutRedis }, async (t) => {
     await eventually(() => client.set('a', '1'), 5_000)
   })
 
-  t.test('does not send later what it has reported as failed', async (t) => {
+  t.test('does not send a command that was reported as failed later', async (t) => {
     const server = await startRedis(t)
     const { client } = await connect(t, server.url)
     await server.stop()
@@ -96,7 +96,7 @@ t.test('with Redis', { skip: withoutRedis }, async (t) => {
     t.equal(await client.hset('p:a', 'field', '1'), 1)
   })
 
-  t.test('says what is wrong with the access, and no password', async (t) => {
+  t.test('reports wrong credentials without the password', async (t) => {
     const server = await startRedis(t, ['--requirepass', 'right-w0rd'])
     const admin = new Redis(server.url.replace('//', '//:right-w0rd@'))
     t.teardown(() => admin.disconnect())
@@ -156,7 +156,7 @@ async function startSentinel(test: Test, masterPort: number): Promise<number> {
   return port
 }
 
-t.test('gives up on a server that is not there or says nothing, naming it', async (t) => {
+t.test('gives up on a server that is down or silent, and names it', async (t) => {
   const sockets: Socket[] = []
   const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -181,7 +181,7 @@ t.test('gives up on a server that is not there or says nothing, naming it', asyn
   t.ok(performance.now() - from < 7_000)
 })
 
-t.test('refuses what is no address of Redis', async (t) => {
+t.test('refuses a URL that is not of Redis', async (t) => {
   await t.rejects(connect(t, 'redis://a:99999'), {
     name: 'RedisConnectError',
     message: /^REDIS_URL has a port/,
