@@ -13,7 +13,6 @@ import { siteRoutes } from './admin/sites/routes.ts'
 import { personalDataRoutes } from './admin/users/personal-data-routes.ts'
 import { adminUserRoutes } from './admin/users/routes.ts'
 import { docs } from './http/docs.ts'
-import type { Translate } from './http/error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './http/error-handler.ts'
 import { openapi } from './http/openapi.ts'
 
@@ -38,7 +37,6 @@ export interface AdminOptions {
   readonly services: AdminServices
   readonly access: AdminTokens
   readonly publicUrl: string
-  readonly translate: Translate
 }
 
 /** The admin API under /api/v1/admin/, its OpenAPI document and reference: for the management server. */
@@ -54,7 +52,7 @@ export const adminApi = fp(async (app: FastifyInstance, options: AdminOptions) =
         request.adminName = await authorize(request)
       })
       scope.removeContentTypeParser('text/plain')
-      handleErrors(scope, { publicUrl, translate: adminTranslate(options.translate) })
+      handleErrors(scope, { publicUrl, translate: adminTranslate(app.translate) })
       handleUnknownRoutes(scope, { publicUrl })
       await scope.register(siteRoutes, services)
       await scope.register(sitePartRoutes, services)

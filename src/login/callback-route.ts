@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { Deadlines } from '../deadlines.ts'
-import type { Translate } from '../http/error-handler.ts'
 import { asProblem, logProblem } from '../http/error-handler.ts'
 import { formTypes } from '../http/openapi.ts'
 import { withDeadline } from '../http/running-work.ts'
@@ -25,7 +24,6 @@ export function callbackPath(provider: string): string {
 export interface CallbackRouteOptions extends ProblemSettings {
   readonly services: CallbackServices
   readonly track: TrackRequest
-  readonly translate: Translate
   readonly deadlines: Pick<Deadlines, 'callback'>
 }
 
@@ -93,7 +91,7 @@ function isPrefetch({ headers }: FastifyRequest): boolean {
 /** A person gets a page, a program problem+json; neither is ever redirected. */
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, options: CallbackRouteOptions) {
   const refusal = error instanceof CallbackFailure ? error : undefined
-  const problem = refusal ?? asProblem(error, request, options.translate)
+  const problem = refusal ?? asProblem(error, request)
   logProblem(request, problem, error)
   return wantsPage(request)
     ? sendErrorPage(request, reply, problem, options, refusal?.siteOrigin)
