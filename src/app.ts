@@ -87,7 +87,7 @@ export async function createApp(config: Config, resources: Resources) {
     onStep: (provider, step, seconds) => metrics.stepDuration.observe({ provider, step }, seconds),
   })
   const told = { publicUrl, providerTitles: new Map(providers.map(({ name, title }) => [name, title])) }
-  const callback = { services: { logins, sites, limits }, track, translate, deadlines, ...told }
+  const callback = { services: { logins, sites, limits }, track, deadlines, ...told }
 
   const problems = { ...told, origin: publicUrl, page: callbackPage(told) }
   const app = await createServer(config, {

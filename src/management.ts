@@ -35,7 +35,6 @@ export async function createManagement(config: Config, managed: Managed) {
     },
     access: { tokens, rateLimit },
     publicUrl,
-    translate,
   })
   return manager
 }

@@ -43,7 +43,6 @@ export interface AdminOptions {
   readonly services: AdminServices
   readonly access: AdminTokens
   readonly publicUrl: string
-  readonly translate: Translate
 }
 
 /** The admin API under /api/v1/admin/, its OpenAPI document and reference: for the management server. */
@@ -59,7 +58,7 @@ export const adminApi = fp(async (app: FastifyInstance, options: AdminOptions) =
         request.adminName = await authorize(request)
       })
       scope.removeContentTypeParser('text/plain')
-      handleErrors(scope, { publicUrl, translate: adminTranslate(options.translate) })
+      handleErrors(scope, { publicUrl, translate: adminTranslate(app.translate) })
       handleUnknownRoutes(scope, { publicUrl })
       await scope.register(adminSiteRoutes, services)
       await scope.register(sitePartRoutes, services)

@@ -10,6 +10,13 @@ import { invalidParameter, missingParameter } from './invalid-parameter.ts'
 /** Gives the Problem of an error of storage; undefined for every other error. The app provides it, as http/ knows no storage. */
 export type Translate = (error: unknown) => Problem | undefined
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** How this server translates errors of storage. */
+    translate: Translate
+  }
+}
+
 /** Fastify's own errors that are not about a parameter. */
 const fastifyErrors: Readonly<Record<string, ProblemName>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
@@ -19,10 +26,11 @@ const fastifyErrors: Readonly<Record<string, ProblemName>> = {
 /**
  * Turns every error into a Problem, here and nowhere else: a Problem stays as it is, a failed validation is translated by
  * its keyword, a failed dependency by `translate`, and everything else is `internal-error`, whose cause is only logged.
+ * @param options `translate` replaces that of the server
  */
 export function handleErrors(
   app: FastifyInstance,
-  options: ProblemSettings & { readonly translate: Translate },
+  options: ProblemSettings & { readonly translate?: Translate },
 ): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = asProblem(error, request, options.translate)
@@ -42,7 +50,11 @@ export function logProblem(
 }
 
 /** The Problem with which an error is answered. */
-export function asProblem(error: unknown, request: FastifyRequest, translate: Translate): Problem {
+export function asProblem(
+  error: unknown,
+  request: FastifyRequest,
+  translate: Translate = request.server.translate,
+): Problem {
   if (error instanceof Problem) return withHint(error, request)
   // The sender closed the connection early: nobody reads the response, and no dependency has failed.
   if (request.raw.errored !== null) return new Problem('malformed-request', { cause: error })

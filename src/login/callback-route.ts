@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { Type } from 'typebox'
 import type { Deadlines } from '../deadlines.ts'
-import type { Translate } from '../http/error-handler.ts'
 import { asProblem, logProblem } from '../http/error-handler.ts'
 import { formTypes } from '../http/openapi.ts'
 import { withDeadline } from '../http/running-work.ts'
@@ -25,7 +24,6 @@ export function callbackPath(provider: string): string {
 export interface CallbackRouteOptions extends ProblemSettings {
   readonly services: CallbackServices
   readonly track: TrackRequest
-  readonly translate: Translate
   readonly deadlines: Pick<Deadlines, 'callback'>
 }
 
@@ -98,7 +96,7 @@ function sendFailure(
   options: CallbackRouteOptions,
 ) {
   const failure = error instanceof CallbackFailure ? error : undefined
-  const problem = failure ?? asProblem(error, request, options.translate)
+  const problem = failure ?? asProblem(error, request)
   logProblem(request, problem, error)
   return wantsPage(request)
     ? sendErrorPage(request, reply, problem, options, failure?.siteOrigin)

@@ -166,7 +166,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
           return pair
         },
         (error: unknown) => {
-          const outcome = problemTypeOf(error, options.callback.translate)
+          const outcome = problemTypeOf(error, app.translate)
           options.metrics.loginsFinished.inc({ provider, outcome })
           throw error
         },

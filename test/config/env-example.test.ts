@@ -5,12 +5,12 @@ import { readConfig } from '../../src/config/config.ts'
 import { Variables } from '../../src/config/variables.ts'
 import { environmentVariables } from '../docs/variables.ts'
 
-// `.env.example` against what the code reads: same names, no more, no fewer, with the same defaults and meanings.
+// `.env.example` has exactly the variables that the code reads, with the same defaults and meanings.
 
 interface Entry {
   readonly name: string
   readonly value: string
-  /** Whether the line is live: it must be filled in for strict mode. */
+  /** Whether the line is not commented out: strict mode requires a value. */
   readonly live: boolean
   /** The comment above it, in one line. */
   readonly comment: string

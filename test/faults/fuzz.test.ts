@@ -9,7 +9,7 @@ import { injection, randomRequest } from './random-requests.ts'
 import type { RawAnswer, RawRequest } from './raw-http.ts'
 import { sendRaw } from './raw-http.ts'
 
-/** Requests that are under way together, and how many times. */
+/** How many requests run at once, and how often. */
 const together = 10
 const rounds = 150
 
@@ -23,15 +23,15 @@ const ProblemBody = Type.Object({
   request_id: Type.String({ minLength: 1 }),
 })
 
-/** What no stranger may read: our code, our libraries, our storage. */
+/** What no response may reveal: source files, libraries, storage. */
 const internals =
   /node_modules|\/src\/|\bat [\w.]+ \(|\.ts:\d+|prisma|postgres|redis|ioredis|fastify|ajv|busboy|typebox|SELECT .* FROM|TypeError|SyntaxError|ECONN/i
 
 const isCallback = (target: string) => target.startsWith('/api/v1/oauth/callback/')
-/** Where OAuth clients that accept nothing else get plain JSON. */
+/** The endpoints whose error responses are application/json for OAuth clients that accept only this type. */
 const isStandard = (target: string) => /^\/api\/v1\/oauth\/(refresh|revoke|introspect)\/?(\?|$)/.test(target)
 
-/** A page where a browser may be in front of it, else problem+json; and in neither anything of ours. */
+/** The response is an HTML page where a browser may ask, otherwise problem+json, and reveals no internals. */
 function holdAnswer(request: RawRequest, answer: RawAnswer, secrets: readonly string[]): void {
   const { status, headers, body } = answer
   assert.ok(status !== undefined, 'it answers')
@@ -55,7 +55,7 @@ function holdAnswer(request: RawRequest, answer: RawAnswer, secrets: readonly st
   const problem = Value.Parse(ProblemBody, JSON.parse(body))
   assert.equal(problem.status, status)
   assert.doesNotMatch(`${problem.title} ${problem.type}`, internals)
-  // The name of a parameter may be the caller's own.
+  // The name of a parameter may come from the caller.
   if (!/parameter/.test(problem.type)) assert.doesNotMatch(problem.detail, internals)
 }
 

@@ -31,7 +31,7 @@ const inProgress: ExpectedProblem = {
 const loginHash = (state: string) => createHash('sha256').update(state).digest()
 const portOf = (url: string) => Number(new URL(url).port)
 
-/** Real storage and doubles with proxies before them, and a way to run the service on all that. */
+/** Starts real storage and doubles behind proxies, and gives a function that runs the service on them. */
 async function stage(t: Test) {
   const database = await testDatabase(t)
   const redis = await testRedis(t)
@@ -50,7 +50,7 @@ async function stage(t: Test) {
         ? {}
         : { YANDEX_USERINFO_URL: toProfile.through(doubles.yandex.env.YANDEX_USERINFO_URL ?? '') },
     })
-  /** Waits until that many codes have been exchanged: every profile is asked for then, and none has come. */
+  /** Waits until that many codes have been exchanged: then every profile is requested, and none has arrived. */
   const exchanged = (count: number) =>
     eventually(() => {
       if (exchanges() < count) throw new Error(`${exchanges()} exchanges`)
@@ -61,7 +61,7 @@ async function stage(t: Test) {
   return { database, redis, doubles, site, toDatabase, toProfile, service, exchanged, exchanges, sessionOf }
 }
 
-/** Its access token works, and it is of this session. */
+/** Checks that its access token is valid and belongs to this session. */
 async function holds(t: Test, service: { url: string }, answer: Answer, sessionId: string | undefined) {
   t.equal(answer.status, 200, answer.text)
   const token = text(answer, 'access_token')
@@ -114,7 +114,7 @@ t.test(
   async (t) => {
     const { database, redis, doubles, site, toProfile, service, exchanged, exchanges } = await stage(t)
     const first = await service({ directly: false })
-    // Up before the claim is made: a process may take longer than its eleven seconds to start on a busy machine.
+    // It starts before the claim is made, because on a busy machine a start may take longer than the claim's 11 s.
     const second = await service({ directly: true })
     const login = await loginToFinish(first)
     doubles.yandex.requests.length = 0
@@ -139,7 +139,7 @@ t.test(
       const before = await age()
       const answer = await finish(second, login, basic(site))
       if (answer.status === 409) working = before
-      // A busy machine may be late for Redis: that says nothing of the login.
+      // On a busy machine Redis may time out, which says nothing about the login.
       if (answer.status === 409 || answer.status === 503) throw new Error(answer.text)
       return { answer, at: await age() }
     }, 15_000)

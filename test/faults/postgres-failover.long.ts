@@ -13,13 +13,13 @@ import { testRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
-/** How many people log in again and again, and as many who log in once and then refresh. */
+/** How many visitors log in repeatedly; as many others log in once and then refresh. */
 const people = 6
 
-/** Milliseconds: how soon after the switch whole logins go through again. */
+/** Milliseconds after the switch within which logins succeed again. */
 const goodWithin = 5_000
 
-/** Statements for the superuser of a server, past every proxy. */
+/** Runs statements as the superuser of a server, without a proxy between. */
 async function administer(url: string, ...statements: readonly string[]): Promise<void> {
   const client = new Client({ connectionString: url })
   await client.connect()
@@ -32,7 +32,7 @@ async function administer(url: string, ...statements: readonly string[]): Promis
 
 /**
  * A service whose DATABASE_URL follows the primary by a proxy, and a standby that has every transaction before its
- * COMMIT is answered, so that whatever the service said must hold afterwards.
+ * COMMIT returns, so that everything that the service confirmed must still be true afterwards.
  */
 async function stage(t: Test) {
   const primary = await startPostgres({ synchronous_commit: 'on' })
@@ -54,9 +54,9 @@ async function stage(t: Test) {
   return { primary, standby, service, leadToStandby: () => proxy.leadTo(Number(new URL(standby.url).port)) }
 }
 
-/** People who log in and refresh until they are told to stop. */
+/** Visitors who log in and refresh until `stop`. */
 function startLoad(service: ProcessService) {
-  /** How often each kind of request was answered how. */
+  /** The number of responses by kind of request and status. */
   const counts = new Map<string, number>()
   const over = new AbortController()
   const record = (kind: string, answer: Answer) => {
@@ -65,7 +65,7 @@ function startLoad(service: ProcessService) {
     counts.set(seen, (counts.get(seen) ?? 0) + 1)
     return { answer, again: problem === 'dependency-unavailable' }
   }
-  /** The same request again, as this problem tells its caller to do. */
+  /** Repeats the request, as this problem tells its caller to do. */
   const steadily = async (kind: string, ask: () => Promise<Answer>): Promise<Answer> => {
     for (;;) {
       const { answer, again } = record(kind, await ask())
@@ -118,7 +118,7 @@ function untilUnderLoad({ count }: Load) {
   }, 30_000)
 }
 
-/** Whole logins go through again soon, then two seconds without a single refusal. */
+/** Logins succeed again soon, and then for two seconds without an error. */
 async function goodAgain(t: Test, service: ProcessService, { counts, count }: Load) {
   const from = performance.now()
   await eventually(() => logIn(service), goodWithin)
@@ -132,8 +132,8 @@ async function goodAgain(t: Test, service: ProcessService, { counts, count }: Lo
 }
 
 /**
- * Nothing but 503 was refused, and whatever was granted holds: the tokens of a login that was lost would have been
- * refused at its refresh.
+ * All errors were 503, and every session that was confirmed still exists: the tokens of a lost one would have been
+ * refused at the refresh.
  */
 async function onlyTemporary(t: Test, service: ProcessService, load: Load) {
   await load.stop()

@@ -20,7 +20,7 @@ const away: ExpectedProblem = {
 }
 const refreshPath = '/api/v1/oauth/refresh/'
 
-/** A service whose questions for a profile can be held back. */
+/** A service whose requests for a profile can be held back. */
 async function stage(t: Test, options: Parameters<typeof startTestService>[1] = {}) {
   const doubles = await startDoubles(t)
   const toProfile = await startTcpProxy(t, {
@@ -55,7 +55,7 @@ t.test('a read-only database gives 503, and a finish that began before succeeds 
   const { service, toProfile } = staged
   const tokens = await logIn(service)
   const admin = openTestDatabase(t, { url: service.database.url, poolMax: 1 })
-  /** As after a failover: every connection is a new one. */
+  /** Sets the database read-only or not, and ends its other connections, as after a failover. */
   const readOnly = async (value: 'on' | 'off') => {
     await admin.pool.query('SET default_transaction_read_only = off')
     const [row] = (await admin.pool.query<{ name: string }>('SELECT current_database() AS name')).rows
@@ -89,10 +89,10 @@ t.test('a finish that is the victim of a deadlock is repeated and succeeds', asy
   const rival = new Client({ connectionString: service.database.url })
   await rival.connect()
   t.teardown(() => rival.end())
-  // It never looks for deadlocks itself, so that the finish is the victim.
+  // This session does not detect deadlocks, so that the finish is the victim.
   await rival.query(`SET deadlock_timeout = '1min'`)
   await rival.query('BEGIN')
-  // A finish takes the identity first and the person after it; this one comes from the other side.
+  // A finish locks the identity first and the user after it; this session locks them in reverse order.
   await rival.query('SELECT FROM users FOR UPDATE')
   const crossing = rival.query(`DO $$ BEGIN
     WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
@@ -144,7 +144,7 @@ t.test('with a server that stops and starts', async (t) => {
     const login = await loginToFinish(service)
     service.doubles.yandex.requests.length = 0
     await server.stop('SIGQUIT')
-    // What is remembered of sites is over then.
+    // By then the service has forgotten the sites that it remembered.
     await new Promise((resolve) => setTimeout(resolve, 2_050))
     const asked = performance.now()
     expectProblem(t, await finish(service, login), away, 'finish')

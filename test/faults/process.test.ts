@@ -9,7 +9,7 @@ import { testRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
-/** Storage and doubles, and a process on them whose questions for a profile can be held back. */
+/** Starts storage, doubles and a service process whose requests for a profile can be held back. */
 async function stage(
   t: Test,
   env: Readonly<Record<string, string>> = {},
@@ -100,7 +100,7 @@ t.test('requests that waited for a halted process get responses', { skip: withou
   service.started.child.kill('SIGSTOP')
   const waiting = Promise.all(Array.from({ length: 20 }, () => get(service, '/api/v1/oauth/providers/')))
   toProfile.resume()
-  // Longer than any time-out of a command; the answers of what it stands on wait in its sockets meanwhile.
+  // Longer than every time-out of a command; the replies of the dependencies wait in its sockets meanwhile.
   await new Promise((resolve) => setTimeout(resolve, 2_500))
   service.started.child.kill('SIGCONT')
   for (const { status } of await waiting) t.equal(status, 200)
@@ -122,7 +122,7 @@ t.test('requests get responses while the log is not read', { skip: withoutRedis 
   t.equal((await liveness(service)).status, 200)
   t.ok(await logIn(service))
   stdout.resume()
-  // More than pipe and reader hold (some 300 kB together): these lines waited in the service.
+  // More than pipe and reader hold (together about 300 kB), so these lines waited in the service.
   await eventually(() => {
     const { length } = service.started.output()
     if (length - before < 400_000) throw new Error(`${length - before} characters`)

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 
-/** Names and values in order, repeated as they are. */
+/** Names and values in order, with repetitions. */
 export type Fields = readonly (readonly [string, string])[]
 
-/** Everything that some route knows by name, and what JavaScript knows. */
+/** Names of parameters of any route, and names with a meaning in JavaScript. */
 export const parameters = [
   'provider',
   'client_redirect_url',
@@ -31,12 +31,12 @@ export const parameters = [
   'toString',
 ] as const
 
-/** Any code units, lone surrogates among them. */
+/** Any code units, including lone surrogates. */
 export const unicode = fc.string({ unit: 'binary', maxLength: 40 })
 /** Any bytes. */
 export const binary = fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes))
 
-/** A body and its Content-Type: right, cut short, mislabelled, too large, or no text at all. */
+/** A body and its Content-Type: valid, truncated, mislabelled, too large, or not text. */
 export function content(fields: fc.Arbitrary<Fields>): fc.Arbitrary<readonly [string | undefined, Buffer]> {
   const otherType = fc.constantFrom(
     undefined,

@@ -3,7 +3,7 @@ import type { Fields } from './random-bodies.ts'
 import { binary, content, encoded, parameters, unicode } from './random-bodies.ts'
 import type { RawRequest } from './raw-http.ts'
 
-/** Living values that a random request may carry, so that it gets past the first checks. */
+/** Valid values that a random request may have, so that it passes the first checks. */
 export interface Known {
   readonly paths: readonly string[]
   readonly values: readonly string[]
@@ -11,7 +11,7 @@ export interface Known {
   readonly forms: readonly (readonly [string, string][])[]
 }
 
-/** Stands in values; wherever an answer is a page, it must not stand there as it is. */
+/** HTML that random values contain; no page may contain it unescaped. */
 export const injection = '<script>alert(1)</script>'
 
 const awkward = fc.constantFrom(
@@ -32,7 +32,7 @@ const awkward = fc.constantFrom(
   'x'.repeat(5_000),
 )
 
-/** Requests of every kind, most of them nearly right. */
+/** Random requests of every kind, most of them nearly valid. */
 export function randomRequest({ paths, values, forms }: Known): fc.Arbitrary<RawRequest> {
   const value = fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom(...values) },

@@ -1,28 +1,28 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
-/** A request, byte for byte as it shall reach the service. */
+/** A request, byte for byte as it is sent. */
 export interface RawRequest {
   readonly method: string
-  /** Path and query, as they shall stand in the request line. */
+  /** Path and query as they are in the request line. */
   readonly target: string
   readonly headers: readonly (readonly [string, string])[]
   readonly body: Buffer
 }
 
-/** What came back; `undefined` members where the connection was closed without an answer. */
+/** The response; its members are undefined where the connection was closed without one. */
 export interface RawAnswer {
   readonly status: number | undefined
   readonly headers: ReadonlyMap<string, string>
   readonly body: string
 }
 
-/** Sends over a connection of its own, as no HTTP client would, and reads until the service closes it. */
+/** Sends a request over its own connection, and reads until the service closes it. */
 export async function sendRaw(port: number, request: RawRequest): Promise<RawAnswer> {
   const socket = connect(port, '127.0.0.1')
   const chunks: Buffer[] = []
   socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-  // A reset after the answer takes nothing of it back.
+  // A reset after the response does not change it.
   socket.on('error', () => {})
   const lines = [
     `${request.method} ${request.target} HTTP/1.1`,
@@ -37,7 +37,7 @@ export async function sendRaw(port: number, request: RawRequest): Promise<RawAns
 }
 
 function parsed(whole: string): RawAnswer {
-  // What comes before the answer (RFC 9110 §15.2.1).
+  // The interim response 100 Continue comes before the final one (RFC 9110 §15.2.1).
   const text = whole.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')
   const end = text.indexOf('\r\n\r\n')
   const [statusLine = '', ...lines] = (end === -1 ? text : text.slice(0, end)).split('\r\n')

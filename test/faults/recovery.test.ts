@@ -9,7 +9,7 @@ import { liveness, startProcess } from '../support/process-service.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
 
-/** How many callers ask at once, and for how long everything is away, in milliseconds. */
+/** How many callers send requests at once, and for how many milliseconds everything is down. */
 const callers = 12
 const outage = 5_000
 

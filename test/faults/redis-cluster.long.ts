@@ -12,7 +12,7 @@ import { expectGoodAfter, goodWithin, startSteadyLogins, succeeded } from '../su
 // Failovers of a Redis Cluster by itself, under a steady load of whole logins.
 
 t.test('failovers of a cluster', { skip: withoutRedis, timeout: 180_000 }, async (t) => {
-  // The user of the operators' guide, by its two lines; in the configuration, so that a restart keeps it.
+  // The user of the operators' guide, from its two lines; in the configuration, so that a restart keeps it.
   const guide = codeBlocks(await readText('docs/en/operators.md')).map(({ text }) => text.trim())
   const lines = guide.filter((text) => text.startsWith('ACL SETUSER auth-movies '))
   t.equal(lines.length, 2)
@@ -66,7 +66,7 @@ t.test('failovers of a cluster', { skip: withoutRedis, timeout: 180_000 }, async
   await t.test('pipelined commands find the new master too', async (t) => {
     const client = await connectRedis({ url, prefix, tryOut: tryRedis, onWarning: () => {} })
     t.teardown(() => client.disconnect())
-    // Of one moment, to many slots: those that are moved come back beside others that were carried out.
+    // Commands to many slots in one pipeline, of which some are redirected and others carried out.
     const together = () =>
       Promise.all(Array.from({ length: 60 }, (_, n) => client.set(`${prefix}${n}`, 0, 'EX', 60)))
     await together()

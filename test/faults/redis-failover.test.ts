@@ -26,14 +26,14 @@ function administer(t: Test, server: RedisServer): Redis {
 
 /**
  * A service on a master with a replica, and the failover that loses the latest writes: the replica is cut off
- * first and becomes the master with what it has; then the old master is demoted, and the address leads anew.
+ * first and becomes the master with its data; then the old master is demoted, and the proxy leads to the new one.
  */
 async function stage(t: Test) {
   const quick = ['--repl-diskless-sync-delay', '0']
   const [one, two] = [await startRedis(t, quick), await startRedis(t, quick)]
   const [master, replica] = [administer(t, one), administer(t, two)]
   await replica.replicaof('127.0.0.1', one.port)
-  /** WAIT knows only of writes by the same connection: behind this one everything has arrived. */
+  /** WAIT covers only writes of the same connection; after this write, all earlier ones have arrived too. */
   const replicated = () =>
     eventually(async () => {
       await master.set('barrier', '1')
@@ -87,7 +87,7 @@ t.test('a failover that loses the claim of a running finish', { skip: withoutRed
   await exchanged(1)
   await failOver()
 
-  // The new master knows no claim, and this provider takes a used code again: both finishes win.
+  // The new master has no claim, and this provider accepts a used code again, so both finishes succeed.
   yandex.answer('token', {
     status: 200,
     headers: { 'content-type': 'application/json' },

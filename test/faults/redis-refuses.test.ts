@@ -18,7 +18,7 @@ const away: ExpectedProblem = {
   retryAfter: [1, 30],
 }
 
-/** A service on a Redis of its own whose ways to fail are switched by `admin`. */
+/** A service with its own Redis, whose faults are switched by `admin`. */
 async function stage(t: Test) {
   const server = await startRedis(t, ['--enable-debug-command', 'yes'])
   const setUp = new Redis(server.url)
@@ -29,7 +29,7 @@ async function stage(t: Test) {
   return { server, admin }
 }
 
-/** Every way in which a Redis that is there can refuse: how it begins, and how it ends. */
+/** The ways in which a running Redis can refuse commands: how each begins, and how it ends. */
 const refusals: readonly {
   readonly name: string
   readonly begin: (admin: Redis) => Promise<unknown>
@@ -43,7 +43,7 @@ const refusals: readonly {
   {
     name: 'MISCONF: its own snapshots fail',
     async begin(admin) {
-      // The snapshot cannot take the place of a folder.
+      // The snapshot cannot replace a folder.
       await mkdir(await snapshotOf(admin))
       await admin.config('SET', 'save', '3600 1')
       await admin.call('BGSAVE')
@@ -131,7 +131,7 @@ t.test('a Redis that replies but refuses commands', { skip: withoutRedis }, asyn
     const login = await loginToFinish(service)
     await admin.eval(`for i = 1, 1500 do redis.call('SET', 'filling:' .. i, string.rep('x', 64)) end`, 0)
     await admin.config('SET', 'loading-process-events-interval-bytes', '1024')
-    // Microseconds a key.
+    // Microseconds per key.
     await admin.config('SET', 'key-load-delay', '1000')
     await admin.config('SET', 'save', '3600 1')
     let loaded = false

@@ -19,7 +19,7 @@ import {
 
 // Failovers of Redis by real sentinels, under a steady load of whole logins.
 
-/** Lets `fault` happen to the master while people log in. */
+/** Runs `fault` on the master during logins. */
 async function failOver(
   t: Test,
   service: TestService,
@@ -61,7 +61,7 @@ t.test('failovers by sentinels', { skip: withoutRedis, timeout: 180_000 }, async
       halted = master
       master.pause()
     })
-    // It wakes up as a master that nobody asks any more, and is made a replica.
+    // It continues as a master without clients, and is then made a replica.
     halted?.resume()
     await set.replicated(2)
   })

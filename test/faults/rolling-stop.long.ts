@@ -39,7 +39,7 @@ async function stage(t: Test) {
   return { service, first, restart: () => launch(0), nginx }
 }
 
-/** What a site and its people send, in turn; each throws where it is not answered as it should be. */
+/** The requests of a site and its visitors, in turn; each throws where its response is not as expected. */
 const requests: readonly ((service: FlowService) => Promise<unknown>)[] = [
   (service) => start(service),
   async (service) => {
@@ -56,7 +56,7 @@ const requests: readonly ((service: FlowService) => Promise<unknown>)[] = [
   },
 ]
 
-/** Fifty of them a second, for ten minutes at most, until `stop`. */
+/** Sends fifty of them per second until `stop`, at most for ten minutes. */
 function load(service: FlowService) {
   const failures: string[] = []
   const running = new Set<Promise<void>>()
@@ -90,7 +90,7 @@ function load(service: FlowService) {
   }
 }
 
-/** Requests of which the end never comes, on both ports. */
+/** Opens requests on both ports that never end. */
 async function halfSent(t: Test, { url, managementUrl }: ProcessService) {
   const halves = [
     '',
@@ -107,7 +107,7 @@ async function halfSent(t: Test, { url, managementUrl }: ProcessService) {
     }
 }
 
-/** Stops reading its log, and fills what lies between. */
+/** Stops reading its log, and fills the pipe between. */
 async function blockLog({ url, started }: ProcessService) {
   started.child.stdout?.pause()
   for (let n = 0; n < 15; n++)

@@ -12,7 +12,7 @@ import { testRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
-/** Storage and doubles, and a process on them whose questions for a profile can be held back. */
+/** Starts storage, doubles and a service process whose requests for a profile can be held back. */
 async function stage(t: Test, env: Readonly<Record<string, string>> = {}) {
   const database = await testDatabase(t)
   const doubles = await startDoubles(t)
@@ -37,7 +37,7 @@ async function stage(t: Test, env: Readonly<Record<string, string>> = {}) {
   return { database, service, toProfile, exchanged }
 }
 
-/** A kept connection: what is written to it, and all that came back. */
+/** A keep-alive connection, and everything that was received on it. */
 async function connection(t: Test, url: string) {
   const socket: Socket = connect(Number(new URL(url).port), '127.0.0.1')
   t.teardown(() => void socket.destroy())
@@ -220,12 +220,12 @@ t.test('a process whose log is not read ends at SIGTERM', { skip: withoutRedis }
   t.match(metrics.text, /^log_lines_dropped_total 0$/m)
   child.stdout?.pause()
   const headers = { 'x-request-id': 'x'.repeat(64) }
-  // More than the pipe and its reader hold, some 300 kB together.
+  // More than the pipe and its reader hold, together about 300 kB.
   for (let n = 0; n < 20; n++)
     await Promise.all(Array.from({ length: 100 }, () => get(service, '/nowhere', headers)))
   const from = performance.now()
   child.kill('SIGTERM')
-  // Not `ended`, which waits for the end of the pipe: nobody reads it.
+  // Not `ended`, which waits for the end of a pipe that is not read.
   if (child.exitCode === null) await once(child, 'exit')
   t.equal(child.exitCode, 0)
   t.ok(performance.now() - from < 1_000, `${performance.now() - from} ms`)
@@ -259,7 +259,7 @@ t.test('what cannot be closed is reported, and the rest is closed', async (t) =>
     YANDEX_CLIENT_SECRET: 'secret',
   })
   const told = t.capture(service.log, 'error')
-  // A pool ends only once.
+  // A pool can be ended only once, so that closing it again fails.
   await service.database.pool.end()
   await t.rejects(service.close(), /^Not closed: database\.$/)
   t.match(told(), [{ args: [{ err: Error }, 'closing failed: database'] }])

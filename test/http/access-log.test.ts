@@ -6,7 +6,7 @@ import { redirectUrl, startTestService } from '../support/service.ts'
 t.test('the log line of a request has its problem, its site and its provider', async (t) => {
   const service = await startTestService(t, { env: { RATE_LIMIT: 'off' } })
   const { id: site } = service.site
-  /** The members of the line that are not the same for all. */
+  /** The members of the line that differ between requests. */
   const lineOf = async (ask: () => Promise<Answer>) => {
     const { headers } = await ask()
     const own = service.log

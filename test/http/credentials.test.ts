@@ -9,7 +9,7 @@ const { site } = service
 const other = await registerSite(service.database, 'https://other.example/return')
 const inBody = ({ id, secret }: { id: string; secret: string }) => ({ client_id: id, client_secret: secret })
 
-/** The five requests that take credentials in their body, each with fields that are good as they stand. */
+/** The five requests that accept credentials in their body, each with otherwise valid fields. */
 const requests = {
   start: {
     path: '/api/v1/oauth/authorize-url/',

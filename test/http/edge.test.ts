@@ -71,7 +71,7 @@ t.test('an Authorization header of any length is read quickly', async (t) => {
     `Basic ${'='.repeat(16_000)}`,
     `Basic ${'a'.repeat(16_000)}!`,
   ]) {
-    // The quickest of several: other work of the machine slows some of them down, a slow way of reading all.
+    // Take the fastest of several: other work on the machine slows some of them, slow parsing slows all.
     const times: number[] = []
     for (let n = 0; n < 10; n++) {
       const before = performance.now()
@@ -88,7 +88,7 @@ t.test('a request without Host gets problem+json too', async (t) => {
   t.match(answer, /content-type: application\/problem\+json/i)
 })
 
-/** The server's side of the request with this X-Request-Id, once Node has handed it to the service. */
+/** Resolves with the server's side of the request with this X-Request-Id, once Node has passed it to the service. */
 function requestNamed(test: Pick<typeof t, 'teardown'>, id: string) {
   const channel = 'http.server.request.start'
   return new Promise<{ readonly request: IncomingMessage; readonly response: ServerResponse }>((resolve) => {
@@ -264,7 +264,7 @@ t.test('headers may have 32 kB in all, however they are divided', async (t) => {
   )
 })
 
-/** Bytes that no HTTP client would send; what comes back until the server closes. */
+/** Sends bytes that no HTTP client would send, and gives what comes back until the server closes. */
 function raw(bytes: string): Promise<string> {
   const { hostname, port } = new URL(service.url)
   return new Promise((resolve, reject) => {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { get, post, readResponse } from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
-// Bodies that were put together by hand, or by a client with habits of its own.
+// Bodies that were built by hand or by an unusual client.
 const service = await startTestService(t)
 const path = '/api/v1/oauth/authorize-url/'
 const url = encodeURIComponent(redirectUrl)

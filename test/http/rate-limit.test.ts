@@ -13,7 +13,7 @@ const body = { provider: 'yandex', client_redirect_url: redirectUrl }
 const starts = (service: TestService, headers: Record<string, string>) =>
   post(service, '/api/v1/oauth/authorize-url/', body, { headers })
 
-/** A form in an urlencoded body, by the leanest client there is: thousands of them are the point here. */
+/** Posts an urlencoded form with a minimal client, because these tests send thousands of requests. */
 async function lean(
   service: TestService,
   path: string,
@@ -29,7 +29,7 @@ async function lean(
   return { status: answer.statusCode }
 }
 
-/** So many requests, fifty at a time; the count of each status. */
+/** Sends this many requests, fifty at a time, and counts the responses by status. */
 async function many(count: number, request: (index: number) => Promise<{ status: number }>) {
   const statuses: Record<number, number> = {}
   for (let done = 0; done < count; done += 50) {
@@ -54,7 +54,7 @@ t.test('a stranger cannot limit a site', { skip: withoutRedis, timeout: 120_000 
   const site = '198.51.100.1'
   const client = new Redis(redis.url)
   t.teardown(() => client.disconnect())
-  /** As after so many requests of this minute. */
+  /** Sets a counter as if this many requests had come in this minute. */
   const used = (bucket: string, key: string, count: number) =>
     client.set(`p:limit:${bucket}:${key}`, count, 'EX', 60)
 

@@ -14,7 +14,7 @@ const body = { provider: 'yandex', client_redirect_url: redirectUrl }
 const starts = (service: TestService, fields: Record<string, string>, headers: Record<string, string> = {}) =>
   post(service, '/api/v1/oauth/authorize-url/', { ...body, ...fields }, { headers })
 
-/** So many requests one after the other; the count of each status. */
+/** Sends this many requests one after the other, and counts the responses by status. */
 async function many(count: number, request: (index: number) => Promise<{ readonly status: number }>) {
   const statuses: Record<number, number> = {}
   for (let done = 0; done < count; done++) {
@@ -24,7 +24,7 @@ async function many(count: number, request: (index: number) => Promise<{ readonl
   return statuses
 }
 
-/** A service whose counters can be set, as after so many requests of this minute. */
+/** A service whose counters can be set as if this many requests had come in this minute. */
 async function countedService(
   t: Pick<typeof import('tap').default, 'teardown'>,
   options: TestServiceOptions = {},
@@ -198,7 +198,7 @@ t.test('a request above its limit causes no query to the database', { skip: with
   const started = performance.now()
   const refused = await together(200, (index) => unknown(1_000 + index, from('203.0.113.1')))
   t.ok(refused.every(({ status }) => status === 429))
-  // At most a batch for each tenth of a second that it took, and one that was under way.
+  // At most one batch per 100 ms that it took, and one that had already begun.
   const batches = () => Math.ceil((performance.now() - started) / 100) + 1
   let most = batches()
   let { awaited } = await proxy.take()

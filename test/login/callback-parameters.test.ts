@@ -48,13 +48,13 @@ async function serveCallback(t: Test) {
     byRedirectUrl: async () => site,
     urlsOfHost: async () => site.redirectUrls,
   }
+  app.decorate('translate', translate)
   await app.register(forms)
   app.route(
     callbackRoute(adapter, {
       services: { logins, sites, limits: noRateLimits },
       track: trackRequests({ history: createMemoryLoginHistory(), translate, onStep: () => {} }),
       publicUrl: 'https://login.example',
-      translate,
       deadlines,
     }),
   )

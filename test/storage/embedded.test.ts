@@ -26,11 +26,11 @@ async function holder(directory: string): Promise<{ pid: number; startedAt: stri
   return JSON.parse(await readFile(join(directory, 'postgres.lock'), 'utf8'))
 }
 
-/** A process that has ended, but that nobody has asked for yet (a zombie, Z), is gone as well. */
+/** Waits until a process has ended; a zombie (Z), which its parent has not reaped yet, has ended too. */
 async function untilGone(pid: number): Promise<void> {
   await eventually(async () => {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-    if (stat !== '' && !/\) Z /.test(stat)) throw new Error(`Process ${pid} lives.`)
+    if (stat !== '' && !/\) Z /.test(stat)) throw new Error(`Process ${pid} still runs.`)
   }, 30_000)
 }
 
@@ -163,7 +163,7 @@ function startUp(parameters: Buffer): Buffer {
 
 const started = startUp(Buffer.from('user\0postgres\0database\0postgres\0\0'))
 
-/** A message of this type; `length` where it is to lie about its own. */
+/** A message of this type; `length` replaces its real length. */
 function message(type: string, body: Buffer, length = body.length + 4): Buffer {
   const head = Buffer.alloc(5)
   head.write(type)
@@ -220,7 +220,7 @@ t.test('a path that is too long for a socket is replaced by a temporary folder',
 })
 
 t.test('a lock that is held stays with its holder', async (t) => {
-  // As long as a name may be: the draft beside it cannot be written.
+  // The longest possible name, so that the draft beside it cannot be written.
   const lock = join(t.testdir(), 'l'.repeat(255))
   await writeFile(lock, 'of another process')
   const server = fileURLToPath(new URL('../../src/storage/embedded-server.ts', import.meta.url))

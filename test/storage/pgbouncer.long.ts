@@ -13,10 +13,10 @@ import { startProcess } from '../support/process-service.ts'
 import { testRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
 
-/** How many logins go through at once, each with two refreshes; more than PgBouncer has connections. */
+/** How many logins run at once, each with two refreshes; more than PgBouncer has connections. */
 const logins = 30
 
-/** The zone of the server is five hours off, so that a connection whose settings were lost is found out. */
+/** The time zone of the server is five hours off, so that a connection without its settings is noticed. */
 async function stage(t: Test) {
   const server = await startPostgres({ timezone: 'Asia/Yekaterinburg' })
   t.teardown(() => server.remove())
@@ -24,7 +24,7 @@ async function stage(t: Test) {
   return server
 }
 
-/** Runs the service, which is expected to refuse, and gives what it says. */
+/** Runs the service, which is expected to fail at its start, and gives its error message. */
 async function refusal(t: Test, databaseUrl: string, env: Environment): Promise<string> {
   const started = run(t, 'src/main.ts', {
     folder: await emptyFolder(t),
@@ -36,7 +36,7 @@ async function refusal(t: Test, databaseUrl: string, env: Environment): Promise<
   return started.errors()
 }
 
-/** One sentence that names the variable, from the service in both modes and from a command. */
+/** Checks that the service in both modes and a command each print one sentence that names the variable. */
 async function refusedEverywhere(t: Test, server: PostgresServer, settings: Record<string, string>) {
   const pooled = await startPgBouncer(t, server.url, settings)
   const sentence = /^A pooler stands before the database .*set DATABASE_POOLER=transaction .*\.\n$/

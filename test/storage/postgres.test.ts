@@ -66,7 +66,7 @@ t.test('statements are named only where each connection has its own session', as
 
 t.test('connections to a read-only server are replaced at its first refusal', async (t) => {
   const database = await testDatabase(t, 5)
-  /** As after a failover: the old primary lives on, and whatever is opened from now on leads to the new one. */
+  /** As after a failover: the old primary still runs, and new connections lead to the new one. */
   const demote = async () => {
     const clients = await Promise.all(Array.from({ length: 5 }, () => database.pool.connect()))
     for (const client of clients) {
@@ -86,7 +86,7 @@ t.test('connections to a read-only server are replaced at its first refusal', as
 
 t.test('a connection whose settings a pooler dropped is not used', async (t) => {
   const database = await testDatabase(t, 1)
-  // As a pooler does that was told to ignore them (PgBouncer's ignore_startup_parameters).
+  // As a pooler does that is configured to ignore them (PgBouncer's ignore_startup_parameters).
   database.pool.options.options = ''
   await unavailable(t, database, 1_000)
 })

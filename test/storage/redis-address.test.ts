@@ -2,7 +2,7 @@ import t from 'tap'
 import { readConfig } from '../../src/config/config.ts'
 import { parseRedisUrl } from '../../src/storage/redis-address.ts'
 
-/** What the message of each refused address says; none repeats what may be a part of a password. */
+/** The message for each refused URL; none repeats a possible part of a password. */
 const refused: readonly (readonly [url: string, message: RegExp])[] = [
   ['http://a', /must be redis:/],
   ['redis.example:6379', /must be redis:/],

@@ -8,7 +8,7 @@ import { freePort } from '../support/process.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { startSentinelServer } from '../support/redis-server.ts'
 
-// At its start the service does with Redis what it will do with it, and says in one sentence what does not work.
+// At its start the service does with Redis everything that it will need, and reports in one sentence what fails.
 
 async function connect(t: Test, url: string, prefix = 'auth-movies:') {
   const client = await connectRedis({ url, prefix, tryOut: tryRedis, onWarning: () => {} })
@@ -16,7 +16,7 @@ async function connect(t: Test, url: string, prefix = 'auth-movies:') {
   return client
 }
 
-/** That the start is refused so, and how long it took. */
+/** Checks that the start fails with this message, and gives how long it took. */
 async function refused(t: Test, url: string, message: RegExp): Promise<number> {
   const from = performance.now()
   await t.rejects(connect(t, url), { name: 'RedisConnectError', message }, String(message))

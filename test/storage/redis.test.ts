@@ -23,7 +23,7 @@ async function connect(test: Test, url: string, prefix = 'p:') {
   return { client, warnings }
 }
 
-/** Its failure, and that it came within a second. */
+/** Gives the error, and checks that it came within a second. */
 async function failsFast(test: Test, command: () => Promise<unknown>) {
   const from = performance.now()
   await test.rejects(command())
@@ -127,7 +127,7 @@ t.test('with Redis', { skip: withoutRedis }, async (t) => {
     const { client } = await connect(t, nodes.map(({ url }) => url).join(','))
     t.ok(client instanceof Cluster)
     const keys = Array.from({ length: 30 }, (_, index) => `p:${index}`)
-    // A cluster that was made a moment ago is down for another.
+    // A new cluster is down for a moment.
     await eventually(() => Promise.all(keys.map((key) => client.hset(key, 'field', key))), 5_000)
     t.same(await Promise.all(keys.map((key) => client.hget(key, 'field'))), keys)
     t.equal(await evictionPolicy(client), 'noeviction')
@@ -143,7 +143,7 @@ t.test('with Redis', { skip: withoutRedis }, async (t) => {
 
 async function startSentinel(test: Test, masterPort: number): Promise<number> {
   const file = test.testdir({ 'sentinel.conf': `sentinel monitor main 127.0.0.1 ${masterPort} 1\n` })
-  // The server rewrites its configuration file; everything else is given as for any server.
+  // A sentinel rewrites its configuration file, so it needs one.
   const port = await freePort()
   const child = spawn('redis-server', [`${file}/sentinel.conf`, '--sentinel', '--port', String(port)], {
     stdio: 'ignore',
