@@ -45,7 +45,7 @@ for (const [english, russian] of twins) {
   })
 }
 
-await t.test('README has the same commands as its twin', async (t) => {
+await t.test('README.md and README.ru.md have the same commands', async (t) => {
   const commands = async (path: string) =>
     codeBlocks(await readText(path)).flatMap(({ info, text }) => (info === 'sh' ? [text] : []))
   t.strictSame(await commands('README.ru.md'), await commands('README.md'))

@@ -12,7 +12,7 @@ const service = await startTestService(t, { reachable: true })
 type Variables = Readonly<Record<string, string>>
 type Json = Readonly<Record<string, unknown>>
 
-t.test('the samples in both languages differ in comments alone', async (t) => {
+t.test('the samples in both languages differ only in comments', async (t) => {
   const bare = (sample: string) => sample.replace(/ *\/\/ .*$/gm, '')
   t.equal(en.samples.length, 2)
   t.strictSame(ru.samples.map(bare), en.samples.map(bare))

@@ -179,7 +179,7 @@ const outcomes: Readonly<Record<string, (t: Test, name: string) => Promise<void>
 
 for (const [name, holds] of Object.entries(outcomes)) t.test(`request: ${name}`, async (t) => holds(t, name))
 
-t.test('every request is tested above, and both languages have the same', async (t) => {
+t.test('every request of the guide is tested above, and both languages have the same', async (t) => {
   t.strictSame([...en.requests.keys()].toSorted(), Object.keys(outcomes).toSorted())
   t.strictSame([...ru.requests], [...en.requests])
 })

@@ -30,7 +30,7 @@ function setUp() {
   return { address, keys, find }
 }
 
-await t.test('keys are good for a day while their address is out', async (t) => {
+await t.test('keys stay usable for a day while the JWKS URL fails', async (t) => {
   const { address, keys, find } = setUp()
   address.keys = [await key('a')]
   await keys.refresh()
@@ -48,7 +48,7 @@ await t.test('keys are good for a day while their address is out', async (t) => 
   t.ok(await find('a'))
 })
 
-await t.test('an answer without usable keys replaces none', async (t) => {
+await t.test('a response without usable keys replaces no keys', async (t) => {
   const { address, keys, find } = setUp()
   address.keys = [await key('a')]
   await keys.refresh()
@@ -59,7 +59,7 @@ await t.test('an answer without usable keys replaces none', async (t) => {
   }
 })
 
-await t.test('a rotation with overlap costs no login a fetch', async (t) => {
+await t.test('after a rotation with overlap no login waits for a fetch', async (t) => {
   const { address, keys, find } = setUp()
   const [a, b, c] = await Promise.all([key('a'), key('b'), key('c')])
   address.keys = [a, b]
@@ -73,7 +73,7 @@ await t.test('a rotation with overlap costs no login a fetch', async (t) => {
   t.equal(address.fetches, fetches)
 })
 
-await t.test('an unknown key fetches them once in five seconds, for everybody who waits', async (t) => {
+await t.test('an unknown kid causes one fetch in five seconds, shared by all who wait', async (t) => {
   const { address, keys, find } = setUp()
   address.keys = [await key('a')]
   await keys.refresh()

@@ -73,7 +73,7 @@ const expectations: Record<Fault, (seen: Seen) => unknown> = {
   hang: ({ status, end }) => end === 'maxTrialPauses' && status === 0,
 }
 
-t.test('each fault is what its name says, and passes', async (t) => {
+t.test('each fault does what its name says, and ends', async (t) => {
   const double = await startMailDouble({ redirectUris: [redirectUri] })
   t.teardown(() => double.close())
   const { tokens } = await logIn(double)
@@ -85,7 +85,7 @@ t.test('each fault is what its name says, and passes', async (t) => {
   }
 })
 
-t.test('a fault lasts until it is cleared, at its endpoint only', async (t) => {
+t.test('a fault lasts until it is cleared and affects only its endpoint', async (t) => {
   const double = await startMailDouble({ redirectUris: [redirectUri] })
   t.teardown(() => double.close())
   double.fault('token', '503-html')
@@ -95,7 +95,7 @@ t.test('a fault lasts until it is cleared, at its endpoint only', async (t) => {
   t.equal((await exchange(double, 'kept')).status, 200, 'the code was not used up')
 })
 
-t.test('an answer of one’s own goes before a fault', async (t) => {
+t.test('a fixed response takes precedence over a fault', async (t) => {
   const double = await startMailDouble({ redirectUris: [redirectUri] })
   t.teardown(() => double.close())
   double.fault('token', '503-html')
@@ -108,7 +108,7 @@ t.test('an answer of one’s own goes before a fault', async (t) => {
   t.equal((await exchange(double, 'x')).status, 503)
 })
 
-t.test('closes at once while requests hang', async (t) => {
+t.test('closing does not wait for hanging requests', async (t) => {
   const double = await startMailDouble({ redirectUris: [redirectUri] })
   const url = `${setting(double, 'USERINFO_URL')}?access_token=x`
   const ends = []
