@@ -11,7 +11,7 @@ import { startTestManagement } from '../support/management.ts'
 import { emptyFolder } from '../support/npm-start.ts'
 import { readGuide } from './guide.ts'
 
-// Every request of the page runs as it stands, in its order, on one site and one person.
+// Every request of the page runs unchanged and in order, with one site and one person.
 
 const execute = promisify(execFile)
 const guide = await readGuide('en', 'admin-api')

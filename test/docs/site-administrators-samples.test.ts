@@ -24,7 +24,7 @@ interface Visit {
   readonly session: { states?: readonly string[] }
 }
 
-/** The guide's sample of a site, run as it stands; `redirects` and `tokens` are what it did. */
+/** Runs the guide's sample of a site unchanged; `redirects` and `tokens` record what it did. */
 function sampleSite(sample: string) {
   const redirects: string[] = []
   const tokens: Json[] = []

@@ -143,21 +143,24 @@ await t.test('Google', async (t) => {
     t.match(await login(served, { email: undefined }), { email: null, emailVerified: null })
   })
 
-  await t.test('keys are fetched once for all logins, and not at once again for an unknown kid', async (t) => {
-    const served = await start(t)
-    await Promise.all([login(served), login(served), login(served)])
-    t.equal(keyRequests(), 1, 'fetched once for logins at the same time')
-    await login(served)
-    t.equal(keyRequests(), 1, 'and cached')
-    double.switches.idToken = 'unknown-kid'
-    await failureOf(login(served))
-    await failureOf(login(served))
-    t.equal(keyRequests(), 1, 'an unknown kid does not fetch them again at once')
-    t.match(
-      served.observations.find(({ endpoint }) => endpoint === 'jwks'),
-      { result: 200, provider: 'google' },
-    )
-  })
+  await t.test(
+    'keys are fetched once for all logins, and not at once again for an unknown kid',
+    async (t) => {
+      const served = await start(t)
+      await Promise.all([login(served), login(served), login(served)])
+      t.equal(keyRequests(), 1, 'fetched once for logins at the same time')
+      await login(served)
+      t.equal(keyRequests(), 1, 'and cached')
+      double.switches.idToken = 'unknown-kid'
+      await failureOf(login(served))
+      await failureOf(login(served))
+      t.equal(keyRequests(), 1, 'an unknown kid does not fetch them again at once')
+      t.match(
+        served.observations.find(({ endpoint }) => endpoint === 'jwks'),
+        { result: 200, provider: 'google' },
+      )
+    },
+  )
 
   await t.test('a login without keys fails before the code is exchanged', async (t) => {
     for (const [fault, kind] of [

@@ -23,7 +23,7 @@ async function listen(t: Test, server: Server, port = 0): Promise<number> {
   return address.port
 }
 
-/** A request to a host whose name has these addresses, and how long it took in milliseconds. */
+/** Sends requests to a host with these IP addresses, and measures how long they take in milliseconds. */
 function requester(
   t: Test,
   addresses: readonly string[],

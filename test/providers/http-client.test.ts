@@ -125,7 +125,11 @@ await t.test('a token request that cannot connect leaves the code unspent', asyn
     t.match(failure.message, words)
     t.ok(performance.now() - started < 900)
     const profile = await failureOf(send(url, { endpoint: 'userinfo', method: 'GET' }))
-    t.match(profile, { kind: 'unavailable', codeUnspent: false }, 'a profile request comes after the code was spent')
+    t.match(
+      profile,
+      { kind: 'unavailable', codeUnspent: false },
+      'a profile request comes after the code was spent',
+    )
   }
 })
 
@@ -152,7 +156,7 @@ await t.test('the time limit of the response starts when the connection is made'
 })
 
 await t.test('a connection that died while idle does not fail a login', async (t) => {
-  // Whoever stood at the other end is gone without a word: the next byte on an old connection is answered by a reset.
+  // The server has gone without closing the connection: the next byte on it is answered by a reset.
   const dead = new Set<Socket>()
   const open = new Set<Socket>()
   let requests = 0

@@ -13,7 +13,7 @@ async function key(kid: string) {
   return { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' }
 }
 
-/** Keys at an address that can be out, on a clock that stands still. */
+/** Keys at a URL that can fail, with a clock that the test sets. */
 function setUp() {
   const address = { keys: [] as object[], out: false, fetches: 0, now: 0 }
   const keys = createProviderKeys({

@@ -22,7 +22,7 @@ interface Received {
   readonly body: string
 }
 
-/** A provider that answers as told, and a client for it. */
+/** A provider with the given responses, and a client for it. */
 async function setUp(
   t: Test,
   answer: (response: ServerResponse) => void,
@@ -155,21 +155,28 @@ await t.test('secrets that the provider echoes are removed from the text for the
   t.ok((await failureOf(long.exchange())).message.length < 300)
 })
 
-await t.test('a failed profile request says nothing about the code, and its error contains no token', async (t) => {
-  const { client, received } = await setUp(t, refuseWith(200, { id: 1 }))
-  const signal = AbortSignal.timeout(2_000)
-  await client.profile({ accessToken: 'to ken', query: { access_token: 'to ken' } }, signal)
-  t.equal(received[0]?.url, '/me?fields=all&access_token=to+ken')
-  const refusing = await setUp(
-    t,
-    refuseWith(403, { error: 'invalid_grant', error_description: 'token to-ken?' }),
-  )
-  const failure = await failureOf(refusing.client.profile({ accessToken: 'to-ken' }, signal))
-  t.match(failure, { kind: 'invalid_response', codeUnspent: false }, 'not invalid_grant, because the code was good')
-  t.notMatch(failure.message, /to-ken/)
-  t.notMatch(failure.message, /fields/, 'the error contains no query of a URL')
-  const busy = await setUp(t, refuseWith(429, {}, { 'retry-after': '9' }))
-  const limited = await failureOf(busy.client.profile({ accessToken: 'a' }, signal))
-  t.match(limited, { kind: 'rate_limited', codeUnspent: false, retryAfter: 9 })
-  t.equal(busy.received.length, 1, 'after a 429 there is no second request')
-})
+await t.test(
+  'a failed profile request says nothing about the code, and its error contains no token',
+  async (t) => {
+    const { client, received } = await setUp(t, refuseWith(200, { id: 1 }))
+    const signal = AbortSignal.timeout(2_000)
+    await client.profile({ accessToken: 'to ken', query: { access_token: 'to ken' } }, signal)
+    t.equal(received[0]?.url, '/me?fields=all&access_token=to+ken')
+    const refusing = await setUp(
+      t,
+      refuseWith(403, { error: 'invalid_grant', error_description: 'token to-ken?' }),
+    )
+    const failure = await failureOf(refusing.client.profile({ accessToken: 'to-ken' }, signal))
+    t.match(
+      failure,
+      { kind: 'invalid_response', codeUnspent: false },
+      'not invalid_grant, because the code was good',
+    )
+    t.notMatch(failure.message, /to-ken/)
+    t.notMatch(failure.message, /fields/, 'the error contains no query of a URL')
+    const busy = await setUp(t, refuseWith(429, {}, { 'retry-after': '9' }))
+    const limited = await failureOf(busy.client.profile({ accessToken: 'a' }, signal))
+    t.match(limited, { kind: 'rate_limited', codeUnspent: false, retryAfter: 9 })
+    t.equal(busy.received.length, 1, 'after a 429 there is no second request')
+  },
+)

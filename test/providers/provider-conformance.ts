@@ -15,16 +15,16 @@ import {
 } from './provider-setup.ts'
 import { runTransportConformance } from './provider-transport.ts'
 
-/** One provider, its double, and what its profile of a person must be. */
+/** One provider, its double, and the profile that it must return for a person. */
 export interface ConformanceSubject {
   readonly plugin: ProviderPlugin
   readonly startDouble: (options: DoubleOptions) => Promise<ProviderDouble>
   readonly profileOf: (
     person: Pick<DoublePerson, 'id' | 'login' | 'name' | 'email' | 'emailVerified'>,
   ) => ProviderProfile
-  /** The only place of a userinfo request where the access token may stand. */
+  /** The access token of a userinfo request, from the only place where it may be. */
   readonly tokenIn: (request: RecordedRequest) => string | null | undefined
-  /** The member of its userinfo answer that holds the subject. */
+  /** The member of its userinfo response that contains the subject. */
   readonly subjectField: string
 }
 
@@ -168,7 +168,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
       const accessToken = subject.tokenIn(userinfo)
       t.ok(accessToken)
       const text = inspect([userinfo.headers, [...userinfo.query], userinfo.body])
-      t.equal(text.split(String(accessToken)).length, 2, 'the access token stands in one place')
+      t.equal(text.split(String(accessToken)).length, 2, 'the access token is in one place')
       t.notMatch(text, clientSecret)
       for (const { headers } of [token, userinfo]) {
         t.match(headers['user-agent'], /^auth-movies\/\d/)
