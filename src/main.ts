@@ -20,7 +20,7 @@ const operatorErrors = [
 ]
 
 /** Milliseconds that running requests may take to end after the port is closed: a finish takes 10 s at most. */
-const maxTrialPauses = 15_000
+const maxInFlight = 15_000
 
 /**
  * Runs a service until SIGTERM or SIGINT, then stops it gracefully; a second signal, or a stop that takes too
@@ -28,7 +28,7 @@ const maxTrialPauses = 15_000
  * @param start starts it; what it throws is told in one sentence where it is the operator's business
  * @param inFlight milliseconds that running requests may take to end
  */
-export async function runUntilStopped(start: () => Promise<Service>, inFlight = maxTrialPauses) {
+export async function runUntilStopped(start: () => Promise<Service>, inFlight = maxInFlight) {
   try {
     const service = await start()
     const options = {

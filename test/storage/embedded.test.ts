@@ -142,13 +142,13 @@ t.test('serves our schema to many connections, and keeps the data', async (t) =>
   })
 })
 
-/** Sends bytes and waits until the server has closed the connection, or `maxTrialPauses` ms. */
-async function sendJunk(folder: string, bytes: Buffer, maxTrialPauses = 300): Promise<void> {
+/** Sends bytes and waits until the server has closed the connection, or `limit` ms. */
+async function sendJunk(folder: string, bytes: Buffer, limit = 300): Promise<void> {
   const socket = connect(join(folder, '.s.PGSQL.5432'))
   socket.on('error', () => {})
   socket.resume()
   socket.write(bytes)
-  const timer = setTimeout(() => socket.destroy(), maxTrialPauses)
+  const timer = setTimeout(() => socket.destroy(), limit)
   await once(socket, 'close')
   clearTimeout(timer)
 }
