@@ -63,7 +63,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'token-hang',
-    title: { ru: 'Обмен кода: нет ответа', en: 'Exchange of the code: no answer' },
+    title: { ru: 'Обмен кода: нет ответа', en: 'Exchange of the code: no response' },
     apply: (double) => double.fault('token', 'hang'),
   },
   {
@@ -83,7 +83,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'profile-slow',
-    title: { ru: 'Профиль: ответ по байту', en: 'Profile: an answer byte by byte' },
+    title: { ru: 'Профиль: ответ по байту', en: 'Profile: a response byte by byte' },
     apply: (double) => double.fault('userinfo', 'slow-body'),
   },
   {

@@ -157,11 +157,11 @@ t.test('unusable responses of the service are shown as an error', async (t) => {
   t.match(await browser.post('login', { provider: 'yandex' }), { status: 400, text: /HTTP 400/ })
   for (const body of ['', 'null', '[]', '{"state":1}', { state: 'x' }]) {
     answers['POST /api/v1/oauth/authorize-url/'] = { status: 200, body }
-    t.match(await browser.post('login', { provider: 'yandex' }), { status: 502, text: /Unexpected answer/ })
+    t.match(await browser.post('login', { provider: 'yandex' }), { status: 502, text: /Unexpected response/ })
   }
   t.equal((await browser.post('login')).status, 400, 'no provider chosen')
   await service.close()
-  t.match(await browser.post('login', { provider: 'yandex' }), { status: 502, text: /does not answer/ })
+  t.match(await browser.post('login', { provider: 'yandex' }), { status: 502, text: /does not respond/ })
 })
 
 t.test('an expired access token is refreshed, and an ended session is deleted', async (t) => {
