@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Pool } from 'undici'
 
-/** What one run measured. */
+/** The result of one run. */
 export interface Result {
   readonly kind: Kind
   readonly name: string
@@ -15,7 +15,7 @@ type Kind = 'login' | 'refresh'
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
 
-/** Runs logins (start, callback, finish) or refreshes for a while, so many at a time. */
+/** Runs logins (start, callback, finish) or refreshes for some seconds, `concurrency` at a time. */
 export async function measure({
   kind,
   name,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-// A provider that believes everything: the cheapest one possible, the same for the service and for the floor.
+// A provider that accepts everything: the cheapest one possible, the same for the service and the floor.
 const server = createServer((request, response) => {
   request.resume().once('end', () => {
     const body = request.url?.startsWith('/token')

@@ -8,9 +8,9 @@ import type { Result } from './load.ts'
 import { measure } from './load.ts'
 
 /**
- * `npm run bench [SECONDS]`: whole logins and refreshes of this service beside floors that do as many requests on
- * the same Fastify and do nothing in them. What counts is the ratio within one run: the seconds of one machine say
- * nothing of another's.
+ * `npm run bench [SECONDS]`: measures whole logins and refreshes of this service, and of a floor that handles as many
+ * requests on the same Fastify without doing anything in them. What counts is the ratio within one run: absolute numbers
+ * depend on the machine.
  */
 const seconds = Number(process.argv[2] ?? 10)
 const concurrency = 32
@@ -41,7 +41,7 @@ try {
   })
   const floor = await start('floor', { BENCH_PROVIDER_URL: provider })
   const results: Result[] = []
-  // In turns, so that whatever else the machine does hits all of them.
+  // In turns, so that other load on the machine affects both.
   for (const kind of ['login', 'refresh'] as const)
     for (const [name, url] of [
       ['floor', floor],

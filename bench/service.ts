@@ -11,7 +11,7 @@ import { openDatabase } from '../src/storage/postgres.ts'
 import { connectRedis } from '../src/storage/redis.ts'
 import { tryRedis } from '../src/try-redis.ts'
 
-// The service as it runs in production, but for the limits, which would be all that is measured.
+// The service as in production, except for rate limits, which would otherwise be all that is measured.
 const {
   BENCH_DATABASE_URL: url = '',
   BENCH_REDIS_URL: redisUrl = '',

@@ -3,5 +3,5 @@ import { google } from './google.ts'
 import { mail } from './mail.ts'
 import { yandex } from './yandex.ts'
 
-/** Every provider that the service knows; one is in service where its CLIENT_ID and CLIENT_SECRET are set. */
+/** Every provider that the service supports. It is enabled by its CLIENT_ID and CLIENT_SECRET. */
 export const providers: readonly ProviderPlugin[] = [yandex, google, mail]

@@ -63,7 +63,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'token-hang',
-    title: { ru: 'Обмен кода: нет ответа', en: 'Exchange of the code: no answer' },
+    title: { ru: 'Обмен кода: нет ответа', en: 'Exchange of the code: no response' },
     apply: (double) => double.fault('token', 'hang'),
   },
   {
@@ -83,7 +83,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'profile-slow',
-    title: { ru: 'Профиль: ответ по байту', en: 'Profile: an answer byte by byte' },
+    title: { ru: 'Профиль: ответ по байту', en: 'Profile: a response byte by byte' },
     apply: (double) => double.fault('userinfo', 'slow-body'),
   },
   {
@@ -112,17 +112,17 @@ const texts = {
   en: {
     title: 'Sandbox of Auth-movies',
     about:
-      'Doubles of Yandex, Google and Mail.ru, so that every login can be tried without keys and without the internet. Choose how each shall behave, then log in on the demo site. After five failures in a row the service leaves a provider alone for ten seconds, and then tries it with one login at a time.',
+      'Doubles of Yandex, Google and Mail.ru, so that every login can be tried without keys and without the internet. Choose how each provider behaves, then log in on the demo site. After five failures in a row the service sends no requests to a provider for ten seconds, and then tries it with one login at a time.',
     set: 'Apply',
     done: 'Applied.',
     demo: 'Open the demo site',
-    circuits: 'What the service thinks of them',
+    circuits: 'How the service sees the providers',
     state: {
-      closed: 'asked at every login',
-      open: 'left alone after failures (the circuit is open): the fault chosen above is not reached now',
-      'half-open': 'about to be tried with one login',
+      closed: 'works: every login sends requests',
+      open: 'no requests after failures (the circuit is open): the fault chosen above has no effect now',
+      'half-open': 'will be tried with one login',
     },
-    close: 'Ask again at once',
+    close: 'Send requests again now',
   },
   ru: {
     title: 'Песочница Auth-movies',

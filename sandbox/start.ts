@@ -73,7 +73,7 @@ async function open(host: string, port: number, publicUrl: string): Promise<Sand
  * The text that `npm start` prints: the URLs, a registered site, and the guide's two requests as shell lines that can be
  * pasted one after the other (the one between them acts as the browser).
  */
-export function welcome(
+function welcome(
   { publicUrl, managementPort, managementHost: host }: Config,
   sandbox: Sandbox,
   site: DemoCredentials,

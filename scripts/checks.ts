@@ -8,7 +8,7 @@ const checks = [
   { name: 'lint', command: 'oxlint', args: ['--type-aware'] },
 ] as const
 
-/** Types, format and lint, one after the other; what a failing one says is shown in full. */
+/** Checks types, format and lint, one after the other; prints the whole output of a check that fails. */
 export async function runChecks(): Promise<{ readonly name: string; readonly failed: boolean }[]> {
   const results = []
   for (const { name, command, args } of checks) {

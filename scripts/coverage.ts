@@ -15,9 +15,9 @@ interface FileCoverage {
 const folders = ['src', 'plugins']
 
 /**
- * Reads what tap reported and holds it against the minimum, in percent over all of src/ and plugins/. A file
- * that no test loads counts with none of its lines covered.
- * @returns a sentence for each minimum that is missed, with the files to blame
+ * Compares tap's report with the minimum, in percent of all of src/ and plugins/. A file that no test loads counts as
+ * uncovered.
+ * @returns one sentence per missed minimum, with the files that lack most
  */
 export async function coverageProblems(minimum: {
   readonly lines: number
@@ -50,7 +50,7 @@ async function report(): Promise<Map<string, FileCoverage>> {
   return new Map(Object.entries(summary).map(([path, row]) => [relative(process.cwd(), path), row]))
 }
 
-/** Every source file that holds code: one with types alone is never loaded. */
+/** Every source file that contains code: a file with only types is never loaded. */
 async function withCode(): Promise<string[]> {
   const found: string[] = []
   for (const folder of folders)

@@ -5,14 +5,14 @@ import { delimiter, join } from 'node:path'
 /** Which tests: those of `npm test`, of `npm run test:long`, or of `npm run test:clients`. */
 export type Kind = 'test' | 'long' | 'clients'
 
-/** What no npm package brings: the program, Debian's package of it, and the tests that need it. */
+/** Programs that no npm package contains: their names, their Debian package, and the tests that need them. */
 const programs: readonly {
   readonly names: readonly string[]
   readonly packageName: string
   readonly kinds: readonly Kind[]
-  /** Names another server, which serves as well. */
+  /** A variable that names another server, so that the program is not needed. */
   readonly unless?: string
-  /** What the program must be able to run, where Debian has it in a package of its own. */
+  /** Arguments with which the program must succeed, if Debian puts that part into a separate package. */
   readonly probe?: readonly string[]
 }[] = [
   {
@@ -36,8 +36,8 @@ const programs: readonly {
 ]
 
 /**
- * The programs that tests need and the machine lacks. As root on Debian or Ubuntu they are installed first, and
- * it says so; elsewhere it names the command, and their tests are left out.
+ * The programs that tests need and the machine lacks. As root on Debian or Ubuntu this installs them and prints that;
+ * elsewhere it prints the command, and their tests are skipped.
  */
 export async function missingPrograms(kind: Kind): Promise<string[]> {
   const missing = absent(kind)
@@ -58,7 +58,7 @@ export async function missingPrograms(kind: Kind): Promise<string[]> {
 }
 
 function absent(kind: Kind): string[] {
-  // Debian keeps servers where only root's PATH leads.
+  // Debian installs servers in a folder that is only in root's PATH.
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
   const found = (names: readonly string[]) =>
     names.flatMap((name) => folders.map((folder) => join(folder, name))).find((file) => existsSync(file))

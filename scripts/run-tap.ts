@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 
-/** What a run of tap came to. */
+/** The result of a run of tap. */
 export interface TapResult {
   readonly passed: number
   readonly failed: number
@@ -12,8 +12,7 @@ export interface TapResult {
 }
 
 /**
- * Runs test files (all where none is named) and shows a line for each; of a file that fails, everything but
- * what passed.
+ * Runs test files and prints one line per file; for a file that fails, also everything except the assertions that passed.
  */
 export async function runTap(
   files: readonly string[],
@@ -34,9 +33,9 @@ export async function runTap(
   if (patient) flags.push('--jobs=1', '--timeout=1200')
   const child = spawn('node_modules/.bin/tap', ['run', '--reporter=tap', ...flags, ...files], {
     env: {
-      // Some 350 processes load the same packages: a third of each start is the compiler's.
+      // About 350 processes load the same packages, and compiling takes a third of each start.
       NODE_COMPILE_CACHE: resolve('node_modules/.cache/compile'),
-      // tap looks for the source map of each file that a process loads: not for those of packages.
+      // tap looks for a source map of each file that a process loads; files of packages need none.
       _TAPJS_PROCESSINFO_EXCLUDE_: String.raw`/[\\/]node_modules[\\/]/`,
       ...process.env,
       ...env,
@@ -68,13 +67,13 @@ export async function runTap(
   return { ...result, code }
 }
 
-/** Of a file's TAP, without what passed, plans, and names of tests under which nothing is left. */
+/** The TAP of a file without passed assertions, plans, and names of subtests in which nothing is left. */
 function failures(block: readonly string[]): string[] {
-  const kept = block.filter((line) => !/^\s*(ok \d|\d+\.\.\d+|#\s*time=|$)/.test(line))
-  return kept.filter((line, index) => {
+  const lines = block.filter((line) => !/^\s*(ok \d|\d+\.\.\d+|#\s*time=|$)/.test(line))
+  return lines.filter((line, index) => {
     const own = /^(\s*)# Subtest/.exec(line)
     if (own === null) return true
-    const next = kept[index + 1] ?? ''
+    const next = lines[index + 1] ?? ''
     return next.length - next.trimStart().length > (own[1] ?? '').length
   })
 }

@@ -1,5 +1,5 @@
-// `npm test`: types, format and lint, then every test against real servers, with the minimum of coverage.
-// `npm test -- test/x.test.ts` runs only these files, and no coverage. The last line is the count.
+// `npm test`: types, format and lint, and every test against real servers, with a minimum of coverage.
+// `npm test -- test/x.test.ts` runs only these files, without coverage. The last line is the count.
 // `npm run test:long` runs `test/**/*.long.ts` (failovers, rolling restarts), `npm run test:clients` runs
 // `test/**/*.clients.ts` (clients in other languages), one file at a time.
 
@@ -13,8 +13,8 @@ import type { Kind } from './programs.ts'
 import { missingPrograms } from './programs.ts'
 import { runTap } from './run-tap.ts'
 
-// Tests whose work is done in other processes, or thousands of times over: measuring coverage would slow them down by
-// half and tell nothing that the others do not.
+// Tests that work in other processes or repeat work thousands of times: measuring coverage would slow them down by half
+// without adding any.
 const processTests = [
   'test/sandbox/start.test.ts',
   'test/http/rate-limit.test.ts',
@@ -24,8 +24,8 @@ const processTests = [
   'test/docs/image.test.ts',
 ]
 
-// The longest begin, so that none of them runs alone at the end.
-const longest = [
+// These take longest and start first, so that none of them runs alone at the end.
+const startFirst = [
   'test/storage/*.test.ts',
   'test/cli/*.test.ts',
   'test/login/finish-slow.test.ts',
@@ -45,7 +45,7 @@ async function cleanUp(): Promise<void> {
   await Promise.allSettled(cleaners.splice(0).map((clean) => clean()))
 }
 
-/** Servers for the whole run, unless the caller names their own. */
+/** Starts servers for the whole run, unless the environment names others. */
 async function servers(missing: readonly string[]): Promise<Record<string, string>> {
   const env: Record<string, string> = {}
   if (process.env.TEST_DATABASE_URL === undefined) {
@@ -65,19 +65,19 @@ const from = performance.now()
 const problems: string[] = []
 const count = { passed: 0, failed: 0, skipped: 0 }
 
-// Beside the tests: these often wait for time to pass.
+// Runs in parallel to the tests, which often wait for time to pass.
 const checks = all ? runChecks() : Promise.resolve([])
 const missing = await missingPrograms(kind)
 try {
   await rm('.tap/report', { recursive: true, force: true })
   const env = await servers(missing)
-  const apart = processTests.flatMap((pattern) => globSync(pattern))
-  const first = longest.flatMap((pattern) => globSync(pattern))
+  const separate = processTests.flatMap((pattern) => globSync(pattern))
+  const first = startFirst.flatMap((pattern) => globSync(pattern))
   const others = [...new Set([...first, ...globSync('test/**/*.test.ts').toSorted()])]
   const runs = all
     ? [
-        { chosen: apart, coverage: false },
-        { chosen: others.filter((file) => !apart.includes(file)), coverage: true },
+        { chosen: separate, coverage: false },
+        { chosen: others.filter((file) => !separate.includes(file)), coverage: true },
       ]
     : [{ chosen: files, coverage: false }]
   for (const { chosen, coverage } of runs) {
@@ -106,7 +106,7 @@ if (count.skipped > 0) {
 
 process.stdout.write(`\n${Math.round((performance.now() - from) / 1_000)} s\n`)
 for (const problem of problems) process.stdout.write(`✗ ${problem}\n`)
-// Whatever is wrong beside the tests counts as a failure, so that the last line alone tells the outcome.
+// Any other problem counts as a failure, so that the last line is enough to see the outcome.
 if (problems.length > 0 && count.failed === 0) count.failed = problems.length
 process.stdout.write(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`)
 process.exitCode = count.failed === 0 ? 0 : 1

@@ -27,7 +27,7 @@ export interface Trouble {
 
 /** The result of a request to Auth-movies. */
 export type Outcome<T> =
-  | { readonly ok: true; readonly answer: T }
+  | { readonly ok: true; readonly body: T }
   | { readonly ok: false; readonly trouble: Trouble }
 
 /**
@@ -62,13 +62,13 @@ export function authMovies(
         redirect: 'error',
         signal: AbortSignal.timeout(15_000),
       })
-      const answer: unknown = await response.json().catch(() => undefined)
-      return response.ok ? { ok: true, answer } : { ok: false, trouble: troubleOf(response.status, answer) }
+      const json: unknown = await response.json().catch(() => undefined)
+      return response.ok ? { ok: true, body: json } : { ok: false, trouble: troubleOf(response.status, json) }
     } catch (error) {
       // Only the message: the request may contain a token.
       return {
         ok: false,
-        trouble: { status: 502, title: 'Auth-movies does not answer', detail: reason(error) },
+        trouble: { status: 502, title: 'Auth-movies does not respond', detail: reason(error) },
       }
     }
   }
@@ -112,17 +112,16 @@ function withStrings<K extends string>(
 ): Outcome<Record<K, string>> {
   if (!outcome.ok) return outcome
   const found = names.flatMap((name) => {
-    const value = field(outcome.answer, name)
+    const value = field(outcome.body, name)
     return value === undefined ? [] : [[name, value] as const]
   })
-  if (found.length === names.length)
-    return { ok: true, answer: Object.fromEntries(found) as Record<K, string> }
+  if (found.length === names.length) return { ok: true, body: Object.fromEntries(found) as Record<K, string> }
   return {
     ok: false,
     trouble: {
       status: 502,
-      title: 'Unexpected answer',
-      detail: `No ${names.join(', ')} in the answer of Auth-movies.`,
+      title: 'Unexpected response',
+      detail: `No ${names.join(', ')} in the response of Auth-movies.`,
     },
   }
 }
@@ -133,7 +132,7 @@ function troubleOf(status: number, problem: unknown): Trouble {
   return {
     status,
     title: field(problem, 'title') ?? `HTTP ${status}`,
-    detail: field(problem, 'detail') ?? 'Auth-movies answered without an explanation.',
+    detail: field(problem, 'detail') ?? 'Auth-movies gave no explanation.',
     ...(userMessage !== undefined && { userMessage }),
     ...(requestId !== undefined && { requestId }),
   }

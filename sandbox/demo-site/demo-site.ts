@@ -38,11 +38,11 @@ export function demoSite(options: () => DemoSiteOptions | undefined): FastifyPlu
           sessions.end(request, reply)
           return troublePage(request, reply, home, refreshed.trouble)
         }
-        session.tokens = refreshed.answer
-        profile = await service(request).me(refreshed.answer.access_token)
+        session.tokens = refreshed.body
+        profile = await service(request).me(refreshed.body.access_token)
       }
       if (!profile.ok) return troublePage(request, reply, home, profile.trouble)
-      return profilePage(request, reply, home, { profile: profile.answer, tokens: session.tokens })
+      return profilePage(request, reply, home, { profile: profile.body, tokens: session.tokens })
     })
 
     // Steps 1 and 2 of the guide: ask for the authorization URL, remember its state, send the browser there.
@@ -53,8 +53,8 @@ export function demoSite(options: () => DemoSiteOptions | undefined): FastifyPlu
         const started = await service(request).startLogin(request.body.provider)
         if (!started.ok) return troublePage(request, reply, home, started.trouble)
         const session = sessions.find(request) ?? sessions.restart(request, reply)
-        rememberState(session, started.answer.state)
-        return reply.redirect(started.answer.authorize_url, 303)
+        rememberState(session, started.body.state)
+        return reply.redirect(started.body.authorize_url, 303)
       },
     )
 
@@ -76,7 +76,7 @@ export function demoSite(options: () => DemoSiteOptions | undefined): FastifyPlu
       const finished = await service(request).finishLogin(query)
       if (!finished.ok) return troublePage(request, reply, home, finished.trouble)
       session.states.delete(state)
-      sessions.restart(request, reply, finished.answer)
+      sessions.restart(request, reply, finished.body)
       return reply.redirect(home, 303)
     })
 
@@ -85,7 +85,7 @@ export function demoSite(options: () => DemoSiteOptions | undefined): FastifyPlu
       if (session?.tokens === undefined) return reply.redirect(home, 303)
       const refreshed = await service(request).refresh(session.tokens.refresh_token)
       if (!refreshed.ok) return troublePage(request, reply, home, refreshed.trouble)
-      session.tokens = refreshed.answer
+      session.tokens = refreshed.body
       return reply.redirect(home, 303)
     })
 

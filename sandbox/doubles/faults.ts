@@ -54,26 +54,29 @@ const fixed = {
 
 /** Faults that change the correct response. The request is processed: a code is consumed. */
 const spoiling = {
-  'truncated-json': (answer: RawResponse): RawResponse => ({ ...answer, body: answer.body.slice(0, -7) }),
-  'text-plain': (answer: RawResponse): RawResponse => ({
-    ...answer,
+  'truncated-json': (response: RawResponse): RawResponse => ({
+    ...response,
+    body: response.body.slice(0, -7),
+  }),
+  'text-plain': (response: RawResponse): RawResponse => ({
+    ...response,
     headers: { 'content-type': 'text/plain' },
   }),
-  'text-javascript': (answer: RawResponse): RawResponse => ({
-    ...answer,
+  'text-javascript': (response: RawResponse): RawResponse => ({
+    ...response,
     headers: { 'content-type': 'text/javascript; charset=utf-8' },
   }),
-} as const satisfies Record<string, (answer: RawResponse) => RawResponse>
+} as const satisfies Record<string, (response: RawResponse) => RawResponse>
 
 /** Faults that act on the connection itself. */
 const wired = {
   /** The correct response followed by 16 MB of blanks: a client without a size limit would accept it. */
-  'huge-body': (reply, answer) => {
-    reply.raw.writeHead(answer.status, { 'content-type': 'application/json' })
+  'huge-body': (reply, response) => {
+    reply.raw.writeHead(response.status, { 'content-type': 'application/json' })
     const blanks = Buffer.alloc(64 * 1024, ' ')
     Readable.from(
       (function* () {
-        yield answer.body
+        yield response.body
         for (let sent = 0; sent < hugeSize; sent += blanks.length) yield blanks
       })(),
     )
@@ -81,9 +84,9 @@ const wired = {
       .pipe(reply.raw)
   },
   /** The same, compressed to 16 kB. */
-  'gzip-bomb': (reply, answer) => {
-    const body = gzipSync(answer.body + ' '.repeat(hugeSize))
-    reply.raw.writeHead(answer.status, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
+  'gzip-bomb': (reply, response) => {
+    const body = gzipSync(response.body + ' '.repeat(hugeSize))
+    reply.raw.writeHead(response.status, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
     reply.raw.end(body)
   },
   /** Sends one header line at a time, so that a limit on idle time alone never applies. */
@@ -91,24 +94,24 @@ const wired = {
     drip(reply, 'HTTP/1.1 200 OK\r\n', () => `x-slow: ${randomBytes(4).toString('hex')}\r\n`)
   },
   /** Sends a correct body one byte at a time. */
-  'slow-body': (reply, answer) => {
-    const body = Buffer.from(answer.body)
+  'slow-body': (reply, response) => {
+    const body = Buffer.from(response.body)
     let at = 0
-    const head = headOf(answer.status, body.length)
+    const head = headOf(response.status, body.length)
     drip(reply, head, () => body.subarray(at, ++at))
   },
   reset: (reply) => {
     reply.raw.socket?.resetAndDestroy()
   },
-  'reset-midway': (reply, answer) => {
-    const body = Buffer.from(answer.body)
+  'reset-midway': (reply, response) => {
+    const body = Buffer.from(response.body)
     const socket = reply.raw.socket
-    socket?.write(headOf(answer.status, body.length))
+    socket?.write(headOf(response.status, body.length))
     socket?.write(body.subarray(0, body.length / 2), () => setTimeout(() => socket.resetAndDestroy(), 50))
   },
   /** Never responds; the connection stays open until the client or the double closes it. */
   hang: () => {},
-} as const satisfies Record<string, (reply: FastifyReply, answer: RawResponse) => void>
+} as const satisfies Record<string, (reply: FastifyReply, response: RawResponse) => void>
 
 /** Faults that a client of a real provider meets sooner or later. */
 export type Fault = keyof typeof fixed | keyof typeof spoiling | keyof typeof wired

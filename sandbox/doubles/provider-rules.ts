@@ -22,7 +22,7 @@ export interface CommonSwitches {
   /** The authorization endpoint redirects at once with this `error`, without showing a page. */
   refuseWith: string | undefined
   callback: SpoiledCallback | undefined
-  /** The token endpoint no longer knows the client: its secret was changed at the provider. */
+  /** The token endpoint rejects the client, as if its secret had been changed at the provider. */
   forgetClient: boolean
   /** Replaces fields of a successful token response, as `DoublePerson.raw` does. */
   tokenFields: Readonly<Record<string, unknown>>

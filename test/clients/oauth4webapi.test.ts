@@ -18,7 +18,7 @@ async function discover(algorithm: 'oauth2' | 'oidc' = 'oauth2'): Promise<oauth.
 
 const server = await discover()
 
-t.test('both addresses of the metadata say the same', async (t) => {
+t.test('both URLs of the metadata return the same', async (t) => {
   t.strictSame(await discover('oidc'), server)
 })
 
@@ -56,7 +56,7 @@ for (const [name, site, proof] of proofs.slice(0, 2))
     t.strictSame(await ask((await logInAt(service)).accessToken), { active: false })
   })
 
-t.test('refusals: an OAuth error in the body, a challenge where the secret is missing', async (t) => {
+t.test('error responses have an OAuth error, and a challenge if the secret is missing', async (t) => {
   const client = { client_id: strict.id }
   const proof = oauth.ClientSecretBasic(strict.secret)
   const junk = await oauth.refreshTokenGrantRequest(server, client, proof, 'junk', insecure)
@@ -79,24 +79,27 @@ t.test('refusals: an OAuth error in the body, a challenge where the secret is mi
   t.equal((await rowOf(service, pair)).generation, 0)
 })
 
-t.test('a resource server that validates by RFC 9068 accepts our access tokens, and no other', async (t) => {
-  const pair = await logInAt(service)
-  const validate = (token: string, audience = service.site.id) =>
-    oauth.validateJwtAccessToken(
-      server,
-      new Request('https://api.client.example/films', { headers: { authorization: `Bearer ${token}` } }),
-      audience,
-      insecure,
-    )
-  t.match(await validate(pair.accessToken), {
-    iss: service.config.publicUrl,
-    aud: [service.site.id, service.config.publicUrl],
-    client_id: service.site.id,
-    sub: String,
-    jti: String,
-  })
-  await t.rejects(validate(pair.accessToken, strict.id), /aud/)
-  await t.rejects(validate(pair.refreshToken))
-  const next = await refresh(service, pair.refreshToken)
-  t.ok(await validate(String(next.json.access_token)))
-})
+t.test(
+  "a resource server that validates by RFC 9068 accepts the service's access tokens and no others",
+  async (t) => {
+    const pair = await logInAt(service)
+    const validate = (token: string, audience = service.site.id) =>
+      oauth.validateJwtAccessToken(
+        server,
+        new Request('https://api.client.example/films', { headers: { authorization: `Bearer ${token}` } }),
+        audience,
+        insecure,
+      )
+    t.match(await validate(pair.accessToken), {
+      iss: service.config.publicUrl,
+      aud: [service.site.id, service.config.publicUrl],
+      client_id: service.site.id,
+      sub: String,
+      jti: String,
+    })
+    await t.rejects(validate(pair.accessToken, strict.id), /aud/)
+    await t.rejects(validate(pair.refreshToken))
+    const next = await refresh(service, pair.refreshToken)
+    t.ok(await validate(String(next.json.access_token)))
+  },
+)

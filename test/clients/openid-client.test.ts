@@ -42,7 +42,7 @@ for (const algorithm of ['oauth2', 'oidc'] as const)
       t.strictSame(await client.tokenIntrospection(config, tokens.access_token), { active: false })
     })
 
-t.test('without a secret: refresh and revoke, with the id in the body alone', async (t) => {
+t.test('refresh and revoke work without a secret, with only the id in the body', async (t) => {
   const config = await client.discovery(issuer, service.site.id, undefined, client.None(), insecure)
   const pair = await logInAt(service)
   const tokens = await client.refreshTokenGrant(config, pair.refreshToken)
@@ -60,7 +60,7 @@ async function refusal(call: Promise<unknown>): Promise<unknown> {
   return outcome.error
 }
 
-t.test('refusals arrive as what they are', async (t) => {
+t.test("error responses reach the client's caller with their error", async (t) => {
   const config = await client.discovery(issuer, service.site.id, service.site.secret, undefined, insecure)
   t.match(await refusal(client.refreshTokenGrant(config, 'junk')), {
     name: 'ResponseBodyError',
@@ -89,7 +89,7 @@ t.test('refusals arrive as what they are', async (t) => {
     })
 })
 
-t.test('its metadata name only what is there', async (t) => {
+t.test('the metadata list only existing endpoints and methods', async (t) => {
   const config = await client.discovery(issuer, service.site.id, undefined, client.None(), insecure)
   const metadata = config.serverMetadata()
   t.strictSame(metadata.grant_types_supported, ['refresh_token'])

@@ -10,7 +10,7 @@ import { besideClients, generatorJar, python, runTool, skipWithout, workFolder }
 const releases = [
   { name: 'python', release: 'current', document: '/openapi.json' },
   { name: 'python', release: 'current', document: '/openapi-3.0.json' },
-  // Of 2020, and still what `npm i @openapitools/openapi-generator-cli@1` brings; it knows no OpenAPI 3.1.
+  // A release of 2020 that `npm i @openapitools/openapi-generator-cli@1` still installs; it does not support OpenAPI 3.1.
   { name: 'python-4', release: '4.3.1', document: '/openapi-3.0.json' },
 ] as const
 

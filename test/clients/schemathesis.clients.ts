@@ -59,7 +59,7 @@ expected-statuses = ["400", "401", "403", "404", "405", "409", "413", "415", "42
 `
 }
 
-/** @returns what schemathesis prints @throws with all of it where it finds anything */
+/** @returns the output of schemathesis @throws an error with all of its output if it finds a fault */
 async function look(
   test: Pick<Test, 'teardown'>,
   origin: string,

@@ -11,7 +11,7 @@ import { startTestManagement } from '../support/management.ts'
 import { emptyFolder } from '../support/npm-start.ts'
 import { readGuide } from './guide.ts'
 
-// Every request of the page runs as it stands, in its order, on one site and one person.
+// Every request of the page runs unchanged and in order, with one site and one person.
 
 const execute = promisify(execFile)
 const guide = await readGuide('en', 'admin-api')
@@ -76,7 +76,7 @@ const outcomes: Readonly<Record<string, { before?: () => Promise<unknown>; answe
   'remove-site': { answer: '' },
 }
 
-t.test('every request of the page does what it says', async (t) => {
+t.test('every request of the page returns what the page says', async (t) => {
   t.strictSame([...guide.requests.keys()].toSorted(), Object.keys(outcomes).toSorted())
   for (const [name, { before, answer }] of Object.entries(outcomes)) {
     await before?.()
@@ -87,7 +87,7 @@ t.test('every request of the page does what it says', async (t) => {
   t.equal((await admin('GET', `sites/${service.site.id}/`)).status, 404)
 })
 
-t.test('the tables have every reason, outcome and action', async (t) => {
+t.test('the tables list every reason, outcome and action', async (t) => {
   const rows = Array.from(guide.text.matchAll(/^\| (`[^|]+) \|/gm), ([, cell = '']) => cell)
   const words = rows.flatMap((cell) => Array.from(cell.matchAll(/`([^`]+)`/g), ([, word = '']) => word))
   for (const word of [...deletionReasons, ...checkOutcomes]) t.ok(words.includes(word), word)

@@ -64,7 +64,7 @@ await t.test('.dockerignore lets through every path that is copied, and no other
     )
 })
 
-await t.test('it migrates, serves and stops', { skip: withoutRedis }, async (t) => {
+await t.test("the image's files migrate, serve and stop", { skip: withoutRedis }, async (t) => {
   const image = await assemble(t)
   const redis = await testRedis(t)
   const [port, managementPort] = [await freePort(), await freePort()]

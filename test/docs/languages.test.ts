@@ -5,9 +5,9 @@ import { codeBlocks, filesUnder, links, readText, tableRows } from './markdown.t
 
 const pages = (await filesUnder('docs/en')).map((path) => path.slice('docs/en/'.length))
 
-/** Drawings may hold words of the language; everything that is run or posted may not. */
+/** Drawings may contain words of the page's language; code that is run may not. */
 const runnable = (markdown: string) => codeBlocks(markdown).filter(({ text }) => !/[▶◀]/.test(text))
-/** Comments, and what the service itself answers in the language of the caller, are told in the page's own. */
+/** Removes comments, and texts that the service returns in the caller's language: they are in the language of the page. */
 const comparable = (code: string) =>
   code
     .replaceAll(/(?:\/\/|^# ).*$/gm, '//')
@@ -45,7 +45,7 @@ for (const [english, russian] of twins) {
   })
 }
 
-await t.test('README has the same commands as its twin', async (t) => {
+await t.test('README.md and README.ru.md have the same commands', async (t) => {
   const commands = async (path: string) =>
     codeBlocks(await readText(path)).flatMap(({ info, text }) => (info === 'sh' ? [text] : []))
   t.strictSame(await commands('README.ru.md'), await commands('README.md'))

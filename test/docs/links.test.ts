@@ -6,7 +6,7 @@ import { anchors, filesUnder, links, readText, root } from './markdown.ts'
 const files = await filesUnder('.')
 const documents = files.filter((path) => path.endsWith('.md'))
 
-await t.test('every relative link leads to a file, and to a heading of it', async (t) => {
+await t.test('every relative link leads to an existing file and heading', async (t) => {
   t.ok(documents.length > 20, `${documents.length} documents`)
   for (const document of documents) {
     for (const link of links(await readText(document))) {
@@ -40,7 +40,7 @@ await t.test('links elsewhere are https', async (t) => {
     for (const link of links(await readText(document))) t.notMatch(link, /^http:/, `${document}: ${link}`)
 })
 
-await t.test('every decision that is named anywhere exists, and the index has all', async (t) => {
+await t.test('every decision that is named anywhere exists, and the index lists all', async (t) => {
   const named = /docs\/decisions\/[\w.-]+\.md/g
   let count = 0
   for (const file of files.filter((path) =>
@@ -59,7 +59,7 @@ await t.test('every decision that is named anywhere exists, and the index has al
   )
 })
 
-await t.test('a decision is a question, a choice and what it costs, under its own number', async (t) => {
+await t.test('a decision has a question, a choice and a cost, under its number', async (t) => {
   for (const path of documents.filter((document) => /^docs\/decisions\/\d/.test(document))) {
     const text = await readText(path)
     t.match(text, new RegExp(`^# ${Number(path.slice('docs/decisions/'.length).slice(0, 4))}\\. `), path)

@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url'
 /** The repository, with a slash at its end. */
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
-const passedOver = new Set(['node_modules', '.git', '.data', '.tap'])
+const ignored = new Set(['node_modules', '.git', '.data', '.tap'])
 
-/** Every file under a folder of the repository, by its path from the root; what is installed or made is passed over. */
+/** The paths of all files in a folder of the repository, except installed and generated ones. */
 export async function filesUnder(folder: string): Promise<string[]> {
   const entries = await readdir(join(root, folder), { withFileTypes: true })
   const nested = await Promise.all(
     entries
-      .filter((entry) => !passedOver.has(entry.name))
+      .filter((entry) => !ignored.has(entry.name))
       .map(async (entry) => {
         const path = relative(root, join(root, folder, entry.name))
         if (entry.isDirectory()) return await filesUnder(path)
@@ -27,7 +27,7 @@ export function readText(path: string): Promise<string> {
   return readFile(join(root, path), 'utf8')
 }
 
-/** One fenced block: its info string, and its lines without the fence's own indent. */
+/** A fenced block: its info string, and its lines without the indent of the fence. */
 export interface CodeBlock {
   readonly info: string
   readonly text: string

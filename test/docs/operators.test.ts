@@ -55,7 +55,7 @@ for (const language of ['en', 'ru']) {
     })
   }
 
-  await t.test(`${language}: the guides tell every limit as it is`, async (t) => {
+  await t.test(`${language}: the guides state every limit correctly`, async (t) => {
     const others = await readText(`docs/${language}/site-administrators.md`)
     for (const [name, limit] of Object.entries(limits)) {
       const number = new RegExp(`(?<!\\d)${String(limit).replace(/(000)$/, '[, ]?$1')}(?![\\d ,]*\\d)`)

@@ -12,7 +12,7 @@ const service = await startTestService(t, { reachable: true })
 type Variables = Readonly<Record<string, string>>
 type Json = Readonly<Record<string, unknown>>
 
-t.test('the samples in both languages differ in comments alone', async (t) => {
+t.test('the samples in both languages differ only in comments', async (t) => {
   const bare = (sample: string) => sample.replace(/ *\/\/ .*$/gm, '')
   t.equal(en.samples.length, 2)
   t.strictSame(ru.samples.map(bare), en.samples.map(bare))
@@ -24,7 +24,7 @@ interface Visit {
   readonly session: { states?: readonly string[] }
 }
 
-/** The guide's sample of a site, run as it stands; `redirects` and `tokens` are what it did. */
+/** Runs the guide's sample of a site unchanged; `redirects` and `tokens` record what it did. */
 function sampleSite(sample: string) {
   const redirects: string[] = []
   const tokens: Json[] = []

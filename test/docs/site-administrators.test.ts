@@ -24,7 +24,7 @@ const always = {
 type Variables = Readonly<Record<string, string>>
 type Json = Readonly<Record<string, unknown>>
 
-/** Runs a block as it stands; `-f` of curl is not in it, so that an error is an answer too. */
+/** Runs a block unchanged. Its curl has no `-f`, so that an error response is printed, too. */
 async function run(name: string, variables: Variables = {}): Promise<string> {
   const env = { PATH: process.env.PATH, ...always, ...variables }
   const { stdout } = await execute('bash', ['-euo', 'pipefail', '-c', en.requests.get(name) ?? 'false'], {
@@ -177,9 +177,9 @@ const outcomes: Readonly<Record<string, (t: Test, name: string) => Promise<void>
   },
 }
 
-for (const [name, holds] of Object.entries(outcomes)) t.test(`request: ${name}`, async (t) => holds(t, name))
+for (const [name, check] of Object.entries(outcomes)) t.test(`request: ${name}`, async (t) => check(t, name))
 
-t.test('every request is tested above, and both languages have the same', async (t) => {
+t.test('every request of the guide is tested above, and both languages have the same', async (t) => {
   t.strictSame([...en.requests.keys()].toSorted(), Object.keys(outcomes).toSorted())
   t.strictSame([...ru.requests], [...en.requests])
 })

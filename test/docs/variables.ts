@@ -8,7 +8,7 @@ export interface DocumentedVariable {
   readonly fallback: string | undefined
   /** Empty for a provider's common variables, which have no text in the code. */
   readonly meaning: string
-  /** Words that must stand beside it: least and greatest number, or the choices. */
+  /** Words that its row must contain: the least and greatest number, or the choices. */
   readonly bounds: readonly string[]
 }
 
@@ -50,8 +50,8 @@ const settingOf: Readonly<Record<string, (settings: ProviderSettings) => string 
 export const commonSuffixes = Object.keys(settingOf)
 
 /**
- * A provider's variables: exactly those that the configuration looks up for it, found by watching it do so.
- * @throws {Error} for a common one that this file does not know
+ * A provider's variables: exactly those that the configuration reads for it, found by observing it.
+ * @throws {Error} for a common variable that is missing in this file
  */
 export function providerVariables(provider: ProviderDeclaration): DocumentedVariable[] {
   const prefix = `${provider.name.toUpperCase()}_`

@@ -69,24 +69,27 @@ await t.test('Google', async (t) => {
     double.switches.idTokenClaims = {}
   })
 
-  await t.test('nonce, account chooser, hint and issuer', async (t) => {
-    const { adapter } = await start(t)
-    t.equal(adapter.issuer, double.origin)
-    t.equal(adapter.jurisdiction, 'other')
-    const request = { state: 's', redirectUri, nonce: 'n-once' }
-    const plain = await adapter.authorizeUrl(request)
-    t.equal(plain.searchParams.get('nonce'), 'n-once')
-    t.equal(plain.searchParams.has('prompt'), false)
-    const asked = await adapter.authorizeUrl({
-      ...request,
-      prompt: 'select_account',
-      loginHint: 'g@gmail.example',
-    })
-    t.equal(asked.searchParams.get('prompt'), 'select_account')
-    t.equal(asked.searchParams.get('login_hint'), 'g@gmail.example')
-  })
+  await t.test(
+    'the authorization URL has nonce, prompt and login_hint; the adapter has the issuer',
+    async (t) => {
+      const { adapter } = await start(t)
+      t.equal(adapter.issuer, double.origin)
+      t.equal(adapter.jurisdiction, 'other')
+      const request = { state: 's', redirectUri, nonce: 'n-once' }
+      const plain = await adapter.authorizeUrl(request)
+      t.equal(plain.searchParams.get('nonce'), 'n-once')
+      t.equal(plain.searchParams.has('prompt'), false)
+      const asked = await adapter.authorizeUrl({
+        ...request,
+        prompt: 'select_account',
+        loginHint: 'g@gmail.example',
+      })
+      t.equal(asked.searchParams.get('prompt'), 'select_account')
+      t.equal(asked.searchParams.get('login_hint'), 'g@gmail.example')
+    },
+  )
 
-  await t.test('ID tokens that nobody may accept', async (t) => {
+  await t.test('invalid ID tokens are rejected', async (t) => {
     const served = await start(t)
     for (const [spoiler, words] of Object.entries(spoilers) as [IdTokenSpoiling, RegExp][]) {
       double.switches.idToken = spoiler
@@ -96,7 +99,7 @@ await t.test('Google', async (t) => {
     }
   })
 
-  await t.test('clocks may differ by a minute', async (t) => {
+  await t.test('a difference of up to a minute between the clocks is accepted', async (t) => {
     const served = await start(t)
     const now = Math.floor(Date.now() / 1000)
     const cases = [
@@ -114,18 +117,18 @@ await t.test('Google', async (t) => {
     }
   })
 
-  await t.test('several audiences with the right azp', async (t) => {
+  await t.test('an ID token with several audiences and the right azp is accepted', async (t) => {
     const served = await start(t)
     double.switches.idTokenClaims = { aud: [served.settings.clientId, 'another'] }
     t.ok(await login(served))
   })
 
-  await t.test('another person at userinfo', async (t) => {
+  await t.test("userinfo of another person than the ID token's is rejected", async (t) => {
     const served = await start(t)
     t.match(await failureOf(login(served, { sub: '1' })), { kind: 'invalid_response', codeUnspent: false })
   })
 
-  await t.test('only a boolean verifies an email', async (t) => {
+  await t.test('only a boolean counts as email_verified', async (t) => {
     const served = await start(t)
     const cases = [
       [true, true],
@@ -140,23 +143,26 @@ await t.test('Google', async (t) => {
     t.match(await login(served, { email: undefined }), { email: null, emailVerified: null })
   })
 
-  await t.test('keys', async (t) => {
-    const served = await start(t)
-    await Promise.all([login(served), login(served), login(served)])
-    t.equal(keyRequests(), 1, 'fetched once for logins at the same time')
-    await login(served)
-    t.equal(keyRequests(), 1, 'and kept')
-    double.switches.idToken = 'unknown-kid'
-    await failureOf(login(served))
-    await failureOf(login(served))
-    t.equal(keyRequests(), 1, 'an unknown key does not fetch them at once again')
-    t.match(
-      served.observations.find(({ endpoint }) => endpoint === 'jwks'),
-      { result: 200, provider: 'google' },
-    )
-  })
+  await t.test(
+    'keys are fetched once for all logins, and not at once again for an unknown kid',
+    async (t) => {
+      const served = await start(t)
+      await Promise.all([login(served), login(served), login(served)])
+      t.equal(keyRequests(), 1, 'fetched once for logins at the same time')
+      await login(served)
+      t.equal(keyRequests(), 1, 'and cached')
+      double.switches.idToken = 'unknown-kid'
+      await failureOf(login(served))
+      await failureOf(login(served))
+      t.equal(keyRequests(), 1, 'an unknown kid does not fetch them again at once')
+      t.match(
+        served.observations.find(({ endpoint }) => endpoint === 'jwks'),
+        { result: 200, provider: 'google' },
+      )
+    },
+  )
 
-  await t.test('keys that cannot be fetched', async (t) => {
+  await t.test('a login without keys fails before the code is exchanged', async (t) => {
     for (const [fault, kind] of [
       ['503-html', 'unavailable'],
       ['hang', 'timeout'],
@@ -173,9 +179,9 @@ await t.test('Google', async (t) => {
       const failure = await failureOf(identify(served, grant))
       t.match(failure, { kind, codeUnspent: true }, fault)
       t.equal(failure.retryAfter, fault === '429' ? 7 : undefined)
-      t.equal(requestsAt(double, 'TOKEN_URL').length, 0, 'the code went nowhere')
+      t.equal(requestsAt(double, 'TOKEN_URL').length, 0, 'the code was not sent')
       double.fault('jwks', undefined)
-      t.ok(await identify(served, grant), 'and logs the person in a little later')
+      t.ok(await identify(served, grant), 'the same code is accepted a little later')
     }
     for (const body of [
       '{"keys":7}',
@@ -190,7 +196,7 @@ await t.test('Google', async (t) => {
   })
 
   await t.test(
-    'keys are fetched before the first login, and while their address is out those stay',
+    'keys are fetched before the first login, and stay in use while the JWKS URL fails',
     async (t) => {
       const served = await start(t)
       await served.ready()
@@ -201,13 +207,13 @@ await t.test('Google', async (t) => {
     },
   )
 
-  await t.test('a login’s deadline ends its wait for keys, and nobody else’s', async (t) => {
+  await t.test('the deadline of one login ends only its own wait for keys', async (t) => {
     const served = await start(t, { timeouts: shortTimeouts })
     double.fault('jwks', 'hang', 1)
     const [first, second] = [await consented(served, double), await consented(served, double)]
     const hurried = failureOf(served.adapter.identify(first, AbortSignal.timeout(100)))
     const patient = identify(served, second)
     t.match(await hurried, { kind: 'timeout', codeUnspent: true })
-    t.ok(await patient, 'the second attempt for the keys serves whoever still waits')
+    t.ok(await patient, 'the second attempt to fetch the keys serves the login that still waits')
   })
 })

@@ -3,7 +3,7 @@ import t from 'tap'
 import { providers } from '../../plugins/index.ts'
 import { readProviders } from '../../src/providers/settings.ts'
 
-await t.test('every provider is named once, has a test and a double', async (t) => {
+await t.test('every provider has a unique name, a test and a double', async (t) => {
   const names = providers.map(({ name }) => name)
   t.equal(new Set(names).size, names.length)
   for (const name of names) {
@@ -13,7 +13,7 @@ await t.test('every provider is named once, has a test and a double', async (t) 
   }
 })
 
-await t.test('credentials alone are enough: every other variable has a default', async (t) => {
+await t.test('every variable but the credentials has a default', async (t) => {
   for (const plugin of providers) {
     const prefix = plugin.name.toUpperCase()
     const problems: string[] = []

@@ -21,7 +21,7 @@ await t.test('Mail', async (t) => {
   const login = async (raw: Record<string, unknown>) =>
     identify(served, await consented(served, double, { person: { id: '734604429', name: 'Яна Ким', raw } }))
 
-  await t.test('nothing undocumented in the authorization URL', async (t) => {
+  await t.test('the authorization URL has no undocumented parameters', async (t) => {
     const request = {
       state: 's',
       redirectUri,
@@ -39,7 +39,7 @@ await t.test('Mail', async (t) => {
     ])
   })
 
-  await t.test('refusals with any status', async (t) => {
+  await t.test('error responses are recognised with any status', async (t) => {
     for (const status of [200, 400, 401] as const) {
       double.switches.errorStatus = status
       const grant = { code: 'never-seen', redirectUri, nonce: 'n', callbackParameters: {} }
@@ -61,7 +61,7 @@ await t.test('Mail', async (t) => {
     }
   })
 
-  await t.test('the application is nobody’s subject', async (t) => {
+  await t.test('client_id is never taken for the subject', async (t) => {
     t.match(await login({}), { subject: '734604429' })
     t.match(await failureOf(login({ id: undefined })), { kind: 'invalid_response' })
     double.switches.userinfoShape = 'openid'
@@ -69,14 +69,14 @@ await t.test('Mail', async (t) => {
     double.switches.userinfoShape = 'classic'
   })
 
-  await t.test('names itself, and needs no answer to PKCE', async (t) => {
+  await t.test('requests have a User-Agent, and a login works if PKCE is ignored', async (t) => {
     double.switches.userAgentRequired = true
     double.switches.pkce = 'ignored'
     double.switches.bodyCredentials = 'refused'
     t.ok(await login({}))
   })
 
-  await t.test('fallbacks of the name', async (t) => {
+  await t.test('the name falls back to first and last name, then to the nickname', async (t) => {
     t.match(await login({ name: '' }), { name: 'Яна Ким' })
     t.match(await login({ name: '', first_name: '', last_name: '', nickname: 'yana' }), {
       name: 'yana',

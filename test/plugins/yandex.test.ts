@@ -24,7 +24,7 @@ await t.test('Yandex', async (t) => {
       await consented(served, double, { person: { email: 'kim@yandex.example', name: 'Ким Ли', raw } }),
     )
 
-  await t.test('account chooser and hint', async (t) => {
+  await t.test('the authorization URL has force_confirm and login_hint', async (t) => {
     const request = { state: 's', redirectUri, nonce: 'n' }
     const plain = await served.adapter.authorizeUrl(request)
     t.equal(plain.searchParams.has('force_confirm'), false)
@@ -40,18 +40,18 @@ await t.test('Yandex', async (t) => {
     t.equal(asked.searchParams.has('prompt'), false)
   })
 
-  await t.test('the answer is asked for as JSON', async (t) => {
+  await t.test('userinfo is requested as JSON', async (t) => {
     await login({})
     t.equal(double.requests.at(-1)?.query.get('format'), 'json')
   })
 
-  await t.test('a token for another application is refused', async (t) => {
+  await t.test('an access token of another application is rejected', async (t) => {
     const failure = await failureOf(login({ client_id: 'another-application' }))
     t.match(failure, { kind: 'invalid_response', codeUnspent: false })
     t.ok(await login({ client_id: undefined }), 'an answer that does not say is not')
   })
 
-  await t.test('fallbacks', async (t) => {
+  await t.test('name and email fall back to other fields', async (t) => {
     t.match(await login({ default_email: '' }), { email: 'kim@yandex.example' })
     t.match(await login({ default_email: '', emails: [null, 'second@yandex.example'] }), {
       email: 'second@yandex.example',
@@ -69,7 +69,7 @@ await t.test('Yandex', async (t) => {
     })
   })
 
-  await t.test('other words for a bad code and a bad client', async (t) => {
+  await t.test("Yandex's other errors for a wrong code and a wrong client are recognised", async (t) => {
     double.switches.unknownCode = 'invalid_grant'
     const grant = { code: 'never-seen', redirectUri, nonce: 'n', callbackParameters: {} }
     t.match(await failureOf(identify(served, grant)), { kind: 'invalid_grant' })

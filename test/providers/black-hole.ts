@@ -13,7 +13,7 @@ export interface BlackHole {
 }
 
 /**
- * Makes a black hole out of a listener whose queue of connections is full (Linux drops what does not fit).
+ * Makes a listener unreachable by filling its queue of connections (Linux drops what does not fit).
  * @param port 0 for a free one
  */
 export async function startBlackHole(t: Test, host: string, port = 0): Promise<BlackHole> {

@@ -7,7 +7,7 @@ const show = (text: string) => displayText(text, longest)
 const segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' })
 const clustersOf = (text: string) => Array.from(segmenter.segment(text), ({ segment }) => segment)
 
-await t.test('what people write stays as it is', async (t) => {
+await t.test('text that people write in any language stays unchanged', async (t) => {
   for (const text of [
     'Анна-Мария О’Коннор',
     '山田\u{e0100} 葛\u{e0101}',
@@ -30,7 +30,7 @@ await t.test('what people write stays as it is', async (t) => {
     t.equal(show(text), text)
 })
 
-await t.test('characters that nobody sees go', async (t) => {
+await t.test('invisible characters are removed', async (t) => {
   for (const [text, shown] of [
     ['Ann\u202eanA', 'AnnanA'],
     ['\u2066Anna\u2069', 'Anna'],
@@ -49,7 +49,7 @@ await t.test('characters that nobody sees go', async (t) => {
     t.equal(show(text), shown)
 })
 
-await t.test('nothing but invisible characters is nothing', async (t) => {
+await t.test('text without a visible character is null', async (t) => {
   for (const text of [
     '\u3164',
     '\u115f\u1160',
@@ -67,7 +67,7 @@ await t.test('nothing but invisible characters is nothing', async (t) => {
     t.equal(show(text), null)
 })
 
-await t.test('long names are cut between what people see as characters', async (t) => {
+await t.test('long names are cut between grapheme clusters', async (t) => {
   for (const cluster of [
     '👩‍🚀',
     '🇷🇺',
@@ -129,7 +129,7 @@ const part = fc.oneof(
 )
 const text = fc.array(part, { maxLength: 600 }).map((parts) => parts.join(''))
 
-await t.test('whatever comes', async (t) => {
+await t.test('any input gives well-formed text on one line within the limit', async (t) => {
   fc.assert(
     fc.property(text, (sent) => {
       const shown = show(sent)

@@ -21,7 +21,7 @@ const guarded = (options: Partial<GuardOptions> = {}) => {
   return { guard, states, fail, open }
 }
 
-await t.test('passes on what comes and what is thrown', async (t) => {
+await t.test('execute returns the result of the work and rethrows its error', async (t) => {
   const { guard } = guarded()
   t.equal(await guard.execute(async () => 'answer'), 'answer')
   const bug = new Error('not a failure of the provider')
@@ -35,7 +35,7 @@ await t.test('passes on what comes and what is thrown', async (t) => {
 })
 
 for (const kind of ['unavailable', 'timeout'] as const)
-  await t.test(`${kind}: five in a row open the circuit, however slowly they come`, async (t) => {
+  await t.test(`${kind}: five in a row open the circuit, at any rate`, async (t) => {
     const { guard, states, fail } = guarded()
     for (let fault = 0; fault < 4; fault++) await fail(kind)
     await guard.execute(async () => 'a success starts the count again')
@@ -51,14 +51,14 @@ for (const kind of ['unavailable', 'timeout'] as const)
   })
 
 for (const kind of ['invalid_grant', 'invalid_response', 'misconfigured'] as const)
-  await t.test(`${kind} opens nothing`, async (t) => {
+  await t.test(`${kind} does not open the circuit`, async (t) => {
     const { guard, fail } = guarded()
     for (let time = 0; time < 100; time++) t.equal((await fail(kind)).kind, kind)
     t.equal(guard.state, 'closed')
     t.equal(guard.works, true)
   })
 
-await t.test('after the pause one start, then one finish tries it out', async (t) => {
+await t.test('after the pause one start is allowed, then one finish is the trial', async (t) => {
   const { guard, states, open } = guarded({ pause: 200 })
   await open()
   t.match(guard.allowsStart(), { allowed: false, retryAfter: 1 })
@@ -81,7 +81,7 @@ await t.test('after the pause one start, then one finish tries it out', async (t
   t.strictSame(guard.allowsStart(), { allowed: true })
 })
 
-await t.test('trials that nobody finishes keep everybody off for six pauses, and no longer', async (t) => {
+await t.test('trials that nobody finishes block starts for six pauses and no longer', async (t) => {
   const { guard, open } = guarded({ pause: 50 })
   await open()
   let allowed = 0
@@ -95,7 +95,7 @@ await t.test('trials that nobody finishes keep everybody off for six pauses, and
   for (let start = 0; start < 10; start++) t.strictSame(guard.allowsStart(), { allowed: true })
 })
 
-await t.test('a failed trial opens it again, for a whole pause', async (t) => {
+await t.test('a failed trial opens the circuit again for a whole pause', async (t) => {
   const { guard, states, fail, open } = guarded({ pause: 200 })
   await open()
   await sleep(220)
@@ -105,7 +105,7 @@ await t.test('a failed trial opens it again, for a whole pause', async (t) => {
   t.strictSame(states, ['open', 'half-open', 'open'])
 })
 
-await t.test('the cap refuses what it cannot run, and counts nothing against the provider', async (t) => {
+await t.test('requests over the concurrency limit fail at once and do not count as faults', async (t) => {
   const { guard } = guarded({ concurrency: 2 })
   const { promise, resolve } = Promise.withResolvers<string>()
   const running = [guard.execute(() => promise), guard.execute(() => promise)]
@@ -121,7 +121,7 @@ await t.test('the cap refuses what it cannot run, and counts nothing against the
   t.equal(await guard.execute(async () => 'room again'), 'room again')
 })
 
-await t.test('429 keeps everybody off for as long as it says', async (t) => {
+await t.test('after a 429 no request is sent until Retry-After is over', async (t) => {
   const { guard, fail } = guarded()
   t.equal((await fail('rate_limited', 30)).retryAfter, 30)
   t.equal(guard.state, 'closed', 'its circuit is another matter')
@@ -131,18 +131,21 @@ await t.test('429 keeps everybody off for as long as it says', async (t) => {
   t.match(refused, { kind: 'rate_limited', codeUnspent: true, retryAfter: 30 })
 })
 
-await t.test('429 without a time, and its end', async (t) => {
-  const { guard, fail } = guarded()
-  await fail('rate_limited')
-  t.strictSame(guard.allowsStart(), { allowed: false, retryAfter: 5 })
-  const short = guarded()
-  await short.fail('rate_limited', 0.05)
-  await sleep(60)
-  t.strictSame(short.guard.allowsStart(), { allowed: true })
-  t.equal(await short.guard.execute(async () => 'again'), 'again')
-})
+await t.test(
+  'after a 429 without Retry-After the back-off lasts five seconds, and requests are sent again at its end',
+  async (t) => {
+    const { guard, fail } = guarded()
+    await fail('rate_limited')
+    t.strictSame(guard.allowsStart(), { allowed: false, retryAfter: 5 })
+    const short = guarded()
+    await short.fail('rate_limited', 0.05)
+    await sleep(60)
+    t.strictSame(short.guard.allowsStart(), { allowed: true })
+    t.equal(await short.guard.execute(async () => 'again'), 'again')
+  },
+)
 
-await t.test('reset closes an open circuit, ends a back-off, and counts faults from nothing', async (t) => {
+await t.test('reset closes an open circuit, ends a back-off and resets the count of faults', async (t) => {
   const { guard, fail, open } = guarded()
   await open()
   guard.reset()

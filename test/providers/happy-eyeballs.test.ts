@@ -23,7 +23,7 @@ async function listen(t: Test, server: Server, port = 0): Promise<number> {
   return address.port
 }
 
-/** A request to a host whose name has these addresses, and how long it took in milliseconds. */
+/** Sends requests to a host with these IP addresses, and measures how long they take in milliseconds. */
 function requester(
   t: Test,
   addresses: readonly string[],
@@ -51,7 +51,7 @@ function requester(
 
 const server = () => createServer((_request, response) => response.end())
 
-await t.test('an address that leads nowhere keeps nobody from the one that works', async (t) => {
+await t.test('an unreachable address does not prevent the connection to one that works', async (t) => {
   const port = await listen(t, server())
   for (const hole of [dead, alsoDead]) await startBlackHole(t, hole, port)
   for (const addresses of [
@@ -66,7 +66,7 @@ await t.test('an address that leads nowhere keeps nobody from the one that works
   }
 })
 
-await t.test('an address that answers late is not given up for the next one', async (t) => {
+await t.test('an address that responds late is not given up for the next one', async (t) => {
   // The system repeats a lost packet after a second, which is longer than any delay between two attempts.
   for (const order of ['first', 'second'] as const) {
     const slow = await startBlackHole(t, good)
@@ -80,7 +80,7 @@ await t.test('an address that answers late is not given up for the next one', as
   }
 })
 
-await t.test('the limit holds over all addresses', async (t) => {
+await t.test('the time limit applies to all addresses together', async (t) => {
   const { port } = await startBlackHole(t, dead)
   await startBlackHole(t, alsoDead, port)
   const started = performance.now()
@@ -90,7 +90,7 @@ await t.test('the limit holds over all addresses', async (t) => {
   t.ok(performance.now() - started < 1_300)
 })
 
-await t.test('where all addresses refuse, the log says so', async (t) => {
+await t.test('if all addresses refuse, the error says so', async (t) => {
   const failure = await failureOf(requester(t, [refusing, '127.0.0.5'], 1)())
   t.match(failure, { kind: 'unavailable', codeUnspent: true })
   t.match(failure.message, /ECONNREFUSED/)
@@ -102,7 +102,7 @@ await t.test('where all addresses refuse, the log says so', async (t) => {
   t.match((await failureOf(unknown())).message, /ENOTFOUND/)
 })
 
-await t.test('the resolver is asked once for many connections, and again after a failure', async (t) => {
+await t.test('addresses are resolved once for many connections, and again after a failure', async (t) => {
   const port = await listen(t, server())
   let asked = 0
   const send = requester(t, [], port, {
@@ -120,7 +120,7 @@ await t.test('the resolver is asked once for many connections, and again after a
   t.equal(asked, 2)
 })
 
-await t.test('a proxy has addresses, too', async (t) => {
+await t.test('the addresses of a proxy are tried in parallel, too', async (t) => {
   const { port, targets } = await startConnectProxy(t, 1)
   await startBlackHole(t, dead, port)
   const http = createHttpClient({

@@ -54,7 +54,7 @@ function client(t: Test, options: Partial<HttpClientOptions> = {}) {
   return { http, send, observations }
 }
 
-await t.test('an answer of any status is an answer', async (t) => {
+await t.test('a response with any status is returned', async (t) => {
   const url = await serve(t, (request, response) => {
     response.writeHead(418, { 'x-method': request.method }).end('short and stout')
   })
@@ -66,7 +66,7 @@ await t.test('an answer of any status is an answer', async (t) => {
   t.ok((observations[0]?.seconds ?? -1) >= 0 && (observations[0]?.seconds ?? 9) < 1)
 })
 
-await t.test('an interim answer is none', async (t) => {
+await t.test('interim responses (1xx) are skipped', async (t) => {
   const url = await serve(t, (_request, response) => {
     response.writeProcessing()
     response.writeEarlyHints({ link: '</style.css>; rel=preload' })
@@ -75,7 +75,7 @@ await t.test('an interim answer is none', async (t) => {
   t.equal((await client(t).send(url)).status, 200)
 })
 
-await t.test('bodies up to 256 kB, in any number of pieces', async (t) => {
+await t.test('bodies up to 256 kB are read, in any number of pieces; larger ones fail', async (t) => {
   const url = await serve(t, (request, response) => {
     const size = Number(request.url?.slice(1))
     for (let sent = 0; sent < size; sent += 1000) response.write('x'.repeat(Math.min(1000, size - sent)))
@@ -88,7 +88,7 @@ await t.test('bodies up to 256 kB, in any number of pieces', async (t) => {
   t.equal((await send(`${url}7`)).body.length, 7, 'the next one is not disturbed')
 })
 
-await t.test('an encoded body is refused unread', async (t) => {
+await t.test('an encoded body is rejected unread', async (t) => {
   const url = await serve(t, (_request, response) => {
     response.writeHead(200, { 'content-encoding': 'gzip, gzip' }).end('whatever')
   })
@@ -97,17 +97,17 @@ await t.test('an encoded body is refused unread', async (t) => {
   t.match(failure.message, /encoded/)
 })
 
-await t.test('something that is not HTTP, with a token in it', async (t) => {
+await t.test('a response that is not HTTP fails without its bytes in the error', async (t) => {
   const server = createServer((socket) => {
     socket.end('HTTP/1.1 200 OK\r\nbroken header\u0000 y0_secret-token\r\n\r\n')
   })
   const failure = await failureOf(client(t).send(`http://127.0.0.1:${await listen(t, server)}/`))
   t.match(failure, { kind: 'unavailable', codeUnspent: false })
   t.match(failure.message, /HTTPParserError/)
-  t.equal(failure.cause, undefined, 'the parser’s error holds the answer')
+  t.equal(failure.cause, undefined, 'the parser’s error contains the response')
 })
 
-await t.test('connecting', async (t) => {
+await t.test('a token request that cannot connect leaves the code unspent', async (t) => {
   const silent = await listen(t, createServer())
   const secure = await listen(
     t,
@@ -125,11 +125,15 @@ await t.test('connecting', async (t) => {
     t.match(failure.message, words)
     t.ok(performance.now() - started < 900)
     const profile = await failureOf(send(url, { endpoint: 'userinfo', method: 'GET' }))
-    t.match(profile, { kind: 'unavailable', codeUnspent: false }, 'a profile request never saves the code')
+    t.match(
+      profile,
+      { kind: 'unavailable', codeUnspent: false },
+      'a profile request comes after the code was spent',
+    )
   }
 })
 
-await t.test('a request that was given up before it was sent is never sent', async (t) => {
+await t.test('a request that is aborted before it was sent is never sent', async (t) => {
   let requests = 0
   const url = await serve(t, (_request, response) => {
     requests += 1
@@ -145,14 +149,14 @@ await t.test('a request that was given up before it was sent is never sent', asy
   t.strictSame(new Set(observations.map(({ result }) => result)), new Set(['unavailable', 200]))
 })
 
-await t.test('time for the answer begins once it is connected', async (t) => {
+await t.test('the time limit of the response starts when the connection is made', async (t) => {
   const url = await serve(t, (_request, response) => setTimeout(() => response.end('late'), 400))
   const { send } = client(t, { timeouts: { connect: 200, response: 2_000 } })
   t.equal((await send(url)).status, 200)
 })
 
-await t.test('a connection that died while it was idle costs nobody a login', async (t) => {
-  // Whoever stood at the other end is gone without a word: the next byte on an old connection is answered by a reset.
+await t.test('a connection that died while idle does not fail a login', async (t) => {
+  // The server has gone without closing the connection: the next byte on it is answered by a reset.
   const dead = new Set<Socket>()
   const open = new Set<Socket>()
   let requests = 0
@@ -184,7 +188,7 @@ await t.test('a connection that died while it was idle costs nobody a login', as
   )
 })
 
-await t.test('idle connections are dropped before the provider would', async (t) => {
+await t.test('idle connections are closed before the provider closes them', async (t) => {
   const sockets = new Set<Socket>()
   const server = createHttpServer((_request, response) => response.end())
   server.keepAliveTimeout = 60_000
@@ -203,7 +207,7 @@ await t.test('idle connections are dropped before the provider would', async (t)
   )
 })
 
-await t.test('through a proxy', async (t) => {
+await t.test('requests go through a proxy', async (t) => {
   const secure = await listen(
     t,
     createTlsServer(selfSigned, (socket) => socket.destroy()),

@@ -13,7 +13,7 @@ async function key(kid: string) {
   return { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' }
 }
 
-/** Keys at an address that can be out, on a clock that stands still. */
+/** Keys at a URL that can fail, with a clock that the test sets. */
 function setUp() {
   const address = { keys: [] as object[], out: false, fetches: 0, now: 0 }
   const keys = createProviderKeys({
@@ -30,7 +30,7 @@ function setUp() {
   return { address, keys, find }
 }
 
-await t.test('keys are good for a day while their address is out', async (t) => {
+await t.test('keys stay usable for a day while the JWKS URL fails', async (t) => {
   const { address, keys, find } = setUp()
   address.keys = [await key('a')]
   await keys.refresh()
@@ -48,7 +48,7 @@ await t.test('keys are good for a day while their address is out', async (t) => 
   t.ok(await find('a'))
 })
 
-await t.test('an answer without usable keys replaces none', async (t) => {
+await t.test('a response without usable keys replaces no keys', async (t) => {
   const { address, keys, find } = setUp()
   address.keys = [await key('a')]
   await keys.refresh()
@@ -59,7 +59,7 @@ await t.test('an answer without usable keys replaces none', async (t) => {
   }
 })
 
-await t.test('a rotation with overlap costs no login a fetch', async (t) => {
+await t.test('after a rotation with overlap no login waits for a fetch', async (t) => {
   const { address, keys, find } = setUp()
   const [a, b, c] = await Promise.all([key('a'), key('b'), key('c')])
   address.keys = [a, b]
@@ -73,7 +73,7 @@ await t.test('a rotation with overlap costs no login a fetch', async (t) => {
   t.equal(address.fetches, fetches)
 })
 
-await t.test('an unknown key fetches them once in five seconds, for everybody who waits', async (t) => {
+await t.test('an unknown kid causes one fetch in five seconds, shared by all who wait', async (t) => {
   const { address, keys, find } = setUp()
   address.keys = [await key('a')]
   await keys.refresh()

@@ -22,7 +22,7 @@ interface Received {
   readonly body: string
 }
 
-/** A provider that answers as told, and a client for it. */
+/** A provider with the given responses, and a client for it. */
 async function setUp(
   t: Test,
   answer: (response: ServerResponse) => void,
@@ -93,7 +93,7 @@ await t.test('credentials are form-encoded before Base64 (RFC 6749 §2.3.1)', as
   t.equal(received[0]?.url, '/token?api=2', 'the query of the configured address stays')
 })
 
-await t.test('an empty scope is left out', async (t) => {
+await t.test('an empty scope is left out of the authorization URL', async (t) => {
   const { client } = await setUp(t, () => {}, { scope: '' })
   const request = { state: 's', redirectUri: 'https://login.example/', nonce: 'n' }
   t.equal(client.authorizeUrl(request).searchParams.has('scope'), false)
@@ -101,7 +101,7 @@ await t.test('an empty scope is left out', async (t) => {
   t.equal(client.authorizeUrl(request, { none: undefined }).searchParams.has('none'), false)
 })
 
-await t.test('what refusals mean', async (t) => {
+await t.test('each error response has its kind of failure', async (t) => {
   for (const [status, error, kind] of [
     [400, 'invalid_grant', 'invalid_grant'],
     [401, 'invalid_grant', 'invalid_grant'],
@@ -126,7 +126,7 @@ await t.test('what refusals mean', async (t) => {
   }
 })
 
-await t.test('Retry-After: seconds or a date, 1 to 60', async (t) => {
+await t.test('Retry-After is read as seconds or a date, from 1 to 60', async (t) => {
   for (const [header, seconds] of [
     ['7', 7],
     ['0', 1],
@@ -146,7 +146,7 @@ await t.test('Retry-After: seconds or a date, 1 to 60', async (t) => {
   }
 })
 
-await t.test('an echo of what we sent is removed from the log’s words', async (t) => {
+await t.test('secrets that the provider echoes are removed from the text for the log', async (t) => {
   const echo = `bad ${grant.code} ${encodeURIComponent(grant.code)} ${grant.codeVerifier} secret-of-ours\nFORGED LINE`
   const { exchange } = await setUp(t, refuseWith(400, { error: 'invalid_grant', error_description: echo }))
   const { message } = await failureOf(exchange())
@@ -155,21 +155,28 @@ await t.test('an echo of what we sent is removed from the log’s words', async 
   t.ok((await failureOf(long.exchange())).message.length < 300)
 })
 
-await t.test('profiles', async (t) => {
-  const { client, received } = await setUp(t, refuseWith(200, { id: 1 }))
-  const signal = AbortSignal.timeout(2_000)
-  await client.profile({ accessToken: 'to ken', query: { access_token: 'to ken' } }, signal)
-  t.equal(received[0]?.url, '/me?fields=all&access_token=to+ken')
-  const refusing = await setUp(
-    t,
-    refuseWith(403, { error: 'invalid_grant', error_description: 'token to-ken?' }),
-  )
-  const failure = await failureOf(refusing.client.profile({ accessToken: 'to-ken' }, signal))
-  t.match(failure, { kind: 'invalid_response', codeUnspent: false }, 'no invalid_grant: the code was good')
-  t.notMatch(failure.message, /to-ken/)
-  t.notMatch(failure.message, /fields/, 'no query of a URL')
-  const busy = await setUp(t, refuseWith(429, {}, { 'retry-after': '9' }))
-  const limited = await failureOf(busy.client.profile({ accessToken: 'a' }, signal))
-  t.match(limited, { kind: 'rate_limited', codeUnspent: false, retryAfter: 9 })
-  t.equal(busy.received.length, 1, 'whoever asks us to slow down is not asked again')
-})
+await t.test(
+  'a failed profile request says nothing about the code, and its error contains no token',
+  async (t) => {
+    const { client, received } = await setUp(t, refuseWith(200, { id: 1 }))
+    const signal = AbortSignal.timeout(2_000)
+    await client.profile({ accessToken: 'to ken', query: { access_token: 'to ken' } }, signal)
+    t.equal(received[0]?.url, '/me?fields=all&access_token=to+ken')
+    const refusing = await setUp(
+      t,
+      refuseWith(403, { error: 'invalid_grant', error_description: 'token to-ken?' }),
+    )
+    const failure = await failureOf(refusing.client.profile({ accessToken: 'to-ken' }, signal))
+    t.match(
+      failure,
+      { kind: 'invalid_response', codeUnspent: false },
+      'not invalid_grant, because the code was good',
+    )
+    t.notMatch(failure.message, /to-ken/)
+    t.notMatch(failure.message, /fields/, 'the error contains no query of a URL')
+    const busy = await setUp(t, refuseWith(429, {}, { 'retry-after': '9' }))
+    const limited = await failureOf(busy.client.profile({ accessToken: 'a' }, signal))
+    t.match(limited, { kind: 'rate_limited', codeUnspent: false, retryAfter: 9 })
+    t.equal(busy.received.length, 1, 'after a 429 there is no second request')
+  },
+)

@@ -14,7 +14,7 @@ const refusalOf = (subject: unknown) => {
   }
 }
 
-await t.test('subjects', async (t) => {
+await t.test('a subject is kept exactly as sent or rejected', async (t) => {
   for (const [sent, kept] of [
     ['1130000012345678', '1130000012345678'],
     [734604429, '734604429'],
@@ -47,7 +47,7 @@ await t.test('subjects', async (t) => {
     t.match(refusalOf(sent), { kind: 'invalid_response', codeUnspent: false })
 })
 
-await t.test('names', async (t) => {
+await t.test('names are cleaned and cut, and the first usable one is taken', async (t) => {
   for (const [sent, kept] of [
     ['Ада Лавлейс', 'Ада Лавлейс'],
     ['  a \u0000 b\r\nc\u0085 ', 'a b c'],
@@ -62,17 +62,17 @@ await t.test('names', async (t) => {
     ['𝔘'.repeat(300), '𝔘'.repeat(255)],
   ] as const)
     t.equal(of({ name: [sent] }).name, kept)
-  t.equal(of({ login: [undefined, '', 'kim'] }).login, 'kim', 'the first that holds something')
+  t.equal(of({ login: [undefined, '', 'kim'] }).login, 'kim', 'the first usable one')
 })
 
-await t.test('halves of a name', async (t) => {
+await t.test('parts of a name are joined', async (t) => {
   t.equal(joinNames('Ада', 'Лавлейс'), 'Ада Лавлейс')
   t.equal(joinNames('Ада', ''), 'Ада')
   t.equal(joinNames(null, 'Лавлейс'), 'Лавлейс')
   t.equal(joinNames(undefined, 7, ' '), undefined)
 })
 
-await t.test('emails', async (t) => {
+await t.test('plausible emails are kept, others become null', async (t) => {
   for (const [sent, kept] of [
     ['Victim@EXAMPLE.com', 'Victim@example.com'],
     ['vıctim@example.com', 'vıctim@example.com'],
@@ -103,7 +103,7 @@ await t.test('emails', async (t) => {
     t.equal(of({ email: [sent] }).email, kept, String(sent).slice(0, 40))
 })
 
-await t.test('an email is verified where a boolean says so of an email', async (t) => {
+await t.test('emailVerified is a boolean only if there is an email', async (t) => {
   const email = ['a@example.com']
   t.equal(of({ email, emailVerified: true }).emailVerified, true)
   t.equal(of({ email, emailVerified: false }).emailVerified, false)
@@ -152,7 +152,7 @@ await t.test(
   },
 )
 
-await t.test('normalising twice changes nothing', async (t) => {
+await t.test('normalising is idempotent', async (t) => {
   const text = fc.string({ unit: 'binary', maxLength: 600 })
   fc.assert(
     fc.property(text, fc.oneof(text, fc.emailAddress()), (name, email) => {

@@ -15,16 +15,16 @@ import {
 } from './provider-setup.ts'
 import { runTransportConformance } from './provider-transport.ts'
 
-/** One provider, its double, and what its profile of a person must be. */
+/** One provider, its double, and the profile that it must return for a person. */
 export interface ConformanceSubject {
   readonly plugin: ProviderPlugin
   readonly startDouble: (options: DoubleOptions) => Promise<ProviderDouble>
   readonly profileOf: (
     person: Pick<DoublePerson, 'id' | 'login' | 'name' | 'email' | 'emailVerified'>,
   ) => ProviderProfile
-  /** The only place of a userinfo request where the access token may stand. */
+  /** The access token of a userinfo request, from the only place where it may be. */
   readonly tokenIn: (request: RecordedRequest) => string | null | undefined
-  /** The member of its userinfo answer that holds the subject. */
+  /** The member of its userinfo response that contains the subject. */
   readonly subjectField: string
 }
 
@@ -52,7 +52,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
   })
   const at = (address: 'TOKEN_URL' | 'USERINFO_URL') => requestsAt(double, address)
 
-  await t.test('describes itself', async (t) => {
+  await t.test('the adapter has name, titles and an initial state', async (t) => {
     const { adapter, guard } = await serve(t, plugin, double)
     t.equal(adapter.name, plugin.name)
     t.match(adapter.name, /^[a-z][a-z0-9-]*$/)
@@ -63,7 +63,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
     t.equal(guard.works, true)
   })
 
-  await t.test('registers its callback route in a scope of its own', async (t) => {
+  await t.test('the callback route is registered in an encapsulated scope', async (t) => {
     const { default: Fastify } = await import('fastify')
     const { createProviderRegistry } = await import('../../src/providers/registry.ts')
     const { settings } = await serve(t, plugin, double)
@@ -88,7 +88,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
     t.not(scopes[0], app, 'what it adds to its own scope does not reach other routes')
   })
 
-  await t.test('authorization URL', async (t) => {
+  await t.test('the authorization URL has the parameters of RFC 6749 and RFC 7636', async (t) => {
     const { adapter, settings } = await serve(t, plugin, double, {
       env: { [`${plugin.name.toUpperCase()}_AUTHORIZE_URL`]: `${double.origin}/authorize?tenant=a%20b` },
     })
@@ -113,7 +113,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
     t.equal(again.searchParams.has('code_challenge_method'), false)
   })
 
-  await t.test('a login', async (t) => {
+  await t.test('a login returns the profile with one token and one userinfo request', async (t) => {
     const served = await serve(t, plugin, double)
     const grant = await consented(served, double, { person: ada })
     t.strictSame(await identify(served, grant), subject.profileOf({ ...ada, email: 'Ada@example.com' }))
@@ -130,7 +130,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
     )
   })
 
-  await t.test('a second login costs two requests', async (t) => {
+  await t.test('a second login makes two requests', async (t) => {
     const served = await serve(t, plugin, double)
     await identify(served, await consented(served, double))
     const grant = await consented(served, double)
@@ -140,7 +140,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
   })
 
   for (const tokenAuth of ['basic', 'body'] as const)
-    await t.test(`credentials and token stand where they belong (${tokenAuth})`, async (t) => {
+    await t.test(`credentials and token are sent in one place only (${tokenAuth})`, async (t) => {
       const served = await serve(t, plugin, double, {
         env: { [`${plugin.name.toUpperCase()}_TOKEN_AUTH`]: tokenAuth },
       })
@@ -168,7 +168,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
       const accessToken = subject.tokenIn(userinfo)
       t.ok(accessToken)
       const text = inspect([userinfo.headers, [...userinfo.query], userinfo.body])
-      t.equal(text.split(String(accessToken)).length, 2, 'the access token stands in one place')
+      t.equal(text.split(String(accessToken)).length, 2, 'the access token is in one place')
       t.notMatch(text, clientSecret)
       for (const { headers } of [token, userinfo]) {
         t.match(headers['user-agent'], /^auth-movies\/\d/)
@@ -176,7 +176,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
       }
     })
 
-  await t.test('who people are', async (t) => {
+  await t.test('profiles without email or name, or with unknown fields, are accepted', async (t) => {
     const served = await serve(t, plugin, double)
     const login = async (person: Partial<DoublePerson>) =>
       identify(served, await consented(served, double, { person: { ...ada, ...person } }))
@@ -188,7 +188,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
     })
   })
 
-  await t.test('numbers as ids keep their digits', async (t) => {
+  await t.test('numeric ids keep their digits', async (t) => {
     const served = await serve(t, plugin, double)
     for (const id of ['9007199254740993', '9007199254740992', '900719925474099300000000000001', '42']) {
       const person = { ...ada, id, raw: { [subject.subjectField]: BigInt(id) } }
@@ -196,7 +196,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
     }
   })
 
-  await t.test('no usable id, no person', async (t) => {
+  await t.test('a profile without a usable id is rejected', async (t) => {
     const served = await serve(t, plugin, double)
     for (const id of [
       undefined,
@@ -220,7 +220,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
     }
   })
 
-  await t.test('the code is refused', async (t) => {
+  await t.test('a used, unknown or expired code is invalid_grant', async (t) => {
     const served = await serve(t, plugin, double)
     const grant = await consented(served, double)
     await identify(served, grant)
@@ -249,7 +249,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
     }
   })
 
-  await t.test('our own credentials are refused', async (t) => {
+  await t.test('wrong client credentials are misconfigured', async (t) => {
     const served = await serve(t, plugin, double)
     const grant = await consented(served, double)
     double.switches.forgetClient = true
@@ -257,7 +257,7 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
     t.match(failure, { kind: 'misconfigured', codeUnspent: false })
   })
 
-  await t.test('token answers that cannot be used', async (t) => {
+  await t.test('unusable token responses are rejected, unusual ones accepted', async (t) => {
     const served = await serve(t, plugin, double)
     const unusable = [
       { access_token: undefined },
@@ -286,14 +286,14 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
     }
   })
 
-  await t.test('userinfo refuses the token', async (t) => {
+  await t.test('an access token that userinfo rejects is invalid_response', async (t) => {
     const served = await serve(t, plugin, double)
     double.switches.accessTokenLifetime = 0
     const failure = await failureOf(identify(served, await consented(served, double)))
     t.match(failure, { kind: 'invalid_response', codeUnspent: false })
   })
 
-  await t.test('PKCE can be switched off', async (t) => {
+  await t.test('without PKCE no verifier is sent', async (t) => {
     const served = await serve(t, plugin, double, { env: { [`${plugin.name.toUpperCase()}_PKCE`]: 'off' } })
     t.equal(served.adapter.pkce, false)
     t.ok(await identify(served, await consented(served, double)))

@@ -8,7 +8,7 @@ import { createProviderRegistry } from '../../src/providers/registry.ts'
 import { ownValue } from '../../src/providers/settings.ts'
 import { consented, failureOf, identify, redirectUri, serve, shortTimeouts } from './provider-setup.ts'
 
-await t.test('a provider whose ways are all different needs its own file only', async (t) => {
+await t.test('a provider that differs in everything needs only its own file', async (t) => {
   const double = await startYandexDouble({ redirectUris: [redirectUri] })
   t.teardown(() => double.close())
   const issuer = { suffix: 'ISSUER', default: 'https://one.example', meaning: 'Its name' }
@@ -86,13 +86,13 @@ await t.test('only a ProviderFailure leaves an adapter', async (t) => {
   t.match(failure, { kind: 'invalid_response', codeUnspent: false, cause: TypeError })
 })
 
-await t.test('a variable of one provider has its default where no value is given', async (t) => {
+await t.test('a variable of one provider has its default if no value is given', async (t) => {
   const variable = { suffix: 'ISSUER', default: 'https://one.example', meaning: 'Its name' }
   t.equal(ownValue({ own: {} }, variable), 'https://one.example')
   t.equal(ownValue({ own: { ISSUER: 'https://other.example' } }, variable), 'https://other.example')
 })
 
-await t.test('a provider that hangs opens its own guard; junk codes do not', async (t) => {
+await t.test('a provider that hangs opens its circuit; junk codes do not', async (t) => {
   const double = await startYandexDouble({ redirectUris: [redirectUri] })
   t.teardown(() => double.close())
   const served = await serve(t, yandex, double, {
@@ -118,7 +118,7 @@ await t.test('a provider that hangs opens its own guard; junk codes do not', asy
   t.strictSame(served.states, ['open', 'half-open', 'closed'])
 })
 
-await t.test('closing the application ends its connections, and requests that hang', async (t) => {
+await t.test("closing the application ends the provider's connections and hanging requests", async (t) => {
   const double = await startYandexDouble({ redirectUris: [redirectUri] })
   t.teardown(() => double.close())
   const { settings } = await serve(t, yandex, double)

@@ -12,7 +12,7 @@ import { createProviderRegistry } from '../../src/providers/registry.ts'
 import type { ProviderSettings } from '../../src/providers/settings.ts'
 import { readProviders } from '../../src/providers/settings.ts'
 
-/** Our callback, as the doubles know it. */
+/** The service's callback, as it is registered at the doubles. */
 export const redirectUri = 'http://127.0.0.1:3000/api/v1/oauth/callback/test'
 
 /** Milliseconds, for tests of providers that hang. All other tests use the service's own, so that they pass on a busy machine. */
@@ -25,11 +25,11 @@ export interface Served {
   readonly settings: ProviderSettings
   readonly observations: HttpObservation[]
   readonly states: GuardState[]
-  /** Starts what the plugin does beside logins, as a service that begins to listen would. */
+  /** Starts the plugin's background work, as a service does when it begins to listen. */
   readonly ready: () => Promise<void>
 }
 
-/** What a test may change of the way a plugin is served. */
+/** What a test may change in how a plugin is served. */
 export interface ServeOptions extends Partial<Pick<ProviderPluginOptions, 'timeouts' | 'guard' | 'proxy'>> {
   /** Variables on top of the double's own. */
   readonly env?: Readonly<Record<string, string>>
@@ -79,7 +79,7 @@ export async function serve(
   }
 }
 
-/** Goes to the double and back: what a login has in hand when it is finished. */
+/** Makes an authorization request and lets the person consent: returns what the token request needs. */
 export async function consented(
   { adapter }: Pick<Served, 'adapter'>,
   double: ProviderDouble,
@@ -104,12 +104,12 @@ export function challengeOf(verifier: string): string {
   return createHash('sha256').update(verifier).digest('base64url')
 }
 
-/** Finishes at the provider with ten seconds to spend. */
+/** Calls `identify` with a deadline of ten seconds. */
 export function identify({ adapter }: Pick<Served, 'adapter'>, grant: AuthorizationGrant) {
   return adapter.identify(grant, AbortSignal.timeout(10_000))
 }
 
-/** The failure that a call ends with; anything else, success too, fails the test. */
+/** The ProviderFailure that a call throws; anything else, including success, fails the test. */
 export async function failureOf(work: Promise<unknown>): Promise<ProviderFailure> {
   try {
     await work
@@ -120,7 +120,7 @@ export async function failureOf(work: Promise<unknown>): Promise<ProviderFailure
   throw new Error('It succeeded, although it should have failed')
 }
 
-/** What has reached one of a double's addresses so far. */
+/** The requests that an endpoint of a double has received so far. */
 export function requestsAt(double: ProviderDouble, address: 'TOKEN_URL' | 'USERINFO_URL'): RecordedRequest[] {
   const url = new URL(double.env[`${double.name.toUpperCase()}_${address}`] ?? '')
   return double.requests.filter((request) => request.path === url.pathname)

@@ -129,7 +129,7 @@ export async function runTransportConformance(
       t.match(await failureOf(identify(userinfo, grant)), { kind: 'unavailable', codeUnspent: false })
     })
 
-  await t.test('the deadline of the whole request', async (t) => {
+  await t.test('the deadline of the whole request ends each step', async (t) => {
     const served = await serve(t, plugin, double)
     const grant = await consented(served, double)
     double.requests.length = 0

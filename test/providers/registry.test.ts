@@ -14,7 +14,7 @@ const adapter = (name: string): ProviderAdapter => ({
   identify: async () => ({ subject: '1', name: null, login: null, email: null, emailVerified: null }),
 })
 
-await t.test('finds what was registered and nothing else', async (t) => {
+await t.test('the registry finds registered providers and nothing else', async (t) => {
   const registry = createProviderRegistry()
   t.strictSame(registry.list(), [])
   for (const name of ['two', 'one']) registry.register(adapter(name), createGuard({ provider: name }))

@@ -1,5 +1,5 @@
 /**
- * A certificate that nobody vouches for, for provider.example and 127.0.0.1 (P-256, a hundred years). Its key
+ * A self-signed certificate for provider.example and 127.0.0.1 (P-256, a hundred years). Its key
  * protects nothing: it is for servers that a client must refuse.
  */
 export const selfSigned = {

@@ -29,7 +29,7 @@ const post = (url: string, fields: Record<string, string>) =>
   fetch(url, { method: 'POST', redirect: 'manual', body: new URLSearchParams(fields) })
 const location = (response: Response) => new URL(response.headers.get('location') ?? 'about:blank')
 
-t.test('takes the next free port and says where everything is', async (t) => {
+t.test('the sandbox uses the next free port and returns its URLs', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => other.once('listening', resolve))
   t.teardown(() => other.close())
@@ -44,7 +44,7 @@ t.test('takes the next free port and says where everything is', async (t) => {
     if (name.endsWith('_URL')) t.ok(value.startsWith(sandbox.url), name)
 })
 
-t.test('a host that is not ours is an error, not a search', async (t) => {
+t.test('a host of another computer is an error and no other ports are tried', async (t) => {
   await t.rejects(startSandbox({ host: '192.0.2.1', port: 0, publicUrl }), { code: 'EADDRNOTAVAIL' })
 })
 
@@ -72,7 +72,7 @@ for (const name of providers)
     t.notMatch(sandbox.doubles[name].requests[0]?.path, name, 'paths are told without the prefix')
   })
 
-t.test('a person of one’s own reaches userinfo, and is escaped on the page', async (t) => {
+t.test('a made-up person reaches userinfo and is escaped on the page', async (t) => {
   const sandbox = await start(t)
   const url = authorizeUrl(sandbox, 'mail')
   const own = { person: 'own', name: '<b>"Вера"&\'', login: 'vera', email: '', id: '7' }
@@ -95,7 +95,7 @@ t.test('a person of one’s own reaches userinfo, and is escaped on the page', a
   t.notOk(Object.hasOwn(Object(fields), 'email'))
 })
 
-t.test('curl needs no pages: sandbox_person answers at once', async (t) => {
+t.test('sandbox_person redirects at once, without pages', async (t) => {
   const sandbox = await start(t)
   for (const name of providers) {
     const response = await fetch(authorizeUrl(sandbox, name, '&sandbox_person=boris'), { redirect: 'manual' })
@@ -108,7 +108,7 @@ t.test('curl needs no pages: sandbox_person answers at once', async (t) => {
   t.equal(nobody.status, 200, 'an unknown person gets the login page')
 })
 
-t.test('only the service’s own callback is registered', async (t) => {
+t.test("only the service's own callback is registered at the doubles", async (t) => {
   const sandbox = await start(t)
   const url = authorizeUrl(sandbox, 'yandex').replace('callback%2Fyandex', 'callback%2Fmail')
   const response = await fetch(url, { redirect: 'manual', headers: { 'accept-language': 'ru' } })
@@ -116,7 +116,7 @@ t.test('only the service’s own callback is registered', async (t) => {
   t.match(await response.text(), 'никого не отправляет обратно')
 })
 
-t.test('pages speak the browser’s language and load nothing from elsewhere', async (t) => {
+t.test("pages are in the browser's language and load nothing from elsewhere", async (t) => {
   const sandbox = await start(t)
   for (const url of [sandbox.url, sandbox.demoUrl, authorizeUrl(sandbox, 'google')]) {
     for (const [accept, lang] of [
@@ -135,7 +135,7 @@ t.test('pages speak the browser’s language and load nothing from elsewhere', a
   }
 })
 
-t.test('the menu puts a provider into a scenario and out of it', async (t) => {
+t.test('the menu starts and ends a scenario of a provider', async (t) => {
   const sandbox = await start(t)
   const url = authorizeUrl(sandbox, 'yandex')
   const ask = () => fetch(url, { redirect: 'manual' })
@@ -156,7 +156,7 @@ t.test('the menu puts a provider into a scenario and out of it', async (t) => {
   t.equal((await post(sandbox.env['YANDEX_TOKEN_URL'] ?? '', {})).status, 400)
 })
 
-t.test('every scenario can be played and leaves nothing behind', async (t) => {
+t.test('every scenario can be chosen and leaves no trace when it ends', async (t) => {
   const sandbox = await start(t)
   const before = JSON.stringify(sandbox.doubles.mail.switches)
   for (const { name } of scenarios) {

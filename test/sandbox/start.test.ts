@@ -17,52 +17,55 @@ async function paste(output: string): Promise<Record<string, string>> {
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}')
 }
 
-t.test('the first start, the printed lines, a stop, and a second start that keeps the users', async (t) => {
-  const folder = await emptyFolder(t)
-  const first = await startSandboxed(t, folder)
-  t.match(first.output(), new RegExp(`http://127\\.0\\.0\\.1:${first.ports.SANDBOX_PORT}/demo/`))
-  t.match(first.output(), /id site_[\w-]+\n\s+secret [\w-]{43}\n/)
-  t.equal(first.errors(), '')
-  const tokens = await paste(first.output())
-  t.match(tokens, { access_token: /^ey/, refresh_token: /^ey/, token_type: 'Bearer' })
+t.test(
+  'npm start serves, prints lines that work, stops, and keeps the users at the next start',
+  async (t) => {
+    const folder = await emptyFolder(t)
+    const first = await startSandboxed(t, folder)
+    t.match(first.output(), new RegExp(`http://127\\.0\\.0\\.1:${first.ports.SANDBOX_PORT}/demo/`))
+    t.match(first.output(), /id site_[\w-]+\n\s+secret [\w-]{43}\n/)
+    t.equal(first.errors(), '')
+    const tokens = await paste(first.output())
+    t.match(tokens, { access_token: /^ey/, refresh_token: /^ey/, token_type: 'Bearer' })
 
-  const before = performance.now()
-  first.child.kill('SIGINT')
-  t.equal(await first.ended, 0)
-  t.ok(performance.now() - before < 2_000, 'Ctrl-C stops within two seconds')
-  const { stdout } = await execute('ps', ['-eo', 'args'])
-  t.notMatch(stdout, `${folder}/.data`, 'and leaves no process')
+    const before = performance.now()
+    first.child.kill('SIGINT')
+    t.equal(await first.ended, 0)
+    t.ok(performance.now() - before < 2_000, 'Ctrl-C stops within two seconds')
+    const { stdout } = await execute('ps', ['-eo', 'args'])
+    t.notMatch(stdout, `${folder}/.data`, 'and leaves no process')
 
-  const second = await startSandboxed(t, folder)
-  t.equal(/secret \S+/.exec(second.output())?.[0], /secret \S+/.exec(first.output())?.[0], 'the same site')
-  const again = await paste(second.output())
-  const subject = (pair: Record<string, string>) => decodeJwt(pair.access_token ?? '').sub
-  t.equal(subject(again), subject(tokens), 'the same user')
+    const second = await startSandboxed(t, folder)
+    t.equal(/secret \S+/.exec(second.output())?.[0], /secret \S+/.exec(first.output())?.[0], 'the same site')
+    const again = await paste(second.output())
+    const subject = (pair: Record<string, string>) => decodeJwt(pair.access_token ?? '').sub
+    t.equal(subject(again), subject(tokens), 'the same user')
 
-  const rival = run(t, 'sandbox/start.ts', {
-    folder,
-    ports: await freePorts(),
-    env: { NODE_ENV: 'development' },
-  })
-  t.equal(await rival.ended, 1, 'a second service on the same data is refused')
-  t.match(rival.errors(), /^[^\n]+\n$/, 'in one line')
-  t.match((await readdir(join(folder, '.data'))).toSorted(), [
-    'demo-site.json',
-    'postgres',
-    'postgres.lock',
-    'secret-keys',
-    'socket',
-  ])
+    const rival = run(t, 'sandbox/start.ts', {
+      folder,
+      ports: await freePorts(),
+      env: { NODE_ENV: 'development' },
+    })
+    t.equal(await rival.ended, 1, 'a second service on the same data is refused')
+    t.match(rival.errors(), /^[^\n]+\n$/, 'in one line')
+    t.match((await readdir(join(folder, '.data'))).toSorted(), [
+      'demo-site.json',
+      'postgres',
+      'postgres.lock',
+      'secret-keys',
+      'socket',
+    ])
 
-  second.child.kill('SIGINT')
-  await second.ended
-  const ports = await freePorts()
-  const server = createServer().listen(Number(ports.PORT), '127.0.0.1')
-  t.teardown(() => void server.close())
-  const late = run(t, 'sandbox/start.ts', { folder, ports, env: { NODE_ENV: 'development' } })
-  t.equal(await late.ended, 1, 'a busy port')
-  t.match(late.errors(), /^Port \d+ is taken: [^\n]*PORT[^\n]*\.\n$/)
-})
+    second.child.kill('SIGINT')
+    await second.ended
+    const ports = await freePorts()
+    const server = createServer().listen(Number(ports.PORT), '127.0.0.1')
+    t.teardown(() => void server.close())
+    const late = run(t, 'sandbox/start.ts', { folder, ports, env: { NODE_ENV: 'development' } })
+    t.equal(await late.ended, 1, 'a busy port')
+    t.match(late.errors(), /^Port \d+ is taken: [^\n]*PORT[^\n]*\.\n$/)
+  },
+)
 
 const mistakes = {
   'a wrong variable': { env: { LOGIN_TTL: 'soon' }, says: /LOGIN_TTL must be a whole number/ },

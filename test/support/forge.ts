@@ -6,17 +6,17 @@ import { createKeySeal } from '../../src/keys/seal.ts'
 import { readKeys } from '../../src/keys/store.ts'
 import type { Database } from '../../src/storage/postgres.ts'
 
-/** How a living token is taken apart and built anew: members replaced, `null` removes one. */
+/** How a valid token is changed into a forged one: members are replaced, `null` removes one. */
 export interface Recipe {
   readonly header?: Readonly<Record<string, unknown>>
   readonly claims?: Readonly<Record<string, unknown>>
-  /** `own`, `stranger`, `none`, or `hmac:` and what keys it: empty, publicPem, newline+publicPem, jwkJson. */
+  /** The signature: `own`, `stranger`, `none`, or `hmac:` and its key: empty, publicPem, newline+publicPem, jwkJson. */
   readonly sign: string
 }
 
 type AccessKey = Extract<KeyMaterial, { kind: 'access' }>
 
-/** Another key of the same kind, which nobody should believe. */
+/** Another key of the same kind, whose signatures must be rejected. */
 export const stranger = generateKeyPairSync('ed25519')
 
 /** The service's own key pair, opened with its own secret. */
@@ -32,7 +32,7 @@ export async function ownAccessKey(
   return material
 }
 
-/** Builds the token that a recipe describes out of a living one. */
+/** Builds the forged token that a recipe describes from a valid one. */
 export function forge(token: string, recipe: Recipe, own: AccessKey): string {
   const [header = '', claims = ''] = token.split('.')
   const signed = [changed(header, recipe.header), changed(claims, recipe.claims)].join('.')

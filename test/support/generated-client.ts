@@ -65,7 +65,7 @@ export type PrintedValues = Readonly<Record<string, string>>
  * a login, print `state` and `authorize_url`, read the code from standard input, finish, ask for the profile,
  * refresh, introspect, revoke, ask for the profile in vain, and finish a login that does not exist.
  * @returns what it printed
- * @throws with its output where it does not end with code 0 within a minute
+ * @throws an error with its output if it does not end with code 0 within a minute
  */
 export async function runLoginProgram(
   { service, site }: { readonly service: TestService; readonly site: SiteWithSecret },

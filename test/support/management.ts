@@ -11,24 +11,24 @@ import { startTestService } from './service.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
-/** What a request to the admin API may have otherwise. */
+/** What a test may change in a request to the admin API. */
 export interface AdminRequest {
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
-  /** null: without any. */
+  /** null sends no token. */
   readonly token?: string | null
 }
 
-/** The public service and the management server beside it, as main.ts starts them. */
+/** The public service and its management server, as main.ts starts them. */
 export interface TestManagement {
-  /** Where the management server listens. */
+  /** The URL where the management server listens. */
   readonly url: string
   readonly service: TestService
   /** The token named `tester`. */
   readonly token: string
-  /** Asks the admin API: `admin('POST', 'sites/', { body })`. */
+  /** Sends a request to the admin API: `admin('POST', 'sites/', { body })`. */
   readonly admin: (method: string, path: string, request?: AdminRequest) => Promise<Answer>
-  /** The audit lines since the last time that somebody asked. */
+  /** The audit lines since the last call. */
   readonly audited: () => Readonly<Record<string, unknown>>[]
 }
 

@@ -6,18 +6,18 @@ import { delimiter, join } from 'node:path'
 import type { Test } from 'tap'
 import { end, eventually, freePort } from './process.ts'
 
-// Debian keeps servers where only root's PATH leads.
+// Debian installs servers in a folder that is only in root's PATH.
 const program = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
   .map((folder) => join(folder, 'nginx'))
   .find((path) => existsSync(path))
 
-/** The reason to leave a test out; false where nginx is there. */
+/** For `t.test(name, { skip: withoutNginx }, …)`: false if nginx is installed, otherwise the reason. */
 export const withoutNginx = program === undefined ? 'nginx is not installed' : false
 
 /**
- * Starts nginx as a balancer in front of these ports of loopback, with kept connections to both sides and no
- * repeats of a request that may have been sent. Ended when `test` ends.
- * @returns its address, and what it has complained of so far
+ * Starts nginx as a balancer in front of these ports of loopback, with kept-alive connections on both sides and without
+ * repeating a request that may have been sent. It ends when `test` ends.
+ * @returns its URL, and its error log so far
  */
 export async function startNginx(
   test: Pick<Test, 'teardown'>,

@@ -28,8 +28,8 @@ const Document = Type.Object({
 })
 
 /**
- * A server's OpenAPI document, and its operations in a row.
- * @throws where an operation lacks what generators need: a lowerCamel id, one tag, bodies by named components
+ * A server's OpenAPI document, and its operations as a list.
+ * @throws if an operation lacks what generators need: a lowerCamel id, one tag, bodies by named components
  */
 export async function readDocument(server: { readonly url: string }, at = '/openapi.json') {
   const { text } = await get(server, at)
@@ -45,7 +45,7 @@ export async function readDocument(server: { readonly url: string }, at = '/open
   return { text, document, operations }
 }
 
-/** What the linter says of a document, a line each. The published paths end with a slash. */
+/** The linter's messages about a document, one line per message. The published paths end with a slash. */
 export async function lintDocument(source: string): Promise<string[]> {
   const config = await createConfig({
     extends: ['recommended-strict'],

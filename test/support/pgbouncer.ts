@@ -10,19 +10,19 @@ import { eventually, freePort, startServerProcess } from './process.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
-// Debian keeps servers where only root's PATH leads.
+// Debian installs servers in a folder that is only in root's PATH.
 const program = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
   .map((folder) => join(folder, 'pgbouncer'))
   .find((path) => existsSync(path))
 
-/** For `t.test(name, { skip: withoutPgBouncer }, …)`: false where there is a PgBouncer, else the reason. */
+/** For `t.test(name, { skip: withoutPgBouncer }, …)`: false if there is a PgBouncer, otherwise the reason. */
 export const withoutPgBouncer: string | false = program === undefined ? 'pgbouncer is not installed' : false
 
 /**
- * Starts a PgBouncer in transaction mode on a free port of loopback; gone when `test` ends.
+ * Starts a PgBouncer in transaction mode on a free port of loopback; removed when `test` ends.
  * @param url the server behind it, with user and password
  * @param settings of its configuration (`{ ignore_startup_parameters: 'options' }`)
- * @returns `url` with PgBouncer in place of its host and port
+ * @returns `url` with PgBouncer's host and port
  */
 export async function startPgBouncer(
   test: Test,
@@ -67,7 +67,7 @@ export async function startPgBouncer(
   return through.href
 }
 
-/** @throws where nobody listens on this port of loopback */
+/** @throws if no server listens on this port of loopback */
 async function listens(port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1' }, () => {

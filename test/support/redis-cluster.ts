@@ -7,24 +7,24 @@ import { askServer, startRedisServer } from './redis-server.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
-/** A Redis Cluster of three masters with a replica each: the smallest that outlives the death of a master. */
+/** A Redis Cluster of three masters with one replica each: the smallest one that survives the loss of a master. */
 export interface RedisCluster {
   /** REDIS_URL with three addresses. */
   readonly url: string
   readonly servers: readonly RedisServer[]
-  /** The servers that own slots, as those that answer have it. */
+  /** The servers that own slots, according to the first one that responds. */
   masters(): Promise<readonly RedisServer[]>
-  /** Whose replica a server is. */
+  /** The master of a replica. */
   masterOf(replica: RedisServer): Promise<RedisServer>
-  /** Waits until every slot has an owner that is not `dead`, in the eyes of each server that lives. */
+  /** Waits until every living server reports owners of all slots without `dead`. */
   elected(dead: RedisServer): Promise<void>
   /** Waits until every master has a replica that is up to date. */
   replicated(): Promise<void>
 }
 
 /**
- * Starts the six servers; gone when `test` ends. A node counts as dead after a second without an answer.
- * @param more further command line of each
+ * Starts the six servers; removed when `test` ends. A node counts as dead after a second without a response.
+ * @param more further arguments of each server
  */
 export async function startRedisCluster(test: Test, more: readonly string[] = []): Promise<RedisCluster> {
   const args = [

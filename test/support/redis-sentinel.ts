@@ -5,14 +5,14 @@ import { askServer, startRedisServer, startSentinelServer } from './redis-server
 
 type Test = Pick<typeof t, 'teardown'>
 
-/** A master with two replicas, watched by three sentinels: the smallest set that elects a new master by itself. */
+/** A master with two replicas, watched by three sentinels: the smallest set that can elect a new master. */
 export interface SentinelSet {
   /** REDIS_URL. */
   readonly url: string
   /** The data servers; the first is the master at the beginning. */
   readonly servers: readonly RedisServer[]
   readonly sentinels: readonly RedisServer[]
-  /** The data server that the sentinels which answer call the master. */
+  /** The data server that the first responding sentinel names as master. */
   master(): Promise<RedisServer>
   /** Waits until the sentinels name another master than `old`. */
   elected(old: RedisServer): Promise<RedisServer>
@@ -22,7 +22,7 @@ export interface SentinelSet {
 
 const name = 'main'
 
-/** Starts the six servers; gone when `test` ends. */
+/** Starts the six servers; removed when `test` ends. */
 export async function startSentinelSet(test: Test): Promise<SentinelSet> {
   const started = async (starting: Promise<RedisServer>) => {
     const server = await starting
@@ -53,7 +53,7 @@ export async function startSentinelSet(test: Test): Promise<SentinelSet> {
       if (online !== count) throw new Error(`${online} replicas are up to date`)
     }, 30_000)
   await replicated(2)
-  // An election needs sentinels that know one another and both replicas.
+  // An election is possible when the sentinels know one another and both replicas.
   await eventually(async () => {
     for (const { port } of sentinels) {
       const info = await askServer(port, (client) => client.info('sentinel'))

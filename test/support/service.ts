@@ -27,48 +27,48 @@ import { eventually, freePort } from './process.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
-/** What the service believes to be its own address; the tests reach it at `url`. */
+/** The service's PUBLIC_URL. The tests reach it at `url` instead. */
 export const publicUrl = 'http://127.0.0.1:3000'
 
-/** The address that the tests' site registers. */
+/** The redirect URL that the tests' site registers. */
 export const redirectUrl = 'https://client.example/oauth/return'
 
-/** The whole public service on a real socket and a real database, with a double of every provider. */
+/** The whole public service with a real socket, a real database and a double of every provider. */
 export interface TestService {
-  /** Where it listens. */
+  /** The URL where it listens. */
   readonly url: string
   readonly config: Config
   readonly database: TestDatabase
   readonly doubles: Readonly<Record<'yandex' | 'google' | 'mail', ProviderDouble>>
   readonly site: { readonly id: string; readonly secret: string }
-  /** Every line that it logged. */
+  /** All lines of its log. */
   readonly log: readonly string[]
   readonly metrics: ReturnType<typeof createMetrics>
   readonly keys: SigningKeys
-  /** Absent where logins live in memory. */
+  /** Absent if logins are stored in memory. */
   readonly redis?: Redis | Cluster
-  /** What a management server is made of. */
+  /** What a management server needs. */
   readonly managed: Omit<Awaited<ReturnType<typeof createApp>>, 'app'> & { readonly log: FastifyBaseLogger }
   close(): Promise<void>
 }
 
-/** What a test may have otherwise. */
+/** What a test may change. */
 export interface TestServiceOptions {
   readonly env?: Environment
-  /** Logins in this Redis in place of memory. */
+  /** Stores logins in this Redis instead of memory. */
   readonly redis?: { readonly url: string; readonly prefix: string }
   readonly database?: TestDatabase
   readonly secretKeys?: readonly Buffer[]
-  /** In place of the doubles' own addresses: a second replica shares the first one's. */
+  /** The doubles to use; new ones by default. A second replica shares those of the first one. */
   readonly doubles?: TestService['doubles']
   readonly site?: TestService['site']
-  /** PUBLIC_URL is the address where it listens, as clients demand that discover it. */
+  /** Makes PUBLIC_URL the URL where it listens, which clients that use discovery require. */
   readonly reachable?: boolean
-  /** The clock under its signing keys. */
+  /** The clock of its signing keys. */
   readonly now?: () => number
-  /** `deadlines` of src/config/config.ts where the test is about them; without them, patient ones. */
+  /** Long ones by default; a test of deadlines passes the service's own (src/deadlines.ts). */
   readonly deadlines?: Deadlines
-  /** Milliseconds that it remembers a site, in place of the service's own. */
+  /** Milliseconds for which a site is cached. */
   readonly siteKept?: number
 }
 
@@ -89,7 +89,7 @@ export async function startDoubles(test: Test, origin = publicUrl): Promise<Test
 /** The key that seals the test services' signing keys. */
 export const sharedSecretKeys = [randomBytes(32)]
 
-/** Starts the service; it stops when `test` ends, and so does what was opened for a start that failed. */
+/** Starts the service. When `test` ends it is closed, also if the start failed halfway. */
 export async function startTestService(test: Test, options: TestServiceOptions = {}): Promise<TestService> {
   const listenAt = options.reachable === true ? await freePort() : 0
   const origin = options.reachable === true ? `http://127.0.0.1:${listenAt}` : publicUrl

@@ -55,7 +55,7 @@ function browserAt(base: string) {
   }
 }
 
-t.test('a whole visit: log in, look, renew, log out', async (t) => {
+t.test('a visitor logs in, sees the profile, refreshes and logs out', async (t) => {
   const { service, browser, sandbox } = await start(t)
   t.match((await browser.get('')).text, /value="yandex".*value="google".*value="mail"/s)
 
@@ -90,13 +90,13 @@ t.test('a whole visit: log in, look, renew, log out', async (t) => {
   t.match(await browser.post('refresh'), { status: 303, location: '/demo/' })
 })
 
-t.test('the secret goes by Basic where there is one', async (t) => {
+t.test("the site's secret is sent by HTTP Basic if there is one", async (t) => {
   const { service, browser } = await start(t, 'secret-1')
   await browser.post('login', { provider: 'mail' })
   t.equal(service.calls[0]?.authorization, `Basic ${Buffer.from('site-1:secret-1').toString('base64')}`)
 })
 
-t.test('refuses a login that another browser began, before it asks the service', async (t) => {
+t.test('a login that another browser started is rejected before any request to the service', async (t) => {
   const { service, browser, sandbox } = await start(t)
   await browser.post('login', { provider: 'yandex' })
   const victim = browserAt(sandbox.demoUrl)
@@ -110,7 +110,7 @@ t.test('refuses a login that another browser began, before it asks the service',
   t.equal(service.calls.length, asked + 1, 'only the victim’s own start')
 })
 
-t.test('explains why there was no code', async (t) => {
+t.test('the page explains why there was no code', async (t) => {
   const { browser, service } = await start(t)
   await browser.post('login', { provider: 'yandex' })
   for (const [error, words] of [
@@ -134,7 +134,7 @@ t.test('explains why there was no code', async (t) => {
   )
 })
 
-t.test('shows a problem of the service with its request id, and lets a finish be repeated', async (t) => {
+t.test('a problem is shown with its request id, and the finish can be repeated', async (t) => {
   const { answers, browser } = await start(t)
   const finish = 'return?provider=yandex&state=state-1&code=c'
   await browser.post('login', { provider: 'yandex' })
@@ -151,20 +151,20 @@ t.test('shows a problem of the service with its request id, and lets a finish be
   t.equal((await browser.get(finish)).status, 303)
 })
 
-t.test('survives answers that are no answers', async (t) => {
+t.test('unusable responses of the service are shown as an error', async (t) => {
   const { answers, browser, service } = await start(t)
   answers['POST /api/v1/oauth/authorize-url/'] = { status: 400, body: '<h1>Bad gateway</h1>' }
   t.match(await browser.post('login', { provider: 'yandex' }), { status: 400, text: /HTTP 400/ })
   for (const body of ['', 'null', '[]', '{"state":1}', { state: 'x' }]) {
     answers['POST /api/v1/oauth/authorize-url/'] = { status: 200, body }
-    t.match(await browser.post('login', { provider: 'yandex' }), { status: 502, text: /Unexpected answer/ })
+    t.match(await browser.post('login', { provider: 'yandex' }), { status: 502, text: /Unexpected response/ })
   }
   t.equal((await browser.post('login')).status, 400, 'no provider chosen')
   await service.close()
-  t.match(await browser.post('login', { provider: 'yandex' }), { status: 502, text: /does not answer/ })
+  t.match(await browser.post('login', { provider: 'yandex' }), { status: 502, text: /does not respond/ })
 })
 
-t.test('renews an access token that has ended, and forgets a session that has', async (t) => {
+t.test('an expired access token is refreshed, and an ended session is deleted', async (t) => {
   const { answers, browser, service } = await start(t)
   await browser.post('login', { provider: 'yandex' })
   await browser.get('return?provider=yandex&state=state-1&code=c')
@@ -179,13 +179,13 @@ t.test('renews an access token that has ended, and forgets a session that has', 
   t.match((await browser.get('')).text, /value="yandex"/)
 })
 
-t.test('says that the service is starting, until it is told where it is', async (t) => {
+t.test('the page says that the service is starting until the demo site knows its URL', async (t) => {
   const sandbox = await startSandbox({ host: '127.0.0.1', port: 0, publicUrl: 'http://127.0.0.1:3000' })
   t.teardown(() => sandbox.close())
   t.match(await browserAt(sandbox.demoUrl).get(''), { status: 503, text: /is starting/ })
 })
 
-t.test('runs by itself too', async (t) => {
+t.test('the demo site also runs without the sandbox', async (t) => {
   const service = await startStandIn(good())
   t.teardown(() => service.close())
   const options = { serviceUrl: service.url, siteId: 'site-1' }

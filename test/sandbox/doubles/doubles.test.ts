@@ -20,7 +20,7 @@ for (const { name, start, ...expected } of doubles)
     t.teardown(() => double.close())
     const codeOf = (callback: string) => new URL(callback).searchParams.get('code')
 
-    t.test('shows a page and redirects nobody where client or redirect URI is not registered', async (t) => {
+    t.test('an unregistered client or redirect URI gets a page and no redirect', async (t) => {
       const wrong = [
         { client_id: 'another' },
         { client_id: undefined },
@@ -40,7 +40,7 @@ for (const { name, start, ...expected } of doubles)
       }
     })
 
-    t.test('gives state back byte for byte, after consent and after refusal', async (t) => {
+    t.test('state comes back byte for byte, after consent and denial', async (t) => {
       for (const state of states) {
         const allowed = new URL(await double.consent(authorizeUrl(double, { state })))
         t.equal(allowed.searchParams.get('state'), state)
@@ -54,7 +54,7 @@ for (const { name, start, ...expected } of doubles)
       t.equal(without.searchParams.get('fixed'), '1', 'the query of the redirect URI is kept')
     })
 
-    t.test('accepts a given code, and no other', async (t) => {
+    t.test('a given code is accepted, any other is not', async (t) => {
       for (const code of codes) {
         const callback = await double.consent(authorizeUrl(double), { code })
         t.equal(codeOf(callback), code)
@@ -65,21 +65,21 @@ for (const { name, start, ...expected } of doubles)
       t.notOk('access_token' in (await exchange(double, 'never-given')).body)
     })
 
-    t.test('exchanges a code once, also when asked twice at the same time', async (t) => {
+    t.test('a code is exchanged once, also by two concurrent requests', async (t) => {
       const code = codeOf(await double.consent(authorizeUrl(double)))
       const answers = await Promise.all(Array.from({ length: 5 }, () => exchange(double, code)))
       t.equal(answers.filter(({ body }) => 'access_token' in body).length, 1)
       t.match(await exchange(double, code), expected.wrongCode)
     })
 
-    t.test('refuses an expired code', async (t) => {
+    t.test('an expired code is rejected', async (t) => {
       const code = codeOf(await double.consent(authorizeUrl(double)))
       double.switches.codeLifetime = 0
       t.teardown(() => Object.assign(double.switches, { codeLifetime: 600 }))
       t.match(await exchange(double, code), expected.wrongCode)
     })
 
-    t.test('holds to PKCE where a challenge was sent', async (t) => {
+    t.test('PKCE is enforced if a challenge was sent', async (t) => {
       const pkce = { code_challenge: challenge, code_challenge_method: 'S256' }
       for (const given of [undefined, 'b'.repeat(43), challenge]) {
         const code = codeOf(await double.consent(authorizeUrl(double, pkce)))
@@ -89,7 +89,7 @@ for (const { name, start, ...expected } of doubles)
       }
     })
 
-    t.test('knows its tokens and their end', async (t) => {
+    t.test('userinfo accepts only issued access tokens that have not expired', async (t) => {
       const { tokens, profile } = await logIn(double)
       t.equal(profile.status, 200)
       t.equal(profile.body['name'] ?? profile.body['real_name'], 'Анна Демидова')
@@ -99,7 +99,7 @@ for (const { name, start, ...expected } of doubles)
       t.equal((await userinfo(double, tokens.body['access_token'])).status, expected.wrongToken)
     })
 
-    t.test('refreshes', async (t) => {
+    t.test('a refresh token gives a new access token', async (t) => {
       const code = codeOf(await double.consent(authorizeUrl(double, { access_type: 'offline' })))
       const first = await exchange(double, code)
       const refresh_token = String(first.body['refresh_token'])
@@ -109,7 +109,7 @@ for (const { name, start, ...expected } of doubles)
       t.notOk('access_token' in unknown.body)
     })
 
-    t.test('makes a person as asked, down to the raw fields', async (t) => {
+    t.test("userinfo has the person's fields, including raw ones", async (t) => {
       const { profile } = await logIn(double, {
         person: {
           id: '42',
@@ -132,7 +132,7 @@ for (const { name, start, ...expected } of doubles)
       t.match(text, '"id":9007199254740993', 'a bare number, not rounded')
     })
 
-    t.test('lets a callback be changed', async (t) => {
+    t.test('switches change the callback', async (t) => {
       const extra = [
         ['state', 'other'],
         ['utm', '1'],
@@ -162,7 +162,7 @@ for (const { name, start, ...expected } of doubles)
       }
     })
 
-    t.test('lets token answers be changed, and forgets its client', async (t) => {
+    t.test('switches change the token response and make the client unknown', async (t) => {
       double.switches.tokenFields = { access_token: undefined, expires_in: '3600' }
       const { tokens } = await logIn(double)
       t.notOk('access_token' in tokens.body)
@@ -176,7 +176,7 @@ for (const { name, start, ...expected } of doubles)
       t.match((await exchange(double, code, { client_id: 'wrong' })).body['error'], /invalid.client/)
     })
 
-    t.test('records what it was asked', async (t) => {
+    t.test('requests are recorded', async (t) => {
       double.requests.length = 0
       await logIn(double)
       t.match(double.requests, [

@@ -57,7 +57,7 @@ async function judgedLogin(config: oidc.Configuration, changes: Record<string, s
   }
 }
 
-t.test('openid-client finds nothing to complain of', async (t) => {
+t.test('openid-client accepts every response', async (t) => {
   const config = await judge()
   oidc.enableNonRepudiationChecks(config) // the signature too
   const { tokens, profile } = await judgedLogin(config)
@@ -84,7 +84,7 @@ t.test('openid-client finds nothing to complain of', async (t) => {
   await t.resolves(judgedLogin(fresh))
 })
 
-t.test('openid-client refuses spoiled ID tokens', async (t) => {
+t.test('openid-client rejects invalid ID tokens', async (t) => {
   const spoilings: Partial<Record<IdTokenSpoiling, RegExp>> = {
     absent: /id_token/,
     garbage: /JWT|JWS/,
@@ -116,7 +116,7 @@ function reasons(error: unknown): string {
   return error instanceof Error ? `${error.message}. ${reasons(error.cause)}` : (JSON.stringify(error) ?? '')
 }
 
-t.test('what openid-client does not look at is spoiled all the same', async (t) => {
+t.test('faults of ID tokens that openid-client does not check are there, too', async (t) => {
   t.teardown(() => Object.assign(double.switches, { idToken: undefined, idTokenClaims: {} }))
   const claims = async (spoiling?: IdTokenSpoiling) => {
     double.switches.idToken = spoiling
@@ -136,7 +136,7 @@ t.test('what openid-client does not look at is spoiled all the same', async (t) 
   t.notOk('exp' in own)
 })
 
-t.test('iss in the callback (RFC 9207)', async (t) => {
+t.test('the callback has iss (RFC 9207) as switched', async (t) => {
   const issuers = async () => new URL(await double.consent(authorizeUrl(double))).searchParams.getAll('iss')
   t.strictSame(await issuers(), [double.origin])
   t.teardown(() => Object.assign(double.switches, { iss: 'sent' }))
@@ -148,7 +148,7 @@ t.test('iss in the callback (RFC 9207)', async (t) => {
   t.match(await judgedLogin(await judge()).then(() => 'accepted', reasons), /"iss"/)
 })
 
-t.test('codes look like Google’s; one that was not decoded is malformed', async (t) => {
+t.test("codes look like Google's, and an undecoded one is malformed", async (t) => {
   const code = new URL(await double.consent(authorizeUrl(double))).searchParams.get('code') ?? ''
   t.match(code, /^4\/0A/)
   const malformed = {
@@ -160,7 +160,7 @@ t.test('codes look like Google’s; one that was not decoded is malformed', asyn
   t.equal((await exchange(double, code)).status, 200)
 })
 
-t.test('what the token endpoint refuses', async (t) => {
+t.test("the token endpoint sends Google's error responses", async (t) => {
   await double.consent(authorizeUrl(double), { code: 'plain' })
   const pkce = { code_challenge: challenge, code_challenge_method: 'S256' }
   await double.consent(authorizeUrl(double, pkce), { code: 'pkce' })
@@ -185,7 +185,7 @@ t.test('what the token endpoint refuses', async (t) => {
   t.equal((await exchange(double, 'plain')).status, 200, 'and the code is still good')
 })
 
-t.test('authorization requests that get an error page', async (t) => {
+t.test('invalid authorization requests get an error page', async (t) => {
   for (const changes of [
     { scope: undefined },
     { response_type: undefined },
@@ -198,7 +198,7 @@ t.test('authorization requests that get an error page', async (t) => {
   await t.rejects(double.consent(authorizeUrl(double, { prompt: 'none' })), /access_denied/)
 })
 
-t.test('userinfo by scope, and its odd refusal', async (t) => {
+t.test('userinfo has the claims of the scopes, and an error response of its own', async (t) => {
   const narrow = await logIn(double, {}, { scope: 'openid' })
   t.strictSame(Object.keys(narrow.profile.body), ['sub'])
   const plain = await logIn(double, {}, { scope: 'email' })
@@ -212,7 +212,7 @@ t.test('userinfo by scope, and its odd refusal', async (t) => {
   })
 })
 
-t.test('revokes', async (t) => {
+t.test('a revoked access token is no longer accepted', async (t) => {
   const { tokens } = await logIn(double)
   const revoke = async () => {
     const body = new URLSearchParams({ token: String(tokens.body['access_token']) })
@@ -223,7 +223,7 @@ t.test('revokes', async (t) => {
   t.equal((await userinfo(double, tokens.body['access_token'])).status, 401)
 })
 
-t.test('the JWKS can fail too', async (t) => {
+t.test('faults can be set for the JWKS endpoint', async (t) => {
   double.fault('jwks', '503-html', 1)
   t.equal((await fetch(setting(double, 'JWKS_URL'))).status, 503)
   t.equal((await fetch(setting(double, 'JWKS_URL'))).status, 200)

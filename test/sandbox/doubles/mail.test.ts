@@ -9,7 +9,7 @@ const start = async () => {
 }
 const tokenNotFound = { error: 'token not found', error_code: 6, error_description: 'token not found' }
 
-t.test('a success has no token_type, a refreshed one no refresh token', async (t) => {
+t.test('a token response has no token_type, and after a refresh no refresh token', async (t) => {
   const double = await start()
   const { tokens } = await logIn(double)
   t.strictSame(Object.keys(tokens.body).sort(), ['access_token', 'expires_in', 'refresh_token'])
@@ -19,7 +19,7 @@ t.test('a success has no token_type, a refreshed one no refresh token', async (t
   t.strictSame(Object.keys(again.body).sort(), ['access_token', 'expires_in'])
 })
 
-t.test('an error comes with the status of a success, unless switched', async (t) => {
+t.test('error responses have status 200 unless switched', async (t) => {
   const double = await start()
   t.match(await exchange(double, 'nope'), { status: 200, body: tokenNotFound })
   t.match(await exchange(double, 'nope', { client_secret: 'x' }), { status: 200, body: { error_code: 1 } })
@@ -28,7 +28,7 @@ t.test('an error comes with the status of a success, unless switched', async (t)
   t.match(await exchange(double, 'nope'), { status: 401, body: tokenNotFound })
 })
 
-t.test('the redirect URI must be that of the authorization', async (t) => {
+t.test('the token request must repeat the redirect URI', async (t) => {
   const double = await start()
   await double.consent(authorizeUrl(double), { code: 'c' })
   t.match((await exchange(double, 'c', { redirect_uri: `${redirectUri}/` })).body, tokenNotFound)
@@ -36,7 +36,7 @@ t.test('the redirect URI must be that of the authorization', async (t) => {
   t.equal('access_token' in (await exchange(double, 'c')).body, true)
 })
 
-t.test('credentials: Basic always, the body unless switched', async (t) => {
+t.test('credentials are accepted by Basic, and in the body unless switched', async (t) => {
   const double = await start()
   double.switches.bodyCredentials = 'refused'
   await double.consent(authorizeUrl(double), { code: 'c' })
@@ -52,7 +52,7 @@ t.test('credentials: Basic always, the body unless switched', async (t) => {
   t.type(inHeader.body['access_token'], 'string')
 })
 
-t.test('userinfo reads the token in the query alone', async (t) => {
+t.test('userinfo reads the access token from the query only', async (t) => {
   const double = await start()
   const { tokens, profile } = await logIn(double)
   const url = setting(double, 'USERINFO_URL')
@@ -72,7 +72,7 @@ t.test('userinfo reads the token in the query alone', async (t) => {
   })
 })
 
-t.test('what the documents leave open can be switched', async (t) => {
+t.test('what the documents do not say can be switched', async (t) => {
   const double = await start()
   double.switches.userinfoShape = 'openid'
   const { profile } = await logIn(double)

@@ -115,7 +115,7 @@ export async function logIn(
   return { tokens, profile: await userinfo(double, tokens.body['access_token']) }
 }
 
-/** Reads an answer whose body may be anything. */
+/** Reads a response with any body. */
 export async function received(response: Response): Promise<Received> {
   const text = await response.text()
   let body: unknown

@@ -7,7 +7,7 @@ t.teardown(() => double.close())
 const basic = (pair: string) => `Basic ${Buffer.from(pair).toString('base64')}`
 const pair = `${setting(double, 'CLIENT_ID')}:${setting(double, 'CLIENT_SECRET')}`
 
-t.test('a header decides alone, the body’s credentials are then ignored', async (t) => {
+t.test('with an Authorization header the credentials in the body are ignored', async (t) => {
   const wrong = { client_id: 'wrong', client_secret: 'wrong' }
   await double.consent(authorizeUrl(double), { code: 'c1' })
   t.match(await exchange(double, 'c1', {}, { authorization: basic('wrong:wrong') }), {
@@ -21,7 +21,7 @@ t.test('a header decides alone, the body’s credentials are then ignored', asyn
   t.equal((await exchange(double, 'c1', wrong, { authorization: basic(pair) })).status, 200)
 })
 
-t.test('a header that it cannot read: 401 and an error of its own words', async (t) => {
+t.test("an unreadable Authorization header gets 401 and Yandex's own error", async (t) => {
   t.strictSame((await exchange(double, 'c', {}, { authorization: 'Basic !!!' })).body, {
     error: 'Malformed Authorization header',
   })
@@ -30,7 +30,7 @@ t.test('a header that it cannot read: 401 and an error of its own words', async 
   t.strictSame(body, { error: 'Basic auth required' })
 })
 
-t.test('anything but a form has no grant_type', async (t) => {
+t.test('a body that is not a form has no grant_type', async (t) => {
   for (const [type, body] of [
     ['application/json', '{"grant_type":"authorization_code"}'],
     ['application/x-www-form-urlencoded', ''],
@@ -47,7 +47,7 @@ t.test('anything but a form has no grant_type', async (t) => {
   t.match((await exchange(double, 'c', { grant_type: 'password' })).body, { error: 'unsupported_grant_type' })
 })
 
-t.test('a code that it never saw, either way', async (t) => {
+t.test("an unknown code gets either of Yandex's two errors", async (t) => {
   t.match((await exchange(double, 'nope')).body, { error: 'bad_verification_code' })
   double.switches.unknownCode = 'invalid_grant'
   t.match((await exchange(double, 'nope')).body, { error: 'invalid_grant' })
@@ -67,13 +67,13 @@ t.test(
   },
 )
 
-t.test('the redirect URI may be left out, and is not looked at again', async (t) => {
+t.test('the redirect URI may be left out of both requests', async (t) => {
   const callback = await double.consent(authorizeUrl(double, { redirect_uri: undefined }), { code: 'c2' })
   t.ok(callback.startsWith(redirectUri))
   t.equal((await exchange(double, 'c2', { redirect_uri: undefined })).status, 200)
 })
 
-t.test('userinfo takes the token in three ways', async (t) => {
+t.test('userinfo accepts the access token in three places', async (t) => {
   const { tokens } = await logIn(double)
   const token = String(tokens.body['access_token'])
   const url = setting(double, 'USERINFO_URL')
@@ -85,7 +85,7 @@ t.test('userinfo takes the token in three ways', async (t) => {
   t.equal(await refused.text(), '')
 })
 
-t.test('userinfo gives what the scopes allow', async (t) => {
+t.test('userinfo returns what the scopes allow', async (t) => {
   const { profile } = await logIn(double, {}, { scope: 'login:info' })
   t.match(profile.body, { client_id: setting(double, 'CLIENT_ID'), psuid: /^1\.AA/, sex: 'female' })
   t.notOk('default_email' in profile.body)
@@ -93,7 +93,7 @@ t.test('userinfo gives what the scopes allow', async (t) => {
   t.match(all.profile.body, { default_email: '', emails: [], sex: null, is_avatar_empty: true })
 })
 
-t.test('declines scopes and devices that it does not know', async (t) => {
+t.test('unknown scopes and device ids are errors', async (t) => {
   const error = async (changes: Record<string, string>) => {
     const response = await fetch(authorizeUrl(double, changes), { redirect: 'manual' })
     return new URL(response.headers.get('location') ?? 'about:blank').searchParams.get('error')
@@ -104,7 +104,7 @@ t.test('declines scopes and devices that it does not know', async (t) => {
   await t.rejects(double.consent(authorizeUrl(double, { scope: 'cloud:read' })), /invalid_scope/)
 })
 
-t.test('revokes only what was issued for a device', async (t) => {
+t.test('only an access token that was issued for a device can be revoked', async (t) => {
   const revoke = async (access_token: unknown) => {
     const body = new URLSearchParams({ access_token: String(access_token) })
     const headers = { authorization: basic(pair) }

@@ -4,7 +4,7 @@ import { parseJsonObject } from '../../src/providers/response.ts'
 
 const parse = (text: string) => parseJsonObject(Buffer.from(text))
 
-await t.test('everything but an object is nothing', async (t) => {
+await t.test('anything but a JSON object gives undefined', async (t) => {
   for (const text of [
     '',
     ' ',
@@ -24,11 +24,11 @@ await t.test('everything but an object is nothing', async (t) => {
   t.equal(parse('['.repeat(200_000)), undefined, 'nested without end')
 })
 
-await t.test('a byte order mark is tolerated', async (t) => {
+await t.test('a byte order mark is ignored', async (t) => {
   t.strictSame(parse('\ufeff{"a":1}'), { a: 1 })
 })
 
-await t.test('numbers that a double cannot hold keep their digits', async (t) => {
+await t.test('integers beyond 2^53 keep their digits', async (t) => {
   t.strictSame(parse('{"id":9007199254740993,"in":{"deep":[-9007199254740995]}}'), {
     id: '9007199254740993',
     in: { deep: ['-9007199254740995'] },
@@ -41,12 +41,12 @@ await t.test('numbers that a double cannot hold keep their digits', async (t) =>
   })
 })
 
-await t.test('any whole number comes out as what was written', async (t) => {
+await t.test('any integer keeps its digits', async (t) => {
   fc.assert(fc.property(fc.bigInt(), (id) => String(parse(`{"id":${id}}`)?.id) === String(id)))
   t.pass()
 })
 
-await t.test('what a JSON writer wrote is read as it was', async (t) => {
+await t.test('any JSON object is read as it was written', async (t) => {
   fc.assert(
     fc.property(
       fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.boolean(), fc.maxSafeInteger())),
