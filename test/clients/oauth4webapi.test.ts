@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
 import t from 'tap'
-import type { ProvedSite } from '../sessions/http/session-requests.ts'
+import type { SiteCredentials } from '../sessions/http/session-requests.ts'
 import { anotherSite, logInAt, refresh, rowOf } from '../sessions/http/session-requests.ts'
 import { startTestService } from '../support/service.ts'
 
@@ -22,7 +22,7 @@ t.test('both URLs of the metadata return the same', async (t) => {
   t.strictSame(await discover('oidc'), server)
 })
 
-const proofs: readonly [name: string, site: ProvedSite & { url?: string }, proof: oauth.ClientAuth][] = [
+const proofs: readonly [name: string, site: SiteCredentials & { url?: string }, proof: oauth.ClientAuth][] = [
   ['ClientSecretBasic', strict, oauth.ClientSecretBasic(strict.secret)],
   ['ClientSecretPost', strict, oauth.ClientSecretPost(strict.secret)],
   ['None', service.site, oauth.None()],

@@ -14,7 +14,7 @@ const subject = {
   siteId: 'site-1',
 }
 
-t.test('list, rotate and list again: the next key waits 420 s, the first signs at once', async (t) => {
+t.test('the first key signs at once, and a rotated key waits 420 s, as the list shows', async (t) => {
   const database = await testDatabase(t)
   const options = { ...settings, database }
   t.same(await listKeys(options), [])
@@ -33,7 +33,7 @@ t.test('list, rotate and list again: the next key waits 420 s, the first signs a
   t.notMatch(JSON.stringify(listed), /PRIVATE|sealed/i)
 })
 
-t.test('a second rotation while a key waits is refused', async (t) => {
+t.test('a second rotation is refused while a key waits', async (t) => {
   const options = { ...settings, database: await testDatabase(t) }
   await rotateKey('refresh', options)
   const next = await rotateKey('refresh', options)
@@ -42,7 +42,7 @@ t.test('a second rotation while a key waits is refused', async (t) => {
   await rotateKey('access', options)
 })
 
-t.test('revoking the active access key: refused after a reload, a new one signs at once', async (t) => {
+t.test('a revoked active access key is refused after a reload, and a new key signs at once', async (t) => {
   const database = await testDatabase(t)
   const keys = await testKeys(t, { database })
   const { kid } = keys.active('access')
@@ -64,7 +64,7 @@ t.test('revoking the active access key: refused after a reload, a new one signs 
 })
 
 t.test(
-  'revoking the active key lets a waiting one take over; revoking a waiting one changes nothing else',
+  'revoking the active key activates the waiting one; revoking a waiting key changes nothing else',
   async (t) => {
     const database = await testDatabase(t)
     const options = { ...settings, database }
@@ -81,7 +81,7 @@ t.test(
   },
 )
 
-t.test('revoking a refresh key ends the sessions that it signed for, and those alone', async (t) => {
+t.test('revoking a refresh key ends only the sessions that it signed for', async (t) => {
   const database = await testDatabase(t)
   const options = { ...settings, database }
   const keys = await testKeys(t, { database })
@@ -99,7 +99,7 @@ t.test('revoking a refresh key ends the sessions that it signed for, and those a
   t.throws(() => verifyRefreshToken(keys, token), { name: 'InvalidToken', flaw: 'unknown-key' })
 })
 
-t.test('an unknown kid', async (t) => {
+t.test('revoking an unknown kid is refused', async (t) => {
   const options = { ...settings, database: await testDatabase(t) }
   await t.rejects(revokeKey('nothing', revoking(options)), {
     name: 'KeyCommandError',
@@ -107,7 +107,7 @@ t.test('an unknown kid', async (t) => {
   })
 })
 
-t.test('reseal lets the old SECRET_KEYS entry go', async (t) => {
+t.test('after a reseal the keys open without the old entry of SECRET_KEYS', async (t) => {
   const database = await testDatabase(t)
   const [old, fresh] = [randomBytes(32), randomBytes(32)]
   const keys = await testKeys(t, { database, secretKeys: [old] })
@@ -131,7 +131,7 @@ t.test('a reseal that cannot open a key names it and changes nothing', async (t)
   t.same(await database.prisma.signingKey.findMany(), before)
 })
 
-t.test('keys whose last token is over are removed at the next rotation', async (t) => {
+t.test('keys whose last token has expired are removed at the next rotation', async (t) => {
   const database = await testDatabase(t)
   const options = { ...settings, database }
   const first = await rotateKey('access', options)
@@ -142,7 +142,7 @@ t.test('keys whose last token is over are removed at the next rotation', async (
   t.equal(await database.prisma.signingKey.count({ where: { kid: first.kid } }), 0)
 })
 
-t.test('rotations in parallel: one key, the others are told', async (t) => {
+t.test('of parallel rotations one makes a key, and the others are refused', async (t) => {
   const database = await testDatabase(t)
   const clock = testClock()
   const keys = await testKeys(t, { database, now: clock.now })

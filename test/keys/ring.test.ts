@@ -16,7 +16,7 @@ const subject = {
   siteId: 'site-1',
 }
 
-t.test('10 first starts at once make one key of each kind', async (t) => {
+t.test('ten first starts at once make one key of each kind', async (t) => {
   const database = await testDatabase(t, 20)
   const replicas = await Promise.all(Array.from({ length: 10 }, () => testKeys(t, { database })))
   for (const kind of ['access', 'refresh'] as const)
@@ -24,7 +24,7 @@ t.test('10 first starts at once make one key of each kind', async (t) => {
   t.equal(await database.prisma.signingKey.count(), 2)
 })
 
-t.test('a start is refused where SECRET_KEYS opens a key no more, naming it', async (t) => {
+t.test('a start is refused, with the kid, if SECRET_KEYS no longer opens a key', async (t) => {
   const database = await testDatabase(t)
   const { kid } = (await testKeys(t, { database })).active('access')
   const start = createSigningKeys({
@@ -37,7 +37,7 @@ t.test('a start is refused where SECRET_KEYS opens a key no more, naming it', as
   await t.rejects(start, { kid, message: new RegExp(`${kid}.*SECRET_KEYS`) })
 })
 
-t.test('a public part that is not the key’s own is never shown', async (t) => {
+t.test('a key whose stored public part is not its own is refused', async (t) => {
   const database = await testDatabase(t)
   const foreign = await testDatabase(t)
   const mine = (await testKeys(t, { database })).active('access')
@@ -49,7 +49,7 @@ t.test('a public part that is not the key’s own is never shown', async (t) => 
   await t.rejects(testKeys(t, { database }), { name: 'UnusableKey', kid: mine.kid })
 })
 
-t.test('the JWKS holds public members alone, of access keys alone', async (t) => {
+t.test('the JWKS holds only public members, and only of access keys', async (t) => {
   for (const tokenAlg of ['EdDSA', 'ES256'] as const) {
     const keys = await testKeys(t, { database: await testDatabase(t), tokenAlg })
     const published = keys.jwks().keys
@@ -62,55 +62,52 @@ t.test('the JWKS holds public members alone, of access keys alone', async (t) =>
   }
 })
 
-t.test(
-  'verifications across a rotation, a JWKS cached for 300 s: nothing is refused (ten thousand: http/two-replicas)',
-  async (t) => {
-    const database = await testDatabase(t)
-    const clock = testClock()
-    const options = { database, now: clock.now }
-    const replicas = [await testKeys(t, options), await testKeys(t, options)] as const
-    // The database's own clock does not move with the test's: at each poll its rows move back instead.
-    const poll = async (seconds: number) => {
-      await database.pool.query(
-        `UPDATE signing_keys SET activates_at = activates_at - $1::int * interval '1 second'`,
-        [seconds],
-      )
-      for (const keys of replicas) await keys.reload()
-    }
-    const site = { cachedAt: 0, getKey: createLocalJWKSet({ keys: [...replicas[0].jwks().keys] }) }
-    const kids = new Map<string, number>()
-    await rotateKey('access', { ...settings, database })
-    for (let second = 3; second <= 750; second += 3) {
-      clock.advance(3)
-      if (second % 60 === 0) await poll(60)
-      if (second - site.cachedAt >= 300) {
-        site.cachedAt = second
-        site.getKey = createLocalJWKSet({ keys: [...replicas[1].jwks().keys] })
-      }
-      for (let n = 0; n < 8; n++) {
-        const issuer = replicas[n % 2 === 0 ? 0 : 1]
-        const token = issueAccessToken(issuer, subject)
-        if (n < 2) for (const verifier of replicas) verifyAccessToken(verifier, token)
-        const { protectedHeader } = await jwtVerify(token, site.getKey, {
-          issuer: settings.publicUrl,
-          audience: subject.siteId,
-          typ: 'at+jwt',
-          currentDate: new Date(issuer.now()),
-        })
-        const kid = String(protectedHeader.kid)
-        kids.set(kid, (kids.get(kid) ?? 0) + 1)
-      }
-    }
-    t.equal(kids.size, 2, 'both keys signed')
-    t.equal(
-      [...kids.values()].reduce((sum, count) => sum + count),
-      2_000,
+t.test('a site that caches the JWKS for 300 s verifies every token across a rotation', async (t) => {
+  const database = await testDatabase(t)
+  const clock = testClock()
+  const options = { database, now: clock.now }
+  const replicas = [await testKeys(t, options), await testKeys(t, options)] as const
+  // The test's clock does not move the database's, so each poll moves the rows back instead.
+  const poll = async (seconds: number) => {
+    await database.pool.query(
+      `UPDATE signing_keys SET activates_at = activates_at - $1::int * interval '1 second'`,
+      [seconds],
     )
-  },
-)
+    for (const keys of replicas) await keys.reload()
+  }
+  const site = { cachedAt: 0, getKey: createLocalJWKSet({ keys: [...replicas[0].jwks().keys] }) }
+  const kids = new Map<string, number>()
+  await rotateKey('access', { ...settings, database })
+  for (let second = 3; second <= 750; second += 3) {
+    clock.advance(3)
+    if (second % 60 === 0) await poll(60)
+    if (second - site.cachedAt >= 300) {
+      site.cachedAt = second
+      site.getKey = createLocalJWKSet({ keys: [...replicas[1].jwks().keys] })
+    }
+    for (let n = 0; n < 8; n++) {
+      const issuer = replicas[n % 2 === 0 ? 0 : 1]
+      const token = issueAccessToken(issuer, subject)
+      if (n < 2) for (const verifier of replicas) verifyAccessToken(verifier, token)
+      const { protectedHeader } = await jwtVerify(token, site.getKey, {
+        issuer: settings.publicUrl,
+        audience: subject.siteId,
+        typ: 'at+jwt',
+        currentDate: new Date(issuer.now()),
+      })
+      const kid = String(protectedHeader.kid)
+      kids.set(kid, (kids.get(kid) ?? 0) + 1)
+    }
+  }
+  t.equal(kids.size, 2, 'both keys signed')
+  t.equal(
+    [...kids.values()].reduce((sum, count) => sum + count),
+    2_000,
+  )
+})
 
 t.test(
-  'the next key is published before it signs, a retired one verifies until its last token ends',
+  'the next key is published before it signs, and a retired one verifies until its last token expires',
   async (t) => {
     const database = await testDatabase(t)
     const clock = testClock()
@@ -142,28 +139,31 @@ t.test(
   },
 )
 
-t.test('polls take over what others rotate and revoke, also after the table was away', async (t) => {
-  const database = await testDatabase(t)
-  const said: string[] = []
-  const log = { info() {}, error: (...all: unknown[]) => void said.push(String(all[1])) }
-  const keys = await testKeys(t, { database, log, pollEvery: 50 })
-  await database.pool.query('ALTER TABLE signing_keys RENAME TO away')
-  await eventually(() => assert.match(said.join(), /could not be read/))
-  await database.pool.query('ALTER TABLE away RENAME TO signing_keys')
-  const options = { ...settings, database }
-  const { kid } = await rotateKey('access', options)
-  await eventually(() => assert(keys.find('access', kid)))
-  await revokeKey(kid, revoking(options))
-  await eventually(() => assert.equal(keys.find('access', kid), undefined))
-})
+t.test(
+  'polls notice rotations and revocations by others, even after the table could not be read',
+  async (t) => {
+    const database = await testDatabase(t)
+    const said: string[] = []
+    const log = { info() {}, error: (...all: unknown[]) => void said.push(String(all[1])) }
+    const keys = await testKeys(t, { database, log, pollEvery: 50 })
+    await database.pool.query('ALTER TABLE signing_keys RENAME TO away')
+    await eventually(() => assert.match(said.join(), /could not be read/))
+    await database.pool.query('ALTER TABLE away RENAME TO signing_keys')
+    const options = { ...settings, database }
+    const { kid } = await rotateKey('access', options)
+    await eventually(() => assert(keys.find('access', kid)))
+    await revokeKey(kid, revoking(options))
+    await eventually(() => assert.equal(keys.find('access', kid), undefined))
+  },
+)
 
-t.test('a key of another kind is not found by its kid', async (t) => {
+t.test('a kid does not find a key of another kind', async (t) => {
   const keys = await testKeys(t, { database: await testDatabase(t) })
   t.equal(keys.find('access', keys.active('refresh').kid), undefined)
   t.equal(keys.find('refresh', keys.active('access').kid), undefined)
 })
 
-t.test('a table that cannot be read keeps what is loaded', async (t) => {
+t.test('the loaded keys stay in use while the table cannot be read', async (t) => {
   const database = await testDatabase(t)
   const keys = await testKeys(t, { database })
   const { kid } = keys.active('access')
@@ -175,7 +175,7 @@ t.test('a table that cannot be read keeps what is loaded', async (t) => {
   t.equal(keys.active('access').kid, kid)
 })
 
-t.test('a running replica leaves out a key that it cannot open, and says so', async (t) => {
+t.test('a running replica leaves out a key that it cannot open, and logs its kid', async (t) => {
   const database = await testDatabase(t)
   const said: string[] = []
   const clock = testClock()
@@ -189,7 +189,7 @@ t.test('a running replica leaves out a key that it cannot open, and says so', as
   t.equal(keys.active('access').kid, kid, 'goes on to sign by the key that it has')
 })
 
-t.test('the database’s clock counts, not the process’s', async (t) => {
+t.test('keys follow the database’s clock, not the process’s', async (t) => {
   const database = await testDatabase(t)
   const keys = await testKeys(t, { database, now: () => 12_345 })
   const { rows } = await database.pool.query<{ now: Date }>('SELECT now()')

@@ -5,7 +5,7 @@ import type { SigningKeys, SigningKeysOptions } from '../../src/keys/ring.ts'
 import { createSigningKeys } from '../../src/keys/ring.ts'
 import { endSessionsOfKey } from '../../src/sessions/all-sessions.ts'
 
-/** What the keys of tests stand on, unless a test says otherwise. */
+/** The settings of the keys, unless a test has its own. */
 export const settings = {
   secretKeys: [randomBytes(32)],
   tokenAlg: 'EdDSA',
@@ -36,7 +36,7 @@ export function testClock(): { readonly now: () => number; advance(seconds: numb
   }
 }
 
-/** What revokeKey() takes, as the command hands it over. */
+/** The options that the command gives to revokeKey(). */
 export function revoking<T extends KeyCommandOptions>(options: T) {
   return { ...options, endSessions: (kid: string) => endSessionsOfKey(options.database.pool, kid) }
 }

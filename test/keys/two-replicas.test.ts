@@ -30,7 +30,7 @@ async function replicas(
   return [one, await startTestService(t, { ...shared, database, doubles, site })]
 }
 
-/** Many replicas whose first start is the same moment. */
+/** Many replicas that start for the first time at the same moment. */
 async function startTogether(t: Test, count: number): Promise<readonly TestService[]> {
   const [database, doubles] = [await testDatabase(t, 20), await startDoubles(t)]
   const { id, secret } = await registerSite(database, redirectUrl)
@@ -44,7 +44,7 @@ const commands = ({ config, database }: TestService, secretKeys = sharedSecretKe
   secretKeys,
 })
 
-/** What a site keeps for the 300 s that Cache-Control allows: an unknown kid makes it fetch nothing. */
+/** The keys that a site caches for the 300 s that Cache-Control allows; an unknown kid does not make it fetch them. */
 const cachedKeys = (service: TestService) =>
   createRemoteJWKSet(new URL(`${service.url}/.well-known/jwks.json`), {
     cooldownDuration: Number.POSITIVE_INFINITY,
@@ -53,12 +53,12 @@ const cachedKeys = (service: TestService) =>
 
 const options = { skip: withoutRedis }
 
-t.test('ten thousand verifications by jose across a rotation: none fails', options, async (t) => {
+t.test('ten thousand verifications by jose across a rotation all succeed', options, async (t) => {
   const clock = testClock()
   const both = await replicas(t, { now: clock.now })
   const [one, two] = both
   let pair = await logInAt(one)
-  // The database's own clock does not move with the test's: at each poll its rows move back instead.
+  // The test's clock does not move the database's, so each poll moves the rows back instead.
   const poll = async () => {
     await one.database.pool.query(
       `UPDATE signing_keys SET activates_at = activates_at - interval '60 seconds'`,

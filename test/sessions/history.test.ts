@@ -12,7 +12,7 @@ async function twoSites({ pool, prisma }: Database) {
 }
 
 t.test(
-  'random histories: the SQL does what the model says, the sweep never takes a living session',
+  'in random histories the SQL agrees with the model, and the sweep deletes no living session',
   async (t) => {
     const database = await testDatabase(t)
     let done = 0

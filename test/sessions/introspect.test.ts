@@ -42,7 +42,7 @@ t.test('a living token is active, with its claims', async (t) => {
   t.notOk('token_type' in refreshed)
 })
 
-t.test('another site’s token is inactive; junk and the empty string are no tokens', async (t) => {
+t.test('another site’s token is inactive; junk and the empty string are refused as tokens', async (t) => {
   const { pair, keys, ask } = await signedIn(t)
   for (const token of [pair.access_token, pair.refresh_token])
     t.same(await ask(token, 'site-2'), { active: false })
@@ -50,7 +50,7 @@ t.test('another site’s token is inactive; junk and the empty string are no tok
     t.throws(() => verifyEitherToken(keys, token), { name: 'InvalidToken' }, token)
 })
 
-t.test('a superseded generation is inactive, and asking revokes nothing', async (t) => {
+t.test('a superseded generation is inactive, and an introspection ends no session', async (t) => {
   const { database, keys, session, pair, ask } = await signedIn(t)
   await refresh(database, session, 0)
   t.same(await ask(pair.refresh_token), { active: false })
@@ -60,7 +60,7 @@ t.test('a superseded generation is inactive, and asking revokes nothing', async 
   t.match(await refresh(database, session, 1), { kind: 'rotated' })
 })
 
-t.test('inactive with an ended session, a disabled user, a disabled site', async (t) => {
+t.test('a token is inactive if its session has ended or its user or site is disabled', async (t) => {
   const { database, session, pair, ask } = await signedIn(t)
   const both = async () => [await ask(pair.access_token), await ask(pair.refresh_token)]
   const id = session.userId
@@ -76,7 +76,7 @@ t.test('inactive with an ended session, a disabled user, a disabled site', async
   t.same(await both(), inactive)
 })
 
-t.test('revoking either token ends the session; again it changes nothing', async (t) => {
+t.test('revoking either token ends the session; revoking it again changes nothing', async (t) => {
   for (const name of ['access_token', 'refresh_token'] as const) {
     const { database, session, pair, ask, revoke } = await signedIn(t)
     t.equal(await revoke(pair[name], null), 'ended')
@@ -86,19 +86,19 @@ t.test('revoking either token ends the session; again it changes nothing', async
   }
 })
 
-t.test('a superseded refresh token still ends the session that it belongs to', async (t) => {
+t.test('revoking a superseded refresh token ends its session', async (t) => {
   const { database, session, pair, revoke } = await signedIn(t)
   await refresh(database, session, 0)
   t.equal(await revoke(pair.refresh_token, null), 'ended')
 })
 
-t.test('another site changes nothing', async (t) => {
+t.test('a site that revokes another site’s token changes nothing', async (t) => {
   const { database, session, pair, revoke } = await signedIn(t)
   t.equal(await revoke(pair.refresh_token, 'site-2'), 'nothing')
   t.match(await refresh(database, session, 0), { kind: 'rotated' })
 })
 
-t.test('a site that requires its secret: none sent changes nothing and is told', async (t) => {
+t.test('revoking without the secret that the site requires changes nothing and is refused', async (t) => {
   const { pair, revoke } = await signedIn(t, { requireSecret: true })
   t.equal(await revoke(pair.refresh_token, null), 'secret-required')
   t.equal(await revoke(pair.refresh_token, 'site-1'), 'ended')

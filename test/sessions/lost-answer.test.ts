@@ -24,20 +24,23 @@ async function behindProxy(t: Pick<typeof import('tap').default, 'teardown'>, ow
   return { direct, cuttable, proxy }
 }
 
-/** So that the next answer is a statement's, not a connection's. */
+/** Connects first, so that the next response is that of a statement, not of a connection. */
 const connected = (database: Database) => database.prisma.$queryRaw`SELECT 1`
 
-t.test('cut between COMMIT and answer of a refresh: the service repeats it, the user stays', async (t) => {
-  const { direct, cuttable, proxy } = await behindProxy(t)
-  const session = await opened(direct)
-  await connected(cuttable)
-  proxy.cutAtAnswer()
-  t.match(await refresh(cuttable, session, 0), { kind: 'repeated', session: { generation: 1 } })
-  t.match(await refresh(direct, session, 1), { kind: 'rotated', session: { generation: 2 } })
-})
+t.test(
+  'a refresh whose connection is cut between COMMIT and response is repeated, and the user stays logged in',
+  async (t) => {
+    const { direct, cuttable, proxy } = await behindProxy(t)
+    const session = await opened(direct)
+    await connected(cuttable)
+    proxy.cutAtAnswer()
+    t.match(await refresh(cuttable, session, 0), { kind: 'repeated', session: { generation: 1 } })
+    t.match(await refresh(direct, session, 1), { kind: 'rotated', session: { generation: 2 } })
+  },
+)
 
 t.test(
-  'without a grace it is not repeated: the failure reaches the caller, nothing is revoked',
+  'without a grace that refresh is not repeated: the failure reaches the caller, and the session lives',
   async (t) => {
     const { direct, cuttable, proxy } = await behindProxy(t)
     const session = await opened(direct)
@@ -51,7 +54,7 @@ t.test(
   },
 )
 
-t.test('the caller’s own repetition after a lost answer finds the session alive', async (t) => {
+t.test('a caller that repeats a refresh after a lost response finds the session alive', async (t) => {
   const { direct, cuttable, proxy } = await behindProxy(t)
   const session = await opened(direct)
   await connected(cuttable)
@@ -69,19 +72,22 @@ t.test('the caller’s own repetition after a lost answer finds the session aliv
   t.match(await rotateSession(cuttable, request), { kind: 'repeated', session: { generation: 1 } })
 })
 
-t.test('cut between COMMIT and answer of a login: the session is recognised as opened', async (t) => {
-  const { direct, cuttable, proxy } = await behindProxy(t)
-  const loginHash = randomBytes(32)
-  await connected(cuttable)
-  proxy.cutAtAnswer()
-  const session = await openSession(cuttable, login({ loginHash }))
-  t.match(session, { kind: 'opened', generation: 0, living: true })
-  t.equal(await direct.prisma.session.count(), 1)
-  t.equal(await direct.prisma.user.count(), 1)
-  t.same(await openSession(cuttable, login({ loginHash })), { kind: 'exists' }, 'and another’s is not')
-})
+t.test(
+  'a login whose connection is cut between COMMIT and response recognises the session that it opened',
+  async (t) => {
+    const { direct, cuttable, proxy } = await behindProxy(t)
+    const loginHash = randomBytes(32)
+    await connected(cuttable)
+    proxy.cutAtAnswer()
+    const session = await openSession(cuttable, login({ loginHash }))
+    t.match(session, { kind: 'opened', generation: 0, living: true })
+    t.equal(await direct.prisma.session.count(), 1)
+    t.equal(await direct.prisma.user.count(), 1)
+    t.same(await openSession(cuttable, login({ loginHash })), { kind: 'exists' }, 'and another’s is not')
+  },
+)
 
-t.test('a login waits for a database that comes back before its deadline, and no longer', async (t) => {
+t.test('a login waits for the database until its deadline, and no longer', async (t) => {
   const { cuttable, proxy } = await behindProxy(t, deadlines)
   proxy.pause()
   setTimeout(() => proxy.resume(), 1_500)
@@ -94,41 +100,44 @@ t.test('a login waits for a database that comes back before its deadline, and no
   proxy.resume()
 })
 
-t.test('backends killed under a load of refreshes: every chain goes on from its last token', async (t) => {
-  const database = await testDatabase(t, 8)
-  await addSite(database)
-  const sessions = await Promise.all(Array.from({ length: 8 }, () => opened(database)))
-  const over = new AbortController()
-  const killer = (async () => {
-    for (let n = 0; n < 12; n++) {
-      await new Promise((resolve) => setTimeout(resolve, 60))
-      await database.pool
-        .query(
-          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+t.test(
+  'while backends are killed under a load of refreshes, every chain continues from its last token',
+  async (t) => {
+    const database = await testDatabase(t, 8)
+    await addSite(database)
+    const sessions = await Promise.all(Array.from({ length: 8 }, () => opened(database)))
+    const over = new AbortController()
+    const killer = (async () => {
+      for (let n = 0; n < 12; n++) {
+        await new Promise((resolve) => setTimeout(resolve, 60))
+        await database.pool
+          .query(
+            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
            WHERE datname = current_database() AND pid <> pg_backend_pid()`,
-        )
-        .catch(() => {})
-    }
-    over.abort()
-  })()
-  const chains = await Promise.all(
-    sessions.map(async (session) => {
-      let generation = 0
-      let failures = 0
-      while (!over.signal.aborted) {
-        const outcome = await refresh(database, session, generation).catch((error: unknown) => {
-          if (!isDatabaseUnavailable(error)) throw error
-          return undefined
-        })
-        if (outcome === undefined) failures += 1
-        else if (outcome.kind === 'rotated' || outcome.kind === 'repeated')
-          generation = outcome.session.generation
-        else throw new Error(`The chain was broken: ${JSON.stringify(outcome)}`)
+          )
+          .catch(() => {})
       }
-      return { generation, failures }
-    }),
-  )
-  await killer
-  t.ok(chains.every(({ generation }) => generation > 10))
-  t.equal(await database.prisma.session.count({ where: { revokedAt: null } }), 8)
-})
+      over.abort()
+    })()
+    const chains = await Promise.all(
+      sessions.map(async (session) => {
+        let generation = 0
+        let failures = 0
+        while (!over.signal.aborted) {
+          const outcome = await refresh(database, session, generation).catch((error: unknown) => {
+            if (!isDatabaseUnavailable(error)) throw error
+            return undefined
+          })
+          if (outcome === undefined) failures += 1
+          else if (outcome.kind === 'rotated' || outcome.kind === 'repeated')
+            generation = outcome.session.generation
+          else throw new Error(`The chain was broken: ${JSON.stringify(outcome)}`)
+        }
+        return { generation, failures }
+      }),
+    )
+    await killer
+    t.ok(chains.every(({ generation }) => generation > 10))
+    t.equal(await database.prisma.session.count({ where: { revokedAt: null } }), 8)
+  },
+)

@@ -4,27 +4,30 @@ import { findSessionOfLogin, openSession } from '../../src/sessions/open-session
 import { testDatabase } from '../support/database.ts'
 import { addSite, age, login, opened } from './test-sessions.ts'
 
-t.test('a first login makes a user, an identity and a session, a second finds the user', async (t) => {
-  const database = await testDatabase(t)
-  await addSite(database)
-  const first = await opened(database)
-  t.match(first, { kind: 'opened', siteId: 'site-1', generation: 0, living: true, refreshKid: 'kid-1' })
-  const { profile } = login()
-  const second = await opened(database, {
-    profile: { ...profile, name: 'Ada L.', login: null, email: null, emailVerified: null },
-  })
-  t.equal(second.userId, first.userId)
-  t.not(second.sessionId, first.sessionId)
-  t.match(await database.prisma.user.findMany(), [
-    { id: first.userId, name: 'Ada L.', login: null, email: null, emailVerified: null },
-  ])
-  t.match(await database.prisma.identity.findMany(), [
-    { provider: 'alpha', subject: 'ada-1', userId: first.userId },
-  ])
-})
+t.test(
+  'a first login creates a user, an identity and a session; a second login finds the user',
+  async (t) => {
+    const database = await testDatabase(t)
+    await addSite(database)
+    const first = await opened(database)
+    t.match(first, { kind: 'opened', siteId: 'site-1', generation: 0, living: true, refreshKid: 'kid-1' })
+    const { profile } = login()
+    const second = await opened(database, {
+      profile: { ...profile, name: 'Ada L.', login: null, email: null, emailVerified: null },
+    })
+    t.equal(second.userId, first.userId)
+    t.not(second.sessionId, first.sessionId)
+    t.match(await database.prisma.user.findMany(), [
+      { id: first.userId, name: 'Ada L.', login: null, email: null, emailVerified: null },
+    ])
+    t.match(await database.prisma.identity.findMany(), [
+      { provider: 'alpha', subject: 'ada-1', userId: first.userId },
+    ])
+  },
+)
 
 t.test(
-  'ends after REFRESH_TOKEN_TTL, and never after SESSION_MAX_AGE, by the database’s clock',
+  'a session expires after REFRESH_TOKEN_TTL and at SESSION_MAX_AGE at the latest, by the database’s clock',
   async (t) => {
     const database = await testDatabase(t)
     await addSite(database)
@@ -42,17 +45,20 @@ t.test(
   },
 )
 
-t.test('50 parallel first logins of one person: one user, 50 sessions, no error', async (t) => {
-  const database = await testDatabase(t, 20)
-  await addSite(database)
-  const sessions = await Promise.all(Array.from({ length: 50 }, () => opened(database)))
-  t.equal(new Set(sessions.map(({ userId }) => userId)).size, 1)
-  t.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 50)
-  t.equal(await database.prisma.user.count(), 1)
-  t.equal(await database.prisma.session.count(), 50)
-})
+t.test(
+  '50 parallel first logins of one person create one user and 50 sessions without an error',
+  async (t) => {
+    const database = await testDatabase(t, 20)
+    await addSite(database)
+    const sessions = await Promise.all(Array.from({ length: 50 }, () => opened(database)))
+    t.equal(new Set(sessions.map(({ userId }) => userId)).size, 1)
+    t.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 50)
+    t.equal(await database.prisma.user.count(), 1)
+    t.equal(await database.prisma.session.count(), 50)
+  },
+)
 
-t.test('1,000 logins of 25 people over 20 connections: 25 users, no orphan', async (t) => {
+t.test('1,000 logins of 25 people over 20 connections create 25 users and no orphan', async (t) => {
   const database = await testDatabase(t, 20)
   await addSite(database)
   const { profile } = login()
@@ -63,7 +69,7 @@ t.test('1,000 logins of 25 people over 20 connections: 25 users, no orphan', asy
   t.equal(await database.prisma.session.count(), 1_000)
 })
 
-t.test('one login opens one session, however often and however parallel', async (t) => {
+t.test('one login opens one session, even if it is repeated or runs in parallel', async (t) => {
   const database = await testDatabase(t, 20)
   await addSite(database)
   const loginHash = randomBytes(32)
@@ -75,7 +81,7 @@ t.test('one login opens one session, however often and however parallel', async 
   t.equal(await database.prisma.session.count(), 1)
 })
 
-t.test('the same email through two providers is two users: nothing is linked', async (t) => {
+t.test('the same email at two providers creates two users, which are not linked', async (t) => {
   const database = await testDatabase(t)
   await addSite(database)
   const alpha = await opened(database)
@@ -84,7 +90,7 @@ t.test('the same email through two providers is two users: nothing is linked', a
   t.equal(await database.prisma.user.count({ where: { email: 'ada@example.test' } }), 2)
 })
 
-t.test('a disabled user gets no session, and the row stays as it was', async (t) => {
+t.test('a login of a disabled user opens no session and leaves the user’s row unchanged', async (t) => {
   const database = await testDatabase(t)
   await addSite(database)
   const { userId } = await opened(database)
@@ -95,7 +101,7 @@ t.test('a disabled user gets no session, and the row stays as it was', async (t)
   t.equal(await database.prisma.session.count(), 1)
 })
 
-t.test('a site that was disabled or removed meanwhile leaves nothing behind', async (t) => {
+t.test('a login at a site that was disabled or removed meanwhile writes nothing', async (t) => {
   const database = await testDatabase(t)
   await addSite(database)
   await database.prisma.site.update({ where: { id: 'site-1' }, data: { disabledAt: new Date() } })
@@ -105,7 +111,7 @@ t.test('a site that was disabled or removed meanwhile leaves nothing behind', as
   t.equal(await database.prisma.identity.count(), 0)
 })
 
-t.test('subjects are the provider’s own strings', async (t) => {
+t.test('subjects that differ in any character are different users', async (t) => {
   const database = await testDatabase(t)
   await addSite(database)
   const { profile } = login()
@@ -126,22 +132,25 @@ t.test('subjects are the provider’s own strings', async (t) => {
   t.equal(await database.prisma.user.count(), subjects.length)
 })
 
-t.test('the session of a login is found by its hash, with its age and whether it lives', async (t) => {
-  const database = await testDatabase(t)
-  await addSite(database)
-  const loginHash = randomBytes(32)
-  t.equal(await findSessionOfLogin(database, loginHash), undefined)
-  const { kind: _, ageSeconds: __, ...session } = { kind: '', ...(await opened(database, { loginHash })) }
-  t.match(await findSessionOfLogin(database, loginHash), session)
+t.test(
+  'the session of a login is found by the login’s hash, with its age and whether it lives',
+  async (t) => {
+    const database = await testDatabase(t)
+    await addSite(database)
+    const loginHash = randomBytes(32)
+    t.equal(await findSessionOfLogin(database, loginHash), undefined)
+    const { kind: _, ageSeconds: __, ...session } = { kind: '', ...(await opened(database, { loginHash })) }
+    t.match(await findSessionOfLogin(database, loginHash), session)
 
-  await age(database, session.sessionId, 50)
-  const later = await findSessionOfLogin(database, loginHash)
-  t.ok(later !== undefined && later.ageSeconds >= 50 && later.ageSeconds < 60)
-  await age(database, session.sessionId, 3_600)
-  t.match(await findSessionOfLogin(database, loginHash), { living: false })
-})
+    await age(database, session.sessionId, 50)
+    const later = await findSessionOfLogin(database, loginHash)
+    t.ok(later !== undefined && later.ageSeconds >= 50 && later.ageSeconds < 60)
+    await age(database, session.sessionId, 3_600)
+    t.match(await findSessionOfLogin(database, loginHash), { living: false })
+  },
+)
 
-t.test('a repeated session of a disabled user lives no more', async (t) => {
+t.test('the session of a login is not living while its user is disabled', async (t) => {
   const database = await testDatabase(t)
   await addSite(database)
   const loginHash = randomBytes(32)

@@ -4,7 +4,7 @@ import { profileOf } from '../../src/users/profile.ts'
 import { testDatabase } from '../support/database.ts'
 import { addSite, age, opened, refresh } from './test-sessions.ts'
 
-t.test('a person sees their own living sessions at this site, newest first', async (t) => {
+t.test('a user sees their own living sessions at this site, newest first', async (t) => {
   const database = await testDatabase(t)
   await addSite(database)
   await addSite(database, 'site-2')
@@ -27,7 +27,7 @@ t.test('a person sees their own living sessions at this site, newest first', asy
   t.equal((await listOwnSessions(database, somebody))?.length, 1)
 })
 
-t.test('no site and no person can end another’s session, nor learn that it is there', async (t) => {
+t.test('no site and no user can end another’s session or learn that it exists', async (t) => {
   const database = await testDatabase(t)
   await addSite(database)
   await addSite(database, 'site-2')
@@ -46,7 +46,7 @@ t.test('no site and no person can end another’s session, nor learn that it is 
   t.equal(await endOwnSessions(database, mine), 1)
   t.ok(await profileOf(database, elsewhere))
   t.ok(await profileOf(database, somebody))
-  // Claims that do not belong together (they cannot come from a token of ours) open nothing.
+  // Claims that do not belong together (this service issues no such token) open nothing.
   t.equal(
     await endOwnSession(database, { ...elsewhere, siteId: 'site-1' }, elsewhere.sessionId),
     'bearer-ended',
@@ -54,7 +54,7 @@ t.test('no site and no person can end another’s session, nor learn that it is 
   t.equal(await profileOf(database, { ...elsewhere, userId: somebody.userId }), undefined)
 })
 
-t.test('after logout nothing of the session works', async (t) => {
+t.test('after a logout the session can be used for nothing', async (t) => {
   const database = await testDatabase(t)
   await addSite(database)
   const session = await opened(database)
@@ -69,7 +69,7 @@ t.test('after logout nothing of the session works', async (t) => {
   t.same(await refresh(database, session, 0), { kind: 'refused', reason: 'ended' })
 })
 
-t.test('the profile is what the provider said last; none for a disabled user or site', async (t) => {
+t.test('the profile is that of the last login; a disabled user or site has none', async (t) => {
   const database = await testDatabase(t)
   await addSite(database)
   const session = await opened(database)

@@ -11,27 +11,30 @@ async function siteAndSession(t: Pick<typeof import('tap').default, 'teardown'>,
 
 const rowOf = (database: Database, id: string) => database.prisma.session.findUniqueOrThrow({ where: { id } })
 
-t.test('a refresh rotates: next generation, sliding expiry, the key that signs it', async (t) => {
-  const { database, session } = await siteAndSession(t)
-  await age(database, session.sessionId, 1_000)
-  const outcome = await refresh(database, session, 0, { refreshKid: 'kid-2' })
-  t.match(outcome, {
-    kind: 'rotated',
-    session: {
-      sessionId: session.sessionId,
-      userId: session.userId,
-      siteId: 'site-1',
-      generation: 1,
-      refreshKid: 'kid-2',
-    },
-  })
-  const row = await rowOf(database, session.sessionId)
-  t.equal(row.refreshKid, 'kid-2')
-  t.equal(Math.round((row.expiresAt.getTime() - row.rotatedAt.getTime()) / 1000), 3_600)
-  t.match(await refresh(database, session, 1), { kind: 'rotated', session: { generation: 2 } })
-})
+t.test(
+  'a refresh rotates the session: next generation, later expiry, and the key that signs it',
+  async (t) => {
+    const { database, session } = await siteAndSession(t)
+    await age(database, session.sessionId, 1_000)
+    const outcome = await refresh(database, session, 0, { refreshKid: 'kid-2' })
+    t.match(outcome, {
+      kind: 'rotated',
+      session: {
+        sessionId: session.sessionId,
+        userId: session.userId,
+        siteId: 'site-1',
+        generation: 1,
+        refreshKid: 'kid-2',
+      },
+    })
+    const row = await rowOf(database, session.sessionId)
+    t.equal(row.refreshKid, 'kid-2')
+    t.equal(Math.round((row.expiresAt.getTime() - row.rotatedAt.getTime()) / 1000), 3_600)
+    t.match(await refresh(database, session, 1), { kind: 'rotated', session: { generation: 2 } })
+  },
+)
 
-t.test('sliding stops at SESSION_MAX_AGE', async (t) => {
+t.test('a refresh never moves the expiry beyond SESSION_MAX_AGE', async (t) => {
   const { database, session } = await siteAndSession(t)
   for (let hours = 1; hours < 24; hours++) {
     await age(database, session.sessionId, 3_599)
@@ -55,7 +58,7 @@ t.test('an unused session expires', async (t) => {
   t.same(await refresh(database, session, 0), { kind: 'refused', reason: 'ended' })
 })
 
-t.test('50 parallel refreshes of one token: one living generation, and all 50 get it', async (t) => {
+t.test('50 parallel refreshes of one token leave one living generation, and all 50 get it', async (t) => {
   const { database, session } = await siteAndSession(t, 20)
   const outcomes = await Promise.all(Array.from({ length: 50 }, () => refresh(database, session, 0)))
   for (const outcome of outcomes) t.match(outcome, { session: { generation: 1 } })
@@ -63,7 +66,7 @@ t.test('50 parallel refreshes of one token: one living generation, and all 50 ge
   t.match(await refresh(database, session, 1), { kind: 'rotated', session: { generation: 2 } })
 })
 
-t.test('the immediate parent within the grace gets the same generation again', async (t) => {
+t.test('the previous token gets the same generation again within the grace', async (t) => {
   const { database, session } = await siteAndSession(t)
   await refresh(database, session, 0)
   await age(database, session.sessionId, 8)
@@ -78,7 +81,7 @@ t.test('the immediate parent within the grace gets the same generation again', a
   t.same(await refresh(database, session, 1), { kind: 'refused', reason: 'ended' })
 })
 
-t.test('a grandparent ends the session, also within the grace', async (t) => {
+t.test('a token two generations old ends the session, even within the grace', async (t) => {
   const { database, session } = await siteAndSession(t)
   await refresh(database, session, 0)
   await refresh(database, session, 1)
@@ -101,7 +104,7 @@ t.test('without a grace the second of two parallel refreshes ends the session', 
 })
 
 t.test(
-  'without a grace a refresh that a demoted primary refused is repeated: it was not carried out',
+  'without a grace a refresh that a demoted primary refused is repeated, as it was not carried out',
   async (t) => {
     const { database, session } = await siteAndSession(t, 3)
     const clients = await Promise.all(Array.from({ length: 3 }, () => database.pool.connect()))
@@ -117,7 +120,7 @@ t.test(
 )
 
 t.test(
-  'without a grace nothing is repeated, also where the statement began before the one it waits for',
+  'without a grace the second refresh ends the session, even if its statement began before the first one committed',
   async (t) => {
     const { database, session } = await siteAndSession(t)
     const first = await database.pool.connect()
@@ -132,42 +135,48 @@ t.test(
   },
 )
 
-t.test('a token newer than its session (a restored database) ends it and says so', async (t) => {
-  const { database, session } = await siteAndSession(t)
-  t.match(await refresh(database, session, 5), {
-    kind: 'ahead',
-    sessionId: session.sessionId,
-  })
-  t.same(await refresh(database, session, 0), { kind: 'refused', reason: 'ended' })
-})
+t.test(
+  'a token newer than its session, as after a restore of the database, ends the session with an outcome of its own',
+  async (t) => {
+    const { database, session } = await siteAndSession(t)
+    t.match(await refresh(database, session, 5), {
+      kind: 'ahead',
+      sessionId: session.sessionId,
+    })
+    t.same(await refresh(database, session, 0), { kind: 'refused', reason: 'ended' })
+  },
+)
 
-t.test('a site that requires its secret: refused before anything is changed', async (t) => {
-  const database = await testDatabase(t)
-  await addSite(database, 'site-1', { requireSecret: true })
+t.test(
+  'a refresh without the secret that the site requires is refused before anything is changed',
+  async (t) => {
+    const database = await testDatabase(t)
+    await addSite(database, 'site-1', { requireSecret: true })
+    await addSite(database, 'site-2')
+    const session = await opened(database)
+    const before = await rowOf(database, session.sessionId)
+    for (const generation of [0, 7])
+      t.same(await refresh(database, session, generation), { kind: 'refused', reason: 'secret-required' })
+    t.same(await refresh(database, session, 0, { authenticatedSite: 'site-2' }), {
+      kind: 'refused',
+      reason: 'other-site',
+    })
+    t.same(await rowOf(database, session.sessionId), before)
+    t.match(await refresh(database, session, 0, { authenticatedSite: 'site-1' }), { kind: 'rotated' })
+  },
+)
+
+t.test('another site’s credentials are refused even if the site requires none', async (t) => {
+  const { database, session } = await siteAndSession(t)
   await addSite(database, 'site-2')
-  const session = await opened(database)
-  const before = await rowOf(database, session.sessionId)
-  for (const generation of [0, 7])
-    t.same(await refresh(database, session, generation), { kind: 'refused', reason: 'secret-required' })
   t.same(await refresh(database, session, 0, { authenticatedSite: 'site-2' }), {
     kind: 'refused',
     reason: 'other-site',
   })
-  t.same(await rowOf(database, session.sessionId), before)
   t.match(await refresh(database, session, 0, { authenticatedSite: 'site-1' }), { kind: 'rotated' })
 })
 
-t.test('another site’s credentials are refused where none are needed too', async (t) => {
-  const { database, session } = await siteAndSession(t)
-  await addSite(database, 'site-2')
-  t.same(await refresh(database, session, 0, { authenticatedSite: 'site-2' }), {
-    kind: 'refused',
-    reason: 'other-site',
-  })
-  t.match(await refresh(database, session, 0, { authenticatedSite: 'site-1' }), { kind: 'rotated' })
-})
-
-t.test('a disabled user or site, and a session that is not there', async (t) => {
+t.test('a refresh is refused if the user or the site is disabled or the session is unknown', async (t) => {
   const { database, session } = await siteAndSession(t)
   const disabledAt = new Date()
   await database.prisma.user.update({ where: { id: session.userId }, data: { disabledAt } })

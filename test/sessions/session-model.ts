@@ -1,7 +1,7 @@
-/** Seconds. Every age in a history is a multiple of 4 and no limit is: real time may pass meanwhile. */
+/** Seconds. Every age in a history is a multiple of 4 and no limit is, so that real time may pass meanwhile. */
 export const limits = { ttl: 1_003, maxAge: 1_503, grace: 11, keep: 3_603 } as const
 
-/** A session as plain TypeScript understands it; times are seconds of the model's clock. */
+/** A session of the model; times are seconds of the model's clock. */
 export interface ModelSession {
   readonly id: string
   readonly person: number
@@ -13,7 +13,7 @@ export interface ModelSession {
   revokedAt: number | null
 }
 
-/** What the rules of design section 3 make of a history, without any SQL. */
+/** The rules of sessions (refresh, end, sweep, disabling) without any SQL. */
 export class SessionModel {
   now = 0
   readonly sessions: ModelSession[] = []

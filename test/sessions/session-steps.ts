@@ -10,7 +10,7 @@ import type { ModelSession, SessionModel } from './session-model.ts'
 import { limits } from './session-model.ts'
 import { login } from './test-sessions.ts'
 
-/** A step that changes model and database alike, and compares what both say. */
+/** A step that makes the same change in model and database and compares their outcomes. */
 export type Command = fc.AsyncCommand<SessionModel, Database>
 
 const command = (
@@ -37,7 +37,7 @@ async function bearerOf(database: Database, { id }: ModelSession) {
   return { sessionId: id, userId, siteId }
 }
 
-/** Every row must be what the model says, and no other may be there. */
+/** Every row must be as in the model, and there must be no other. */
 export async function compare(model: SessionModel, { pool }: Database): Promise<void> {
   const { rows } = await pool.query<{ id: string; generation: number; revoked: boolean; left: number }>(
     `SELECT id, generation, revoked_at IS NOT NULL AS revoked, extract(epoch FROM expires_at - now())::float8 AS left
@@ -166,7 +166,7 @@ const switches: fc.Arbitrary<Command> = fc
       else set.delete(number)
       if (what === 'person') {
         const identities = { some: { subject: `person-${number}` } }
-        // Nobody to disable before the first login.
+        // Before the first login there is nobody to disable.
         const { count } = await prisma.user.updateMany({ where: { identities }, data: { disabledAt } })
         if (count === 0) set.delete(number)
       } else

@@ -8,7 +8,7 @@ import { addSite, age, opened, refresh } from './test-sessions.ts'
 
 const day = 86_400
 
-t.test('sessions that ended a day ago go, all others stay', async (t) => {
+t.test('sessions that ended over a day ago are swept, and all others stay', async (t) => {
   const database = await testDatabase(t)
   await addSite(database)
   const [living, old, expired, longExpired, revoked, longRevoked] = await Promise.all([
@@ -35,7 +35,7 @@ t.test('sessions that ended a day ago go, all others stay', async (t) => {
   t.equal(await sweepSessions(database), 0)
 })
 
-t.test('one replica at a time', async (t) => {
+t.test('only one replica sweeps at a time', async (t) => {
   const database = await testDatabase(t)
   const client = await database.pool.connect()
   await client.query('BEGIN')
@@ -46,7 +46,7 @@ t.test('one replica at a time', async (t) => {
   t.equal(await sweepSessions(database), 0)
 })
 
-t.test('stops between pages where the service stops', async (t) => {
+t.test('a sweep stops between two pages when the service stops', async (t) => {
   const database = await testDatabase(t)
   await addSite(database)
   const { sessionId } = await opened(database)
@@ -55,7 +55,7 @@ t.test('stops between pages where the service stops', async (t) => {
   t.equal(await database.prisma.session.count(), 1)
 })
 
-t.test('it comes again and again, also after a failure, until it is closed', async (t) => {
+t.test('the sweep repeats until it is closed, even after a failure', async (t) => {
   const database = await testDatabase(t)
   await addSite(database)
   const said: string[] = []

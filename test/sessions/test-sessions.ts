@@ -56,7 +56,7 @@ export async function refresh(
   return await rotateSession(database, { ...request, ...changes })
 }
 
-/** Lets this many seconds pass for a session: all of its times move back. */
+/** Lets so many seconds pass for a session by moving all of its times back. */
 export async function age(database: Database, sessionId: string, seconds: number): Promise<void> {
   await database.pool.query(
     `UPDATE sessions SET created_at = created_at - d, rotated_at = rotated_at - d, expires_at = expires_at - d,

@@ -46,7 +46,7 @@ const base64 = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 const input = (head: unknown, body: unknown) => `${base64(head)}.${base64(body)}`
 
-/** By the true key, whatever the header and claims say. */
+/** Signs any header and claims by the service's own key. */
 const signed = (head: unknown = header, body: unknown = claims, key = privateKey) =>
   `${input(head, body)}.${sign(null, Buffer.from(input(head, body)), key).toString('base64url')}`
 const hmac = (secret: string | Buffer, head: unknown = { ...header, alg: 'HS256' }, body: unknown = claims) =>
@@ -54,7 +54,7 @@ const hmac = (secret: string | Buffer, head: unknown = { ...header, alg: 'HS256'
 const without = (name: string, from: object = claims) =>
   Object.fromEntries(Object.entries(from).filter(([key]) => key !== name))
 
-t.test('control: what the harness signs without a flaw is accepted', async (t) => {
+t.test('a token that these tests sign without a flaw is accepted', async (t) => {
   t.match(verifyAccessToken(keys, signed()), { sub: claims.sub, client_id: 'site-1' })
   t.match(verifyAccessToken(keys, signed({ ...header, typ: 'application/AT+JWT' })), { sid: claims.sid })
 })
@@ -145,7 +145,7 @@ const forged: Record<string, string> = {
   'an iss with a slash': signed(header, { ...claims, iss: `${settings.publicUrl}/` }),
   'an array of iss': signed(header, { ...claims, iss: [settings.publicUrl] }),
   'aud the site alone': signed(header, { ...claims, aud: ['site-1'] }),
-  'aud us alone': signed(header, { ...claims, aud: settings.publicUrl }),
+  'aud the service alone': signed(header, { ...claims, aud: settings.publicUrl }),
   'aud of another site than client_id': signed(header, { ...claims, aud: ['site-2', settings.publicUrl] }),
   'aud of three': signed(header, { ...claims, aud: ['site-1', settings.publicUrl, 'https://evil.test'] }),
   'exp a string': signed(header, { ...claims, exp: String(claims.exp) }),
@@ -171,7 +171,7 @@ const forged: Record<string, string> = {
   'a blank in front': ` ${good}`,
   'a line end behind': `${good}\n`,
   'claims exchanged': `${goodHead}.${base64({ ...claims, client_id: 'site-2' })}.${goodSignature}`,
-  'our refresh token': issueRefreshToken(keys, {
+  'a refresh token of this service': issueRefreshToken(keys, {
     sessionId: claims.sid,
     siteId: 'site-1',
     generation: 0,
@@ -186,17 +186,20 @@ const forged: Record<string, string> = {
   'a NUL': '\0.\0.\0',
 }
 
-t.test('each forgery is an InvalidToken and nothing else', async (t) => {
+t.test('each forged token is refused with InvalidToken', async (t) => {
   for (const [what, token] of Object.entries(forged)) {
     t.throws(() => verifyAccessToken(keys, token), { name: 'InvalidToken' }, what)
-    t.throws(() => verifyRefreshToken(keys, token === forged['our refresh token'] ? good : token), {
-      name: 'InvalidToken',
-    })
+    t.throws(
+      () => verifyRefreshToken(keys, token === forged['a refresh token of this service'] ? good : token),
+      {
+        name: 'InvalidToken',
+      },
+    )
   }
   t.ok(Object.keys(forged).length > 150)
 })
 
-t.test('neither the error nor its properties hold anything of the token', async (t) => {
+t.test('neither the error nor its properties hold any part of the token', async (t) => {
   for (const token of [
     signed(header, { ...claims, exp: 'secret-value' }),
     `${goodHead}.${base64('"secret-value"')}.x`,
@@ -213,7 +216,7 @@ t.test('neither the error nor its properties hold anything of the token', async 
     }
 })
 
-t.test('refresh tokens: each missing or wrong claim, and the wrong typ', async (t) => {
+t.test('a refresh token with a missing or wrong claim or the wrong typ is refused', async (t) => {
   const refreshHeader = { alg: 'HS256', typ: 'rt+jwt', kid: keys.active('refresh').kid }
   const refreshClaims = {
     iss: settings.publicUrl,
@@ -247,7 +250,7 @@ t.test('refresh tokens: each missing or wrong claim, and the wrong typ', async (
     t.throws(() => verifyRefreshToken(keys, refresh({ ...refreshHeader, typ })), { name: 'InvalidToken' })
 })
 
-t.test('an expiry has no leeway', async (t) => {
+t.test('a token that has just expired is refused without leeway', async (t) => {
   const subject = { userId: claims.sub, sessionId: claims.sid, siteId: 'site-1' }
   t.throws(() => verifyAccessToken(keys, issueAccessToken(keys, subject, 0)), {
     name: 'InvalidToken',

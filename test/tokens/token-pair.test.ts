@@ -13,42 +13,45 @@ const session = {
 }
 
 for (const tokenAlg of ['EdDSA', 'ES256'] as const)
-  t.test(`a pair of ${tokenAlg} is verified by jose from the JWKS alone`, async (t) => {
-    const keys = await testKeys(t, { database: await testDatabase(t), tokenAlg })
-    const expiresAt = new Date(keys.now() + 86_400_000)
-    const refreshKid = keys.active('refresh').kid
-    const pair = issueTokenPair(keys, { ...session, expiresAt, refreshKid })
-    t.match(pair, { token_type: 'Bearer', expires_in: 900 })
+  t.test(
+    `an access token of ${tokenAlg} is verified by jose from the JWKS alone, and its refresh token by the service`,
+    async (t) => {
+      const keys = await testKeys(t, { database: await testDatabase(t), tokenAlg })
+      const expiresAt = new Date(keys.now() + 86_400_000)
+      const refreshKid = keys.active('refresh').kid
+      const pair = issueTokenPair(keys, { ...session, expiresAt, refreshKid })
+      t.match(pair, { token_type: 'Bearer', expires_in: 900 })
 
-    const { payload, protectedHeader } = await jwtVerify(
-      pair.access_token,
-      createLocalJWKSet({ keys: [...keys.jwks().keys] }),
-      { issuer: settings.publicUrl, audience: 'site-1', typ: 'at+jwt', algorithms: [tokenAlg] },
-    )
-    t.same(protectedHeader, { alg: tokenAlg, typ: 'at+jwt', kid: keys.active('access').kid })
-    const { iat = 0, exp, jti, ...rest } = payload
-    t.same(rest, {
-      iss: settings.publicUrl,
-      sub: session.userId,
-      aud: ['site-1', settings.publicUrl],
-      client_id: 'site-1',
-      sid: session.sessionId,
-    })
-    t.equal(exp, iat + 900)
-    t.type(jti, 'string')
+      const { payload, protectedHeader } = await jwtVerify(
+        pair.access_token,
+        createLocalJWKSet({ keys: [...keys.jwks().keys] }),
+        { issuer: settings.publicUrl, audience: 'site-1', typ: 'at+jwt', algorithms: [tokenAlg] },
+      )
+      t.same(protectedHeader, { alg: tokenAlg, typ: 'at+jwt', kid: keys.active('access').kid })
+      const { iat = 0, exp, jti, ...rest } = payload
+      t.same(rest, {
+        iss: settings.publicUrl,
+        sub: session.userId,
+        aud: ['site-1', settings.publicUrl],
+        client_id: 'site-1',
+        sid: session.sessionId,
+      })
+      t.equal(exp, iat + 900)
+      t.type(jti, 'string')
 
-    t.same(decodeProtectedHeader(pair.refresh_token), { alg: 'HS256', typ: 'rt+jwt', kid: refreshKid })
-    t.match(decodeJwt(pair.refresh_token), {
-      iss: settings.publicUrl,
-      aud: settings.publicUrl,
-      sid: session.sessionId,
-      gen: 4,
-      client_id: 'site-1',
-      exp: Math.ceil(expiresAt.getTime() / 1000),
-    })
-    t.equal(verifyRefreshToken(keys, pair.refresh_token).gen, 4)
-    t.not(issueTokenPair(keys, { ...session, expiresAt, refreshKid }).refresh_token, pair.refresh_token)
-  })
+      t.same(decodeProtectedHeader(pair.refresh_token), { alg: 'HS256', typ: 'rt+jwt', kid: refreshKid })
+      t.match(decodeJwt(pair.refresh_token), {
+        iss: settings.publicUrl,
+        aud: settings.publicUrl,
+        sid: session.sessionId,
+        gen: 4,
+        client_id: 'site-1',
+        exp: Math.ceil(expiresAt.getTime() / 1000),
+      })
+      t.equal(verifyRefreshToken(keys, pair.refresh_token).gen, 4)
+      t.not(issueTokenPair(keys, { ...session, expiresAt, refreshKid }).refresh_token, pair.refresh_token)
+    },
+  )
 
 t.test('an access token does not outlive its session', async (t) => {
   const keys = await testKeys(t, { database: await testDatabase(t) })
@@ -59,7 +62,7 @@ t.test('an access token does not outlive its session', async (t) => {
   t.equal(pair(-5).expires_in, 1, 'never less than a second')
 })
 
-t.test('a generation is signed again by the key of its row, as long as that key is there', async (t) => {
+t.test('a generation whose key is gone is signed by the active key', async (t) => {
   const database = await testDatabase(t)
   const keys = await testKeys(t, { database })
   const expiresAt = new Date(keys.now() + 90_000)

@@ -12,7 +12,7 @@ const bystander = { id: '42', login: 'bystander', name: 'By Stander', email: 'by
 const me = (service: TestManagement['service'], token: string) =>
   get(service, '/api/v1/me/', { authorization: `Bearer ${token}` })
 
-t.test('an export holds everything, and is an audit line of its own', async (t) => {
+t.test('an export holds everything about the person and writes a line of the audit log', async (t) => {
   const { admin, audited, service } = await startTestManagement(t)
   const tokens = await logIn(service, 'yandex', { person: planted })
   await post(service, '/api/v1/oauth/refresh/', { refresh_token: tokens.refreshToken })
@@ -38,7 +38,7 @@ t.test('an export holds everything, and is an audit line of its own', async (t) 
   t.match(audited(), [{ action: 'user.export', user: id, actor: 'tester' }])
 })
 
-t.test('after a deletion nothing of the person is left anywhere', { skip: withoutRedis }, async (t) => {
+t.test('after a deletion nothing about the person is left anywhere', { skip: withoutRedis }, async (t) => {
   const { url } = await startRedis(t)
   const { admin, audited, service } = await startTestManagement(t, { redis: { url, prefix: '' } })
   const person = { person: planted }
@@ -46,7 +46,7 @@ t.test('after a deletion nothing of the person is left anywhere', { skip: withou
   await logIn(service, 'yandex', person)
   await logIn(service, 'yandex', { person: bystander })
   const id = text(await me(service, tokens.accessToken), 'id')
-  // Whatever else leaves traces: a login given up, failed and refused ones, a hint, searches, an export.
+  // Everything else that leaves traces: a login that was given up, failed and refused ones, a hint, searches, an export.
   await start(service, 'yandex', { login_hint: planted.email })
   const { yandex } = service.doubles
   await loginToFinish(service, 'yandex', person)
@@ -105,7 +105,7 @@ t.test('after a deletion nothing of the person is left anywhere', { skip: withou
   t.not(text(await me(service, again.accessToken), 'id'), id, 'a new login is a new user')
 })
 
-t.test('a deletion without a reason, or with one that could name somebody, is refused', async (t) => {
+t.test('a deletion without a reason, or with free text that could name somebody, is refused', async (t) => {
   const { admin, audited, service } = await startTestManagement(t)
   const id = text(await me(service, (await logIn(service)).accessToken), 'id')
   for (const body of [
@@ -126,7 +126,7 @@ t.test('a deletion without a reason, or with one that could name somebody, is re
   t.same(audited(), [])
 })
 
-t.test('logins and deletions of one person at once leave nothing half done', async (t) => {
+t.test('concurrent logins and deletions of one person leave nothing half done', async (t) => {
   const { admin, service } = await startTestManagement(t, { env: { RATE_LIMIT: 'off' } })
   const { prisma } = service.database
   const logins = Array.from({ length: 40 }, async () => {
@@ -164,7 +164,7 @@ t.test('logins and deletions of one person at once leave nothing half done', asy
 const idsOf = ({ json }: Answer) =>
   Array.isArray(json.deletions) ? json.deletions.map(({ id }: { id: string }) => id) : []
 
-t.test('the journal keeps a line for three years, and is read page by page', async (t) => {
+t.test('the journal of deletions keeps a line for three years and is read page by page', async (t) => {
   const { admin, service } = await startTestManagement(t)
   const { prisma } = service.database
   const ids: string[] = []

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import type { Database } from '../../src/storage/postgres.ts'
 
-/** What is planted into a person, and must be found nowhere once they are deleted. */
+/** A person whose values must be found nowhere once they are deleted. */
 export const planted = {
   id: '777000111222333',
   login: 'planted.login',
@@ -9,7 +9,7 @@ export const planted = {
   email: 'planted@mail.example',
 }
 
-/** The planted values that a text holds, plain, escaped as JSON may, or in hexadecimal. */
+/** The planted values that a text holds: plain, with JSON escapes, in hexadecimal or in base64. */
 export function plantedIn(text: string): string[] {
   const lower = text.toLowerCase()
   return Object.values(planted).filter((value) =>
@@ -19,7 +19,7 @@ export function plantedIn(text: string): string[] {
   )
 }
 
-/** As JSON is written in ASCII. */
+/** A text in ASCII with the escapes of JSON. */
 function escape(text: string): string {
   return text.replace(
     /[^\x20-\x7e]/g,

@@ -7,10 +7,10 @@ import { introspect, logInAt, me, problemOf, refresh, revoke, rowOf } from './se
 
 const service = await startTestService(t)
 
-/** Sites are cached for 2 s; the rest is asked of the database at once. */
+/** Sites are cached for 2 s; everything else is read from the database at once. */
 const cached = 4_000
 
-t.test('a disabled user: everything that asks the service is refused at once', async (t) => {
+t.test('every request of a disabled user is refused at once', async (t) => {
   const pair = await logInAt(service)
   const login = await loginToFinish(service)
   const { userId: id } = await rowOf(service, pair)
@@ -34,7 +34,7 @@ t.test('a disabled user: everything that asks the service is refused at once', a
   t.equal((await refresh(service, pair.refreshToken)).status, 200, 'enabled again: nothing was revoked')
 })
 
-t.test('a disabled site: no login, no refresh, no token is active; all of it within 2 s', async (t) => {
+t.test('a disabled site has no login, no refresh and no active token within 2 s', async (t) => {
   const pair = await logInAt(service)
   const login = await loginToFinish(service)
   const { id } = service.site

@@ -7,10 +7,10 @@ import { addSite, age, opened } from '../test-sessions.ts'
 
 const day = 86_400
 
-/** The process as main.ts runs it. What it does by the minute or the hour happens every 60 ms. */
+/** The process as main.ts runs it, with timers of a minute or an hour set to 60 ms. */
 async function running(t: Pick<typeof import('tap').default, 'teardown' | 'intercept'>) {
   const { setTimeout: original } = globalThis
-  // The first sweep is within an hour at random.
+  // The first sweep comes after a random part of an hour.
   t.intercept(Math, 'random', { value: () => 0.5 })
   t.intercept(globalThis, 'setTimeout', {
     value: Object.assign(
@@ -40,7 +40,7 @@ async function running(t: Pick<typeof import('tap').default, 'teardown' | 'inter
   return { database, service, management }
 }
 
-t.test('the service sweeps again and again, survives a failure, and stops with the service', async (t) => {
+t.test('the sweep repeats, survives a failure, and stops with the service', async (t) => {
   const { database, service, management } = await running(t)
   const living = await opened(database)
   const swept = () =>
@@ -66,7 +66,7 @@ t.test('the service sweeps again and again, survives a failure, and stops with t
   t.equal(await database.prisma.session.count(), 2)
 })
 
-t.test('the age of each signing key is measured; without keys the service is not ready', async (t) => {
+t.test('the age of each signing key is measured, and without keys the service is not ready', async (t) => {
   const { database, management } = await running(t)
   await database.pool.query(`UPDATE signing_keys SET created_at = created_at - interval '1 hour'
     WHERE kind = 'access'`)

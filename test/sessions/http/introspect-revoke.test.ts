@@ -64,7 +64,7 @@ t.test("introspection needs the site's credentials, by Basic or in the body", as
 })
 
 t.test(
-  "another site's token, junk and a superseded generation: inactive, and nothing is revoked",
+  "another site's token, junk and a superseded generation are inactive, and no session ends",
   async (t) => {
     const pair = await logInAt(service)
     const inactive = async (token: string, site: { id: string; secret: string } = service.site) => {
@@ -102,30 +102,36 @@ for (const kind of ['refreshToken', 'accessToken'] as const)
     t.strictSame((await introspect(service, pair.accessToken)).json, { active: false })
   })
 
-t.test('a superseded refresh token still logs out; what is unknown is 200 and does nothing', async (t) => {
-  const pair = await logInAt(service)
-  const kept = await logInAt(service)
-  const next = pairOf(await refresh(service, pair.refreshToken))
-  t.equal((await revoke(service, pair.refreshToken)).status, 200)
-  t.equal(problemOf(await refresh(service, next.refreshToken)), 'session-ended')
-  for (const token of ['junk', 'a.b.c', `${kept.refreshToken}x`, 'x'.repeat(11_000)])
-    t.equal((await revoke(service, token)).status, 200)
-  t.match(await rowOf(service, kept), { generation: 0, revokedAt: null })
-})
+t.test(
+  'revoking a superseded refresh token ends its session; an unknown token is 200 and changes nothing',
+  async (t) => {
+    const pair = await logInAt(service)
+    const kept = await logInAt(service)
+    const next = pairOf(await refresh(service, pair.refreshToken))
+    t.equal((await revoke(service, pair.refreshToken)).status, 200)
+    t.equal(problemOf(await refresh(service, next.refreshToken)), 'session-ended')
+    for (const token of ['junk', 'a.b.c', `${kept.refreshToken}x`, 'x'.repeat(11_000)])
+      t.equal((await revoke(service, token)).status, 200)
+    t.match(await rowOf(service, kept), { generation: 0, revokedAt: null })
+  },
+)
 
-t.test("another site's credentials: 200, and its token is untouched; wrong ones: 401", async (t) => {
-  const pair = await logInAt(service)
-  const before = await rowOf(service, pair)
-  for (const token of [pair.accessToken, pair.refreshToken])
-    t.equal((await revoke(service, token, basic(other))).status, 200)
-  const wrong = await revoke(service, pair.refreshToken, basic({ id: other.id, secret: 'wrong' }))
-  t.match([wrong.status, problemOf(wrong)], [401, 'wrong-credentials'])
-  t.same(await rowOf(service, pair), before)
-  t.equal((await revoke(service, pair.refreshToken, basic(service.site))).status, 200)
-  t.not((await rowOf(service, pair)).revokedAt, null)
-})
+t.test(
+  "revoking with another site's credentials is 200 and changes nothing; wrong credentials are 401",
+  async (t) => {
+    const pair = await logInAt(service)
+    const before = await rowOf(service, pair)
+    for (const token of [pair.accessToken, pair.refreshToken])
+      t.equal((await revoke(service, token, basic(other))).status, 200)
+    const wrong = await revoke(service, pair.refreshToken, basic({ id: other.id, secret: 'wrong' }))
+    t.match([wrong.status, problemOf(wrong)], [401, 'wrong-credentials'])
+    t.same(await rowOf(service, pair), before)
+    t.equal((await revoke(service, pair.refreshToken, basic(service.site))).status, 200)
+    t.not((await rowOf(service, pair)).revokedAt, null)
+  },
+)
 
-t.test('a site that requires its secret: 401 without it, and the session lives', async (t) => {
+t.test('revoking without the secret that the site requires is 401, and the session lives', async (t) => {
   const pair = await logInAt(service, strict.url, strict)
   for (const token of [pair.accessToken, pair.refreshToken])
     for (const headers of [{}, basic({ id: strict.id, secret: '' })]) {

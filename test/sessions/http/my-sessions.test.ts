@@ -22,7 +22,7 @@ async function remove(accessToken: string, id = ''): Promise<Answer> {
   return readResponse(await fetch(service.url + path + id, { method: 'DELETE', headers }))
 }
 
-/** The ids that a token sees, the asking one marked. */
+/** The ids of the sessions that a token sees, the current one marked. */
 async function seen(accessToken: string): Promise<string[]> {
   const { json } = await me(service, accessToken, path)
   const list: unknown = json.sessions
@@ -30,7 +30,7 @@ async function seen(accessToken: string): Promise<string[]> {
   return list.map((one: { id: string; current: boolean }) => `${one.current ? '*' : ''}${one.id}`)
 }
 
-t.test("a user's sessions at this site, newest first, with the one that asks", async (t) => {
+t.test("a user's sessions at this site are listed newest first, with the current one marked", async (t) => {
   const [phone, laptop] = [await logInAt(service), await logInAt(service)]
   await pass(service, phone, 3_600)
   await refresh(service, phone.refreshToken)
@@ -68,7 +68,7 @@ t.test("one site's token neither sees nor ends a session of the same person at a
   t.equal((await me(service, here.accessToken)).status, 401)
 })
 
-t.test('DELETE …/{id} ends that session alone', async (t) => {
+t.test('DELETE …/{id} ends only that session', async (t) => {
   const [phone, laptop] = [await logInAt(service), await logInAt(service)]
   const gone = await remove(laptop.accessToken, sessionOf(phone))
   t.match([gone.status, gone.text], [204, ''])
@@ -85,7 +85,7 @@ t.test('DELETE …/{id} ends that session alone', async (t) => {
   t.match([own.status, problemOf(own)], [401, 'token-invalid'])
 })
 
-t.test('DELETE ends all of them, the asking one among them', async (t) => {
+t.test('DELETE ends all of them, including the current one', async (t) => {
   const pairs = [await logInAt(service), await logInAt(service), await logInAt(service)]
   t.equal((await remove(pairs[0]?.accessToken ?? '')).status, 204)
   for (const pair of pairs) {
@@ -95,7 +95,7 @@ t.test('DELETE ends all of them, the asking one among them', async (t) => {
   }
 })
 
-t.test('without a token, and with a token of another kind: 401 with the challenge', async (t) => {
+t.test('a request without a token or with a token of another kind is 401 with the challenge', async (t) => {
   const pair = await logInAt(service)
   for (const method of ['GET', 'DELETE'])
     for (const [headers, problem, challenge] of [

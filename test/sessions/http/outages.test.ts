@@ -11,7 +11,7 @@ import { startTcpProxy } from '../../support/tcp-proxy.ts'
 import type { Pair } from './session-requests.ts'
 import { introspect, logInAt, me, pairOf, problemOf, refresh, revoke, rowOf } from './session-requests.ts'
 
-/** A service whose way to PostgreSQL leads through a proxy that can cut, and its database reached directly. */
+/** A service that reaches PostgreSQL through a proxy that can cut, and the same database without the proxy. */
 async function behindProxy(t: Pick<typeof import('tap').default, 'teardown'>, poolMax: number) {
   const direct = await testDatabase(t)
   const { hostname, port } = new URL(direct.url)
@@ -22,7 +22,7 @@ async function behindProxy(t: Pick<typeof import('tap').default, 'teardown'>, po
   return { service, proxy, direct }
 }
 
-/** 503 with a time to come back, and soon enough for a caller who waits. */
+/** 503 with Retry-After, soon enough for a caller who waits. */
 function holdAway(t: Pick<typeof import('tap').default, 'match' | 'ok'>, answer: Answer, since: number) {
   t.match([answer.status, problemOf(answer)], [503, 'dependency-unavailable'])
   t.match(answer.json, { error: 'temporarily_unavailable' })
@@ -30,7 +30,7 @@ function holdAway(t: Pick<typeof import('tap').default, 'match' | 'ok'>, answer:
   t.ok(performance.now() - since < 3_000, `${Math.round(performance.now() - since)} ms`)
 }
 
-t.test('backends killed under a load of refreshes: nobody is logged out', async (t) => {
+t.test('nobody is logged out when backends are killed under a load of refreshes', async (t) => {
   const service = await startTestService(t)
   const { pool } = service.database
   const kill = () =>
@@ -44,7 +44,7 @@ t.test('backends killed under a load of refreshes: nobody is logged out', async 
   const over = new AbortController()
   const statuses = new Map<number, number>()
   const killer = (async () => {
-    // At least twenty times, and until there was load enough, however slow the machine is.
+    // At least twenty times, and on a slow machine until there was enough load.
     for (let n = 0; n < 20 || (statuses.get(200) ?? 0) <= 60; n++) {
       await kill()
       await new Promise((resolve) => setTimeout(resolve, 75))
@@ -72,18 +72,21 @@ t.test('backends killed under a load of refreshes: nobody is logged out', async 
   t.equal(await service.database.prisma.session.count({ where: { revokedAt: null } }), 6)
 })
 
-t.test('cut between COMMIT and answer: the service itself repeats, the user stays logged in', async (t) => {
-  const { service, proxy, direct } = await behindProxy(t, 1)
-  const pair = await logInAt(service)
-  proxy.cutAtAnswer()
-  const answer = await refresh(service, pair.refreshToken)
-  t.equal(answer.status, 200)
-  t.match(decodeJwt(pairOf(answer).refreshToken), { gen: 1 })
-  t.equal((await refresh(service, pairOf(answer).refreshToken)).status, 200)
-  t.equal(await direct.prisma.session.count({ where: { revokedAt: null, generation: 2 } }), 1)
-})
+t.test(
+  'the service repeats a refresh whose connection is cut between COMMIT and response, and the user stays logged in',
+  async (t) => {
+    const { service, proxy, direct } = await behindProxy(t, 1)
+    const pair = await logInAt(service)
+    proxy.cutAtAnswer()
+    const answer = await refresh(service, pair.refreshToken)
+    t.equal(answer.status, 200)
+    t.match(decodeJwt(pairOf(answer).refreshToken), { gen: 1 })
+    t.equal((await refresh(service, pairOf(answer).refreshToken)).status, 200)
+    t.equal(await direct.prisma.session.count({ where: { revokedAt: null, generation: 2 } }), 1)
+  },
+)
 
-t.test('the answer to the site is lost: the same token again within the grace', async (t) => {
+t.test('a site that lost the response sends the same token again within the grace', async (t) => {
   const service = await startTestService(t)
   const { hostname, port } = new URL(service.url)
   const proxy = await startTcpProxy(t, { host: hostname, port: Number(port) })
@@ -97,28 +100,31 @@ t.test('the answer to the site is lost: the same token again within the grace', 
   t.equal((await refresh(far, again.refreshToken)).status, 200)
 })
 
-t.test('PostgreSQL refuses or is silent: 503 soon, and the old token works afterwards', async (t) => {
-  const { service, proxy } = await behindProxy(t, 5)
-  const pair = await logInAt(service)
-  proxy.pause()
-  const since = performance.now()
-  const [silent, profile, asked, logout] = await Promise.all([
-    refresh(service, pair.refreshToken),
-    me(service, pair.accessToken),
-    introspect(service, pair.accessToken),
-    revoke(service, pair.refreshToken),
-  ])
-  holdAway(t, silent, since)
-  for (const answer of [profile, asked, logout])
-    t.match([answer.status, problemOf(answer)], [503, 'dependency-unavailable'])
-  t.equal((await get(service, '/.well-known/jwks.json')).status, 200)
-  proxy.cut()
-  proxy.resume()
-  t.equal((await refresh(service, pair.refreshToken)).status, 200, 'the same token, once it is back')
-})
+t.test(
+  'while PostgreSQL refuses or is silent a refresh is 503 soon, and the old token works afterwards',
+  async (t) => {
+    const { service, proxy } = await behindProxy(t, 5)
+    const pair = await logInAt(service)
+    proxy.pause()
+    const since = performance.now()
+    const [silent, profile, asked, logout] = await Promise.all([
+      refresh(service, pair.refreshToken),
+      me(service, pair.accessToken),
+      introspect(service, pair.accessToken),
+      revoke(service, pair.refreshToken),
+    ])
+    holdAway(t, silent, since)
+    for (const answer of [profile, asked, logout])
+      t.match([answer.status, problemOf(answer)], [503, 'dependency-unavailable'])
+    t.equal((await get(service, '/.well-known/jwks.json')).status, 200)
+    proxy.cut()
+    proxy.resume()
+    t.equal((await refresh(service, pair.refreshToken)).status, 200, 'the same token, once it is back')
+  },
+)
 
 t.test(
-  'Redis stopped or halted: refresh, me, introspection and JWKS go on',
+  'refresh, me, introspection and JWKS work while Redis is stopped or halted',
   { skip: withoutRedis },
   async (t) => {
     const redis = await startRedis(t)

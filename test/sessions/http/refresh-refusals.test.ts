@@ -7,7 +7,7 @@ import { anotherSite, logInAt, me, pairOf, problemOf, refresh, rowOf } from './s
 const service = await startTestService(t)
 const path = '/api/v1/oauth/refresh/'
 
-t.test('what is no refresh token of ours: 400 invalid_grant, whoever made it', async (t) => {
+t.test('anything but a refresh token of this service is 400 invalid_grant', async (t) => {
   const pair = await logInAt(service)
   const [header = '', claims = '', signature = ''] = pair.refreshToken.split('.')
   const { privateKey } = await generateKeyPair('RS256')
@@ -41,7 +41,7 @@ t.test('what is no refresh token of ours: 400 invalid_grant, whoever made it', a
   t.equal((await refresh(service, pair.refreshToken)).status, 200, 'the token itself is still good')
 })
 
-t.test('what is no token at all: 400, and never 5xx', async (t) => {
+t.test('a missing, repeated or malformed token is 400, never 5xx', async (t) => {
   const bodies: readonly [body: string, problem: string][] = [
     ['{}', 'missing-parameter'],
     ['{"refresh_token": {}}', 'invalid-parameter'],
@@ -73,7 +73,7 @@ t.test('what is no token at all: 400, and never 5xx', async (t) => {
   t.match([large.status, problemOf(large)], [413, 'body-too-large'])
 })
 
-t.test('another grant_type: unsupported, and the token stays good', async (t) => {
+t.test('another grant_type is refused as unsupported, and the token stays good', async (t) => {
   const pair = await logInAt(service)
   for (const grant_type of ['authorization_code', 'password', 'REFRESH_TOKEN', '']) {
     const answer = await refresh(service, pair.refreshToken, { fields: { grant_type } })
@@ -86,7 +86,7 @@ t.test('another grant_type: unsupported, and the token stays good', async (t) =>
   t.match(await rowOf(service, pair), { generation: 0, revokedAt: null })
 })
 
-t.test('a refresh token as access token: 401 invalid_token with its challenge', async (t) => {
+t.test('a refresh token sent as an access token is 401 invalid_token with its challenge', async (t) => {
   const pair = await logInAt(service)
   for (const token of [pair.refreshToken, `${pair.accessToken}x`, 'junk', 'x'.repeat(9_000)]) {
     const answer = await me(service, token)
@@ -99,38 +99,49 @@ t.test('a refresh token as access token: 401 invalid_token with its challenge', 
   }
 })
 
-t.test('a site that requires its secret is refused before anything is revoked', async (t) => {
-  const site = await anotherSite(service, 'strict', true)
-  const other = await anotherSite(service, 'other')
-  const pair = await logInAt(service, site.url, site)
-  const before = await rowOf(service, pair)
-  const refused = async (headers: Readonly<Record<string, string>>, fields: Record<string, string>) => {
-    const answer = await refresh(service, pair.refreshToken, { headers, fields })
-    t.match([answer.status, answer.json.error], [401, 'invalid_client'], answer.text)
-    t.match(answer.headers.get('www-authenticate'), /^Basic realm=/)
-    return problemOf(answer)
-  }
-  t.equal(await refused({}, {}), 'secret-required')
-  t.equal(await refused({}, { client_id: site.id }), 'secret-required')
-  t.equal(await refused({}, { client_id: site.id, client_secret: '' }), 'secret-required')
-  t.equal(await refused(basic({ id: site.id, secret: '' }), {}), 'secret-required')
-  t.equal(await refused(basic({ id: site.id, secret: 'wrong' }), {}), 'wrong-credentials')
-  t.equal(await refused({}, { client_id: site.id, client_secret: 'wrong' }), 'wrong-credentials')
-  t.equal(await refused(basic({ id: 'nobody', secret: site.secret }), {}), 'wrong-credentials')
-  t.equal(await refused({ authorization: 'Basic %%%' }, {}), 'wrong-credentials')
+t.test(
+  'a refresh without the secret that the site requires is refused before anything is changed',
+  async (t) => {
+    const site = await anotherSite(service, 'strict', true)
+    const other = await anotherSite(service, 'other')
+    const pair = await logInAt(service, site.url, site)
+    const before = await rowOf(service, pair)
+    const refused = async (headers: Readonly<Record<string, string>>, fields: Record<string, string>) => {
+      const answer = await refresh(service, pair.refreshToken, { headers, fields })
+      t.match([answer.status, answer.json.error], [401, 'invalid_client'], answer.text)
+      t.match(answer.headers.get('www-authenticate'), /^Basic realm=/)
+      return problemOf(answer)
+    }
+    t.equal(await refused({}, {}), 'secret-required')
+    t.equal(await refused({}, { client_id: site.id }), 'secret-required')
+    t.equal(await refused({}, { client_id: site.id, client_secret: '' }), 'secret-required')
+    t.equal(await refused(basic({ id: site.id, secret: '' }), {}), 'secret-required')
+    t.equal(await refused(basic({ id: site.id, secret: 'wrong' }), {}), 'wrong-credentials')
+    t.equal(await refused({}, { client_id: site.id, client_secret: 'wrong' }), 'wrong-credentials')
+    t.equal(await refused(basic({ id: 'nobody', secret: site.secret }), {}), 'wrong-credentials')
+    t.equal(await refused({ authorization: 'Basic %%%' }, {}), 'wrong-credentials')
 
-  const foreign = await refresh(service, pair.refreshToken, { headers: basic(other) })
-  t.match([foreign.status, problemOf(foreign)], [400, 'refresh-token-invalid'], "another site's credentials")
-  t.same(await rowOf(service, pair), before, 'nothing of the session has moved')
+    const foreign = await refresh(service, pair.refreshToken, { headers: basic(other) })
+    t.match(
+      [foreign.status, problemOf(foreign)],
+      [400, 'refresh-token-invalid'],
+      "another site's credentials",
+    )
+    t.same(await rowOf(service, pair), before, 'nothing of the session has moved')
 
-  const next = pairOf(await refresh(service, pair.refreshToken, { headers: basic(site) }))
-  const fields = { client_id: site.id, client_secret: site.secret }
-  const last = pairOf(await refresh(service, next.refreshToken, { fields }))
-  t.equal(problemOf(await refresh(service, pair.refreshToken)), 'secret-required', 'a stolen old one as well')
-  t.equal((await refresh(service, last.refreshToken, { headers: basic(site) })).status, 200)
-})
+    const next = pairOf(await refresh(service, pair.refreshToken, { headers: basic(site) }))
+    const fields = { client_id: site.id, client_secret: site.secret }
+    const last = pairOf(await refresh(service, next.refreshToken, { fields }))
+    t.equal(
+      problemOf(await refresh(service, pair.refreshToken)),
+      'secret-required',
+      'a stolen old one as well',
+    )
+    t.equal((await refresh(service, last.refreshToken, { headers: basic(site) })).status, 200)
+  },
+)
 
-t.test('credentials sent without need are checked all the same', async (t) => {
+t.test('credentials that the site need not send are checked all the same', async (t) => {
   const pair = await logInAt(service)
   const { id, secret } = service.site
   const wrong = await refresh(service, pair.refreshToken, { headers: basic({ id, secret: `${secret}x` }) })
@@ -152,7 +163,7 @@ t.test('credentials sent without need are checked all the same', async (t) => {
   )
 })
 
-t.test('OAuth clients that ask for JSON alone get it, all others problem+json', async (t) => {
+t.test('OAuth clients that accept only JSON get it, and all others get problem+json', async (t) => {
   for (const [accept, type] of [
     ['application/json', 'application/json'],
     ['application/json, text/plain, */*', 'application/problem+json'],

@@ -29,7 +29,7 @@ for (const encoding of ['urlencoded', 'multipart', 'json'] satisfies Encoding[])
       t.equal((await refresh(service, next.refreshToken)).status, 200)
     })
 
-t.test('the immediate parent within REFRESH_GRACE gets the same generation again', async (t) => {
+t.test('the previous token gets the same generation again within REFRESH_GRACE', async (t) => {
   const pair = await logInAt(service)
   const first = pairOf(await refresh(service, pair.refreshToken))
   await pass(service, pair, 8)
@@ -41,26 +41,29 @@ t.test('the immediate parent within REFRESH_GRACE gets the same generation again
   t.equal((await refresh(service, again.refreshToken)).status, 200)
 })
 
-t.test('the parent after REFRESH_GRACE ends the session, and nothing of it works then', async (t) => {
-  const pair = await logInAt(service)
-  const next = pairOf(await refresh(service, pair.refreshToken))
-  await pass(service, pair, 11)
-  const reused = await refresh(service, pair.refreshToken)
-  t.match(
-    [reused.status, problemOf(reused), reused.json.error],
-    [400, 'refresh-token-reused', 'invalid_grant'],
-  )
-  for (const token of [next.refreshToken, pair.refreshToken]) {
-    const answer = await refresh(service, token)
-    t.match([answer.status, problemOf(answer), answer.json.error], [400, 'session-ended', 'invalid_grant'])
-  }
-  for (const token of [next.accessToken, pair.accessToken]) {
-    t.equal((await me(service, token)).status, 401)
-    t.same((await introspect(service, token)).json, { active: false })
-  }
-})
+t.test(
+  'the previous token ends the session after REFRESH_GRACE, and none of its tokens works then',
+  async (t) => {
+    const pair = await logInAt(service)
+    const next = pairOf(await refresh(service, pair.refreshToken))
+    await pass(service, pair, 11)
+    const reused = await refresh(service, pair.refreshToken)
+    t.match(
+      [reused.status, problemOf(reused), reused.json.error],
+      [400, 'refresh-token-reused', 'invalid_grant'],
+    )
+    for (const token of [next.refreshToken, pair.refreshToken]) {
+      const answer = await refresh(service, token)
+      t.match([answer.status, problemOf(answer), answer.json.error], [400, 'session-ended', 'invalid_grant'])
+    }
+    for (const token of [next.accessToken, pair.accessToken]) {
+      t.equal((await me(service, token)).status, 401)
+      t.same((await introspect(service, token)).json, { active: false })
+    }
+  },
+)
 
-t.test('a grandparent ends the session at once', async (t) => {
+t.test('a token two generations old ends the session at once', async (t) => {
   const pair = await logInAt(service)
   const second = pairOf(await refresh(service, pair.refreshToken))
   const third = pairOf(await refresh(service, second.refreshToken))
@@ -73,21 +76,24 @@ t.test('a grandparent ends the session at once', async (t) => {
   )
 })
 
-t.test('50 parallel refreshes of one token: one living generation, 50 usable pairs', async (t) => {
-  const pair = await logInAt(service)
-  const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(service, pair.refreshToken)))
-  t.equal(answers.filter(({ status }) => status === 200).length, 50)
-  t.match(await rowOf(service, pair), { generation: 1, revokedAt: null })
-  const pairs = answers.map(pairOf)
-  const profiles = await Promise.all(pairs.map(({ accessToken }) => me(service, accessToken)))
-  t.ok(profiles.every(({ status }) => status === 200))
-  const next = await Promise.all(pairs.map(({ refreshToken }) => refresh(service, refreshToken)))
-  t.ok(next.every(({ status }) => status === 200))
-  t.match(await rowOf(service, pair), { generation: 2, revokedAt: null })
-})
+t.test(
+  '50 parallel refreshes of one token leave one living generation and return 50 usable pairs',
+  async (t) => {
+    const pair = await logInAt(service)
+    const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(service, pair.refreshToken)))
+    t.equal(answers.filter(({ status }) => status === 200).length, 50)
+    t.match(await rowOf(service, pair), { generation: 1, revokedAt: null })
+    const pairs = answers.map(pairOf)
+    const profiles = await Promise.all(pairs.map(({ accessToken }) => me(service, accessToken)))
+    t.ok(profiles.every(({ status }) => status === 200))
+    const next = await Promise.all(pairs.map(({ refreshToken }) => refresh(service, refreshToken)))
+    t.ok(next.every(({ status }) => status === 200))
+    t.match(await rowOf(service, pair), { generation: 2, revokedAt: null })
+  },
+)
 
 t.test(
-  'sliding REFRESH_TOKEN_TTL and absolute SESSION_MAX_AGE, and no token outlives its session',
+  'each refresh starts REFRESH_TOKEN_TTL anew, SESSION_MAX_AGE is absolute, and no token outlives its session',
   async (t) => {
     const pair = await logInAt(service)
     await pass(service, pair, 2_591_990)
@@ -110,7 +116,7 @@ t.test(
 )
 
 t.test(
-  'a database restored from a backup: the newer token ends the session, is counted apart, and the log says why',
+  'after a restore from a backup the newer token ends the session, is counted apart, and the log says why',
   async (t) => {
     const pair = await logInAt(service)
     const backup = await rowOf(service, pair)
@@ -136,11 +142,14 @@ t.test(
   },
 )
 
-t.test('REFRESH_GRACE=0: any second use ends the session, and a chain of first uses goes on', async (t) => {
-  const strict = await startTestService(t, { env: { REFRESH_GRACE: '0' } })
-  let pair = await logInAt(strict)
-  for (let n = 0; n < 3; n++) pair = pairOf(await refresh(strict, pair.refreshToken))
-  const next = pairOf(await refresh(strict, pair.refreshToken))
-  t.equal(problemOf(await refresh(strict, pair.refreshToken)), 'refresh-token-reused')
-  t.equal(problemOf(await refresh(strict, next.refreshToken)), 'session-ended')
-})
+t.test(
+  'with REFRESH_GRACE=0 any second use of a token ends the session, and a chain of first uses continues',
+  async (t) => {
+    const strict = await startTestService(t, { env: { REFRESH_GRACE: '0' } })
+    let pair = await logInAt(strict)
+    for (let n = 0; n < 3; n++) pair = pairOf(await refresh(strict, pair.refreshToken))
+    const next = pairOf(await refresh(strict, pair.refreshToken))
+    t.equal(problemOf(await refresh(strict, pair.refreshToken)), 'refresh-token-reused')
+    t.equal(problemOf(await refresh(strict, next.refreshToken)), 'session-ended')
+  },
+)

@@ -4,33 +4,33 @@ import { basic, finish, get, loginToFinish, post, text } from '../../support/log
 import type { TestService } from '../../support/service.ts'
 import { redirectUrl, registerSite } from '../../support/service.ts'
 
-/** What a site's backend keeps of a session. */
+/** The tokens that a site's backend stores per session. */
 export interface Pair {
   readonly accessToken: string
   readonly refreshToken: string
 }
 
-/** A site and what proves it. */
-export interface ProvedSite {
+/** A site and its secret. */
+export interface SiteCredentials {
   readonly id: string
   readonly secret: string
 }
 
-/** Registers another site; logins at it go by its own return URL. */
+/** Registers another site with a return URL of its own. */
 export async function anotherSite(
   service: TestService,
   name: string,
   requireSecret = false,
-): Promise<ProvedSite & { readonly url: string }> {
+): Promise<SiteCredentials & { readonly url: string }> {
   const url = `https://${name}.example/return`
   return { url, ...(await registerSite(service.database, url, requireSecret)) }
 }
 
-/** A login of the same person at the site of this return URL; `site` proves it where it must. */
+/** Logs the same person in at the site of this return URL; `site` authenticates it where that is required. */
 export async function logInAt(
   service: TestService,
   url: string = redirectUrl,
-  site?: ProvedSite,
+  site?: SiteCredentials,
 ): Promise<Pair> {
   const headers = site === undefined ? {} : basic(site)
   const fields = { client_redirect_url: url }
@@ -38,7 +38,7 @@ export async function logInAt(
   return pairOf(answer)
 }
 
-/** The pair in an answer; whatever else came is a failure that shows it. */
+/** The pair in a response; any other response fails the test and shows itself. */
 export function pairOf(answer: Answer): Pair {
   return { accessToken: text(answer, 'access_token'), refreshToken: text(answer, 'refresh_token') }
 }
@@ -77,7 +77,7 @@ export function revoke(
   return post(service, '/api/v1/oauth/revoke/', { token, ...fields }, { headers })
 }
 
-/** GET …/me/, or another path of the user's. */
+/** GET …/me/, or another path, by an access token. */
 export function me(service: TestService, accessToken: string, path = '/api/v1/me/'): Promise<Answer> {
   return get(service, path, { authorization: `Bearer ${accessToken}` })
 }
@@ -87,12 +87,12 @@ export function problemOf(answer: Answer): string {
   return typeof answer.json.type === 'string' ? answer.json.type.replace('urn:auth-movies:problem:', '') : ''
 }
 
-/** The session of a token, as it says itself. */
+/** The session that an access token names. */
 export function sessionOf({ accessToken }: Pair): string {
   return String(decodeJwt(accessToken).sid)
 }
 
-/** Lets seconds pass for one session: its times move back. */
+/** Lets seconds pass for one session by moving its times back. */
 export async function pass(service: TestService, pair: Pair, seconds: number): Promise<void> {
   await service.database.pool.query(
     `UPDATE sessions SET created_at = created_at - d, rotated_at = rotated_at - d, expires_at = expires_at - d,
@@ -102,7 +102,7 @@ export async function pass(service: TestService, pair: Pair, seconds: number): P
   )
 }
 
-/** How the row of a session stands. */
+/** The row of a session. */
 export async function rowOf(service: TestService, pair: Pair) {
   return await service.database.prisma.session.findUniqueOrThrow({ where: { id: sessionOf(pair) } })
 }
