@@ -14,7 +14,7 @@ import { createManagement } from './management.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
 import { startSweep } from './sessions/sweep.ts'
 import { openEmbedded } from './storage/embedded.ts'
-import { migrate, pendingMigrations } from './storage/migrate.ts'
+import { migrate, notAtThisVersion, pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'
 import {
   isDatabaseUnavailable,
@@ -186,8 +186,7 @@ async function checkSchema({ pool }: Database): Promise<void> {
   const pending = await pendingMigrations(pool).catch((error: unknown) => {
     throw isDatabaseUnavailable(error) ? new StartError(unavailableBecause(error), { cause: error }) : error
   })
-  if (pending.length > 0)
-    throw new StartError('The database is not at this version: run `node src/cli.ts migrate` first.')
+  if (pending.length > 0) throw new StartError(notAtThisVersion)
 }
 
 /** A server that can be told where to listen. */

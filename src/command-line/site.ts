@@ -35,6 +35,9 @@ const commands = {
           rulesOf(config, context),
         )
         const provider = site.providers.find((one) => config.providers.has(one)) ?? site.providers[0] ?? ''
+        const missing = site.providers.filter((one) => !config.providers.has(one))
+        // No provider at all is configured for the sandbox, or for a job that got only the database: no note then.
+        if (config.providers.size > 0 && missing.length > 0) context.note(notConfigured(missing))
         context.note(
           guideRequests({
             publicUrl: config.publicUrl,
@@ -92,6 +95,14 @@ const commands = {
 /** `site add|list|update|rotate-secret|remove|apply`: the sites that may log people in. */
 export const siteCommand: Command = async ([name, ...args], context) =>
   chooseCommand(commands, name, 'site command')(args, context)
+
+/**
+ * Says that the site may use providers which this service does not have. It is a comment of the shell, because it is
+ * printed among lines to paste.
+ */
+function notConfigured(missing: readonly string[]): string {
+  return `# The site may use ${missing.join(', ')} too, not configured in this service: a start answers unknown-provider until CLIENT_ID and CLIENT_SECRET are set.`
+}
 
 function rulesOf(config: Config, { providers }: CommandContext): SiteRules {
   return { loopback: config.mode === 'development', providers: providers.map(({ name }) => name) }

@@ -75,6 +75,12 @@ export class UnusableKey extends Error {
   }
 }
 
+/** Joins errors into one with all their messages, so that the operator learns of all keys at once; undefined if there are none. */
+export function joinUnusable(errors: readonly UnusableKey[]): UnusableKey | undefined {
+  const [first] = errors
+  return first && new UnusableKey(first.kid, errors.map(({ message }) => message).join(' '))
+}
+
 /** The kid is hexadecimal: on a command line it can never be taken for an option. */
 export function generateKey(kind: KeyKind, alg: TokenAlg, seal: KeySeal): StoredKey {
   const kid = randomBytes(12).toString('hex')
