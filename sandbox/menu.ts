@@ -38,7 +38,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'busy',
-    title: { ru: 'Провайдер отвечает на вход «занят»', en: 'The provider declines: temporarily unavailable' },
+    title: { ru: 'Провайдер перегружен', en: 'The provider is overloaded' },
     apply: change({ refuseWith: 'temporarily_unavailable' }),
   },
   {
@@ -119,7 +119,7 @@ const texts = {
     circuits: 'How the service sees the providers',
     state: {
       closed: 'works: every login sends requests',
-      open: 'no requests after failures (the circuit is open): the fault chosen above has no effect now',
+      open: 'no requests after failures (the circuit is open)',
       'half-open': 'will be tried with one login',
     },
     close: 'Send requests again now',
@@ -134,7 +134,7 @@ const texts = {
     circuits: 'Состояние провайдеров с точки зрения сервиса',
     state: {
       closed: 'работает: запросы идут при каждом входе',
-      open: 'запросы прекращены после сбоев (circuit breaker разомкнут): выбранный выше сбой сейчас не проявится',
+      open: 'запросы прекращены после сбоев (circuit breaker разомкнут)',
       'half-open': 'будет опробован одним входом',
     },
     close: 'Возобновить запросы сейчас',

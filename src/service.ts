@@ -16,7 +16,7 @@ import type { ProviderRegistry } from './providers/registry.ts'
 import { startSweep } from './sessions/sweep.ts'
 import { isDatabaseUnavailable, takesNoWrites, unavailableBecause } from './storage/database-errors.ts'
 import { openEmbedded } from './storage/embedded.ts'
-import { migrate, pendingMigrations } from './storage/migrate.ts'
+import { migrate, notAtThisVersion, pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'
 import { openDatabase, takesWrites } from './storage/postgres.ts'
 import { connectRedis } from './storage/redis.ts'
@@ -143,7 +143,7 @@ async function openCheckedDatabase(
   if (!(await orStartError(takesWrites(database)))) throw new StartError(takesNoWrites)
   if (mode === 'development') await migrate(settings.directUrl ?? url)
   else if ((await orStartError(pendingMigrations(database.pool))).length > 0)
-    throw new StartError('The database is not at this version: run `node src/cli.ts migrate` first.')
+    throw new StartError(notAtThisVersion)
   return database
 }
 

@@ -15,11 +15,13 @@ export interface Tokens {
   readonly refresh_token: string
 }
 
-/** What went wrong, to show to the visitor: the fields of problem+json (RFC 9457), or the site's own text. */
+/** What went wrong: the fields of problem+json (RFC 9457), or the site's own text. */
 export interface Trouble {
   readonly status: number
-  readonly title: string
-  readonly detail: string
+  /** For the log. */
+  readonly type?: string
+  /** For the log, in English. */
+  readonly description: string
   /** A text for visitors; absent if Auth-movies did not respond. */
   readonly userMessage?: string
   readonly requestId?: string
@@ -52,7 +54,11 @@ export function authMovies(
   async function request(
     method: string,
     path: string,
-    { headers, body }: { readonly headers: Record<string, string>; readonly body?: string },
+    {
+      headers,
+      body,
+      timeout = 15_000,
+    }: { readonly headers: Record<string, string>; readonly body?: string; readonly timeout?: number },
   ): Promise<Outcome<unknown>> {
     try {
       const response = await fetch(serviceUrl + path, {
@@ -60,7 +66,7 @@ export function authMovies(
         headers: { accept: 'application/json', 'accept-language': language, ...headers },
         ...(body !== undefined && { body }),
         redirect: 'error',
-        signal: AbortSignal.timeout(15_000),
+        signal: AbortSignal.timeout(timeout),
       })
       const json: unknown = await response.json().catch(() => undefined)
       return response.ok ? { ok: true, body: json } : { ok: false, trouble: troubleOf(response.status, json) }
@@ -68,12 +74,22 @@ export function authMovies(
       // Only the message: the request may contain a token.
       return {
         ok: false,
-        trouble: { status: 502, title: 'Auth-movies does not respond', detail: reason(error) },
+        trouble: { status: 502, description: `Auth-movies does not respond: ${reason(error)}` },
       }
     }
   }
 
   return {
+    /** The providers through which a login may be started now; undefined if Auth-movies does not say. */
+    availableProviders: async (): Promise<ReadonlySet<string> | undefined> => {
+      // The login page must not wait long for this list: without a response it offers every provider.
+      const outcome = await request('GET', '/api/v1/oauth/providers/', { headers: {}, timeout: 2_000 })
+      const list = outcome.ok ? member(outcome.body, 'providers') : undefined
+      if (!Array.isArray(list)) return undefined
+      const available = list.filter((provider) => member(provider, 'available') === true)
+      return new Set(available.flatMap((provider) => field(provider, 'name') ?? []))
+    },
+
     /** Step 1 of the guide: returns the URL for the browser and the state to store. */
     startLogin: async (provider: string) =>
       withStrings(
@@ -120,27 +136,31 @@ function withStrings<K extends string>(
     ok: false,
     trouble: {
       status: 502,
-      title: 'Unexpected response',
-      detail: `No ${names.join(', ')} in the response of Auth-movies.`,
+      description: `Unexpected response: Auth-movies sent no ${names.join(', ')}.`,
     },
   }
 }
 
 function troubleOf(status: number, problem: unknown): Trouble {
   const requestId = field(problem, 'request_id')
+  const type = field(problem, 'type')
   const userMessage = field(problem, 'user_message')
   return {
     status,
-    title: field(problem, 'title') ?? `HTTP ${status}`,
-    detail: field(problem, 'detail') ?? 'Auth-movies gave no explanation.',
+    // `error_description` is always in English, but not every endpoint sends it; `detail` is in the visitor's language.
+    description: field(problem, 'error_description') ?? field(problem, 'detail') ?? 'no explanation',
+    ...(type !== undefined && { type }),
     ...(userMessage !== undefined && { userMessage }),
     ...(requestId !== undefined && { requestId }),
   }
 }
 
+function member(object: unknown, name: string): unknown {
+  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined
+}
+
 function field(object: unknown, name: string): string | undefined {
-  if (typeof object !== 'object' || object === null) return undefined
-  const value: unknown = Reflect.get(object, name)
+  const value = member(object, name)
   return typeof value === 'string' ? value : undefined
 }
 

@@ -148,7 +148,7 @@ const texts = {
   en: {
     sandbox: 'Sandbox: everything happens on this computer',
     login: 'Log in to',
-    choose: 'Choose an account',
+    choose: 'Which account?',
     own: 'Or enter your own data',
     id: 'Id at the provider (digits)',
     name: 'Name',
@@ -229,7 +229,7 @@ export function loginPage(
   })
 }
 
-/** The second page: the person allows or denies. Hidden fields carry the account chosen on the first page. */
+/** The second page: the person allows or denies. Hidden fields, like the URL, carry the account chosen on the first page. */
 export function consentPage(
   request: FastifyRequest,
   reply: FastifyReply,

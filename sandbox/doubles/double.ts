@@ -95,6 +95,9 @@ interface Parts<S extends CommonSwitches> {
   readonly requests: RecordedRequest[]
 }
 
+/** The form of the first page as it was sent, added to the query of the authorization URL: which account was chosen. */
+const chosenParameter = 'sandbox_chosen'
+
 /** Recorded requests: enough for a test, and a bound for a sandbox that runs for days. */
 const maxRecordedRequests = 5_000
 
@@ -152,7 +155,10 @@ function authorizationPages<S extends CommonSwitches>(parts: Parts<S>): FastifyP
         return reply.redirect(deny(authorization, switches.refuseWith, undefined, rules))
       const person = personByKey(query.get('sandbox_person'))
       if (person !== undefined) return reply.redirect(allow(authorization, { person }, rules, context))
-      return loginPage(request, reply, rules)
+      const chosen = query.get(chosenParameter)
+      return chosen === null
+        ? loginPage(request, reply, rules)
+        : consentPage(request, reply, { rules, authorization, form: new URLSearchParams(chosen) })
     })
 
     // The forms of all pages post to the authorization URL itself, so that its query stays unchanged.
@@ -166,7 +172,11 @@ function authorizationPages<S extends CommonSwitches>(parts: Parts<S>): FastifyP
         case 'deny':
           return reply.redirect(deny(authorization, 'access_denied', undefined, rules), 303)
         default:
-          return consentPage(request, reply, { rules, authorization, form })
+          // The second page has a URL of its own, so that the browser's "back" shows it again and the person can decide anew.
+          return reply.redirect(
+            `${request.url}&${new URLSearchParams({ [chosenParameter]: form.toString() }).toString()}`,
+            303,
+          )
       }
     })
   }

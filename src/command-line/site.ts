@@ -35,6 +35,9 @@ const commands = {
           rulesOf(config, context),
         )
         const provider = site.providers.find((one) => config.providers.has(one)) ?? site.providers[0] ?? ''
+        const missing = site.providers.filter((one) => !config.providers.has(one))
+        // No provider at all is configured for the sandbox, or for a job that got only the database: no note then.
+        if (config.providers.size > 0 && missing.length > 0) context.note(notConfigured(missing))
         context.note(
           guideRequests({
             publicUrl: config.publicUrl,
@@ -93,6 +96,14 @@ const commands = {
 export const siteCommand: Command = async ([name, ...args], context) =>
   chooseCommand(commands, name, 'site command')(args, context)
 
+/**
+ * Says that the site may use providers which this service does not have. It is a comment of the shell, because it is
+ * printed among lines to paste.
+ */
+function notConfigured(missing: readonly string[]): string {
+  return `# The site may use ${missing.join(', ')} too, not configured in this service: a start answers unknown-provider until CLIENT_ID and CLIENT_SECRET are set.`
+}
+
 function rulesOf(config: Config, { providers }: CommandContext): SiteRules {
   return { loopback: config.mode === 'development', providers: providers.map(({ name }) => name) }
 }
@@ -136,36 +147,45 @@ async function readJson(file: string): Promise<unknown> {
   }
 }
 
-/** The values of the two requests. */
-interface GuideRequests {
+/** What the guide for site administrators calls `$AUTH`, `$SITE_ID`, `$SITE_SECRET` and `$REDIRECT_URL`. */
+export interface GuideVariables {
   readonly publicUrl: string
-  readonly provider: string
   readonly redirectUrl: string
   readonly credentials: { readonly id: string; readonly secret: string }
+}
+
+/** What the two requests are about. */
+interface GuideRequests extends GuideVariables {
+  readonly provider: string
   /** Whether the site is refused without its secret. */
   readonly requireSecret: boolean
 }
 
+/** One line for a shell that sets the variables of the guide, so that each block of it can be pasted. */
+export function guideVariables({ publicUrl, redirectUrl, credentials }: GuideVariables): string {
+  const variables = {
+    AUTH: publicUrl,
+    SITE_ID: credentials.id,
+    SITE_SECRET: credentials.secret,
+    REDIRECT_URL: redirectUrl,
+  }
+  const settings = Object.entries(variables).map(([name, value]) => `${name}=${quoted(value)}`)
+  return `export ${settings.join(' ')}`
+}
+
 /**
- * The two requests of the published guide as lines for a shell: with the site's secret and, where the site may leave
- * it out, also without. Only STATE and CODE are left to fill in.
+ * The two requests of the guide for site administrators as lines for a shell: with the site's secret and, where the
+ * site may leave it out, without. The variables stand before them; only STATE and CODE are left to set.
  */
-function guideRequests({
-  publicUrl,
-  provider,
-  redirectUrl,
-  credentials,
-  requireSecret,
-}: GuideRequests): string {
-  const api = `${publicUrl}/api/v1/oauth`
-  const start = `-d provider=${provider} --data-urlencode client_redirect_url=${quoted(redirectUrl)} ${api}/authorize-url/`
-  const finish = `-d provider=${provider} --data-urlencode state=STATE --data-urlencode code=CODE ${api}/authorize/`
+function guideRequests({ provider, requireSecret, ...variables }: GuideRequests): string {
+  const start = `-d provider=${provider} --data-urlencode "client_redirect_url=$REDIRECT_URL" "$AUTH/api/v1/oauth/authorize-url/"`
+  const finish = `-d provider=${provider} --data-urlencode "state=$STATE" --data-urlencode "code=$CODE" "$AUTH/api/v1/oauth/authorize/"`
   const withSecret = 'curl -sS -u "$SITE_ID:$SITE_SECRET"'
   return [
-    `SITE_ID=${quoted(credentials.id)} SITE_SECRET=${quoted(credentials.secret)}`,
+    guideVariables(variables),
     '# 1. Start a login; send the user to the authorize_url of the answer:',
     `${withSecret} ${start}`,
-    '# 2. The user comes back to your URL with provider, state and code; post these on for the tokens:',
+    '# 2. The user comes back to your URL with provider, state and code; set STATE and CODE to get the tokens:',
     `${withSecret} ${finish}`,
     ...(requireSecret
       ? []

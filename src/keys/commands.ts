@@ -1,7 +1,7 @@
 import { OperatorError } from '../operator-error.ts'
 import type { Database } from '../storage/postgres.ts'
 import type { KeyKind, TokenAlg } from './material.ts'
-import { generateKey, resealKey } from './material.ts'
+import { generateKey, joinUnusable, resealKey, UnusableKey } from './material.ts'
 import type { KeyState, TokenTimes } from './schedule.ts'
 import { latestFirst, publishedAhead, stateOf, verifiesUntil } from './schedule.ts'
 import { createKeySeal } from './seal.ts'
@@ -131,7 +131,7 @@ export async function revokeKey(
 
 /**
  * Seals every key under the newest entry of SECRET_KEYS, so that older entries can be removed. All keys or none.
- * @throws {UnusableKey} naming a key that no entry opens
+ * @throws {UnusableKey} naming every key that no entry opens
  */
 export async function resealKeys(
   options: KeyCommandOptions,
@@ -142,7 +142,16 @@ export async function resealKeys(
     const ended = endedKids(table, options)
     await deleteKeys(client, ended)
     const kept = table.keys.filter((key) => key.revokedAt === null && !ended.includes(key.kid))
-    for (const key of kept) await storeSealed(client, key.kid, resealKey(key, seal))
+    const unusable: UnusableKey[] = []
+    for (const key of kept)
+      try {
+        await storeSealed(client, key.kid, resealKey(key, seal))
+      } catch (error) {
+        if (!(error instanceof UnusableKey)) throw error
+        unusable.push(error)
+      }
+    const failure = joinUnusable(unusable)
+    if (failure !== undefined) throw failure
     return { resealed: kept.map((key) => key.kid) }
   })
 }

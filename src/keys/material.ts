@@ -76,6 +76,12 @@ export class UnusableKey extends OperatorError {
   }
 }
 
+/** Joins errors into one with all their messages, so that the operator learns of all keys at once; undefined if there are none. */
+export function joinUnusable(errors: readonly UnusableKey[]): UnusableKey | undefined {
+  const [first] = errors
+  return first && new UnusableKey(first.kid, errors.map(({ message }) => message).join(' '))
+}
+
 /** Makes a new key. Its kid is hexadecimal, so that a command line can never take it for an option. */
 export function generateKey(kind: KeyKind, alg: TokenAlg, seal: KeySeal): StoredKey {
   const kid = randomBytes(12).toString('hex')

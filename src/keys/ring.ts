@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Database } from '../storage/postgres.ts'
 import type { KeyKind, PublicJwk, TokenAlg } from './material.ts'
-import { generateKey, openKey, UnusableKey } from './material.ts'
+import { generateKey, joinUnusable, openKey, UnusableKey } from './material.ts'
 import type { TokenTimes } from './schedule.ts'
 import { activeOf, latestFirst, stateOf } from './schedule.ts'
 import type { KeySeal } from './seal.ts'
@@ -64,7 +64,7 @@ const kinds = ['access', 'refresh'] as const
 /**
  * Loads the keys, makes the first of each kind where there is none (one, however many replicas start at once),
  * and polls for changes. A failed poll keeps what is loaded.
- * @throws {UnusableKey} for a key that SECRET_KEYS does not open; database errors as they are
+ * @throws {UnusableKey} naming every key that SECRET_KEYS does not open; database errors as they are
  */
 export async function createSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
   const ring = new KeyRing(options)
@@ -106,9 +106,13 @@ class KeyRing implements SigningKeys {
       await makeFirstKeys(this.options, this.seal)
       table = await this.read()
     }
-    await this.take(table, (error) => {
-      throw error
-    })
+    const unusable: UnusableKey[] = []
+    await this.take(table, (error) => unusable.push(error))
+    const failure = joinUnusable(unusable)
+    if (failure !== undefined) {
+      await this.close()
+      throw failure
+    }
     const { log, pollEvery = usualPoll } = this.options
     this.stopPolling = poll(
       () => this.reload(),

@@ -205,12 +205,14 @@ function faultOf(all: (name: string) => readonly string[], error: string | undef
 }
 
 /**
- * The problem of a callback without a state, for which no login and no site is known: the provider's error, where it
- * sent one.
+ * The problem of a callback without a state, for which no login and no site is known: the provider's error if it sent
+ * one, otherwise which parameter is missing.
  * @param provider its name, for the texts
  */
 function withoutState({ error, fault }: CallbackParameters, provider: string): Problem {
-  if (error === undefined) return fault?.type === 'repeated-parameter' ? fault : new Problem('unknown-login')
+  if (error === undefined && fault?.type === 'repeated-parameter') return fault
+  if (error === undefined)
+    return new Problem('missing-parameter', { values: { parameter: 'state', where: 'callback' } })
   const values = { provider }
   return new Problem(error === 'access_denied' ? 'access-denied' : 'provider-declined', { values })
 }

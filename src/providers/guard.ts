@@ -33,7 +33,10 @@ export interface GuardOptions {
 /** The circuit breaker, concurrency limit and 429 back-off of one provider, so that its outage affects no other. */
 export interface Guard {
   readonly state: GuardState
-  /** Whether the provider is considered to work. Reading it changes nothing. */
+  /**
+   * Whether a start would be allowed now. Reading it changes nothing. True again as soon as a trial is due: a site that hides
+   * the button of a provider that does not work would otherwise never send the login that closes the circuit.
+   */
   readonly works: boolean
   /** Every start asks this. When the circuit is open and its pause is over, one start per pause is allowed. */
   allowsStart(): StartPermission
@@ -87,6 +90,14 @@ export function createGuard({
   const notRun = (kind: 'unavailable' | 'rate_limited', why: string, until: number) =>
     new ProviderFailure(kind, `${provider}: ${why}`, { codeUnspent: true, retryAfter: secondsUntil(until) })
 
+  /** The time from which starts are allowed; in the past if they are allowed now. */
+  const allowedFrom = (now: number): number => {
+    // A login that was allowed as a trial may never be finished, and an attacker could take every trial: do not wait longer.
+    if (circuit.state === CircuitState.Closed || now >= openUntil + maxTrialPauses * pause)
+      return backOffUntil
+    return Math.max(backOffUntil, openUntil, trialUntil)
+  }
+
   return {
     get state() {
       // cockatiel reports `open` until execute() is called.
@@ -95,17 +106,14 @@ export function createGuard({
         : states[circuit.state]
     },
     get works() {
-      return circuit.state === CircuitState.Closed && Date.now() >= backOffUntil
+      const now = Date.now()
+      return now >= allowedFrom(now)
     },
     allowsStart() {
       const now = Date.now()
-      if (now < backOffUntil) return { allowed: false, retryAfter: secondsUntil(backOffUntil) }
-      if (circuit.state === CircuitState.Closed) return { allowed: true }
-      // A login that was allowed as a trial may never be finished, and an attacker could take every trial: do not wait longer.
-      if (now >= openUntil + maxTrialPauses * pause) return { allowed: true }
-      const until = Math.max(openUntil, trialUntil)
-      if (now < until) return { allowed: false, retryAfter: secondsUntil(until) }
-      trialUntil = now + pause
+      const from = allowedFrom(now)
+      if (now < from) return { allowed: false, retryAfter: secondsUntil(from) }
+      if (circuit.state !== CircuitState.Closed) trialUntil = now + pause
       return { allowed: true }
     },
     async execute(work) {

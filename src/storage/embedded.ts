@@ -65,9 +65,14 @@ export async function openEmbedded(directory: string, role: 'service' | 'command
     )
   if (role === 'service')
     throw new EmbeddedDatabaseError(
-      `The data in ${root} is in use by another running service (its database is process ${report.holder.pid}); stop that one first.`,
+      `The data in ${root} is in use by another running service${named(report.holder)}; stop that one first.`,
     )
   return { url: urlOf(await folderOf(lock)), close: async () => {} }
+}
+
+/** Names the service and not its database, which must not be killed. */
+function named({ service }: Holder): string {
+  return service === undefined ? '' : ` (process ${service}, such as npm start in another terminal)`
 }
 
 async function firstReport(child: ChildProcess): Promise<Report> {
@@ -130,8 +135,15 @@ export interface Holder {
   readonly pid: number
   /** When it started, as the operating system reports it, because its process number may belong to another process by now. */
   readonly startedAt: string
+  /** The service that started this database: the process that a person may stop. Absent in locks of older versions. */
+  readonly service?: number
   /** The folder of the Unix socket on which its database listens; absent while it starts. */
   readonly folder?: string
+}
+
+/** This process, which the service forked. */
+function ownHolder(): Holder {
+  return { pid: process.pid, startedAt: startOf(process.pid) ?? '', service: process.ppid }
 }
 
 /**
@@ -139,7 +151,7 @@ export interface Holder {
  * @returns undefined where this process has the lock now, otherwise its holder
  */
 export async function takeLock(file: string): Promise<Holder | undefined> {
-  const own: Holder = { pid: process.pid, startedAt: startOf(process.pid) ?? '' }
+  const own = ownHolder()
   const draft = `${file}.${process.pid}`
   await writeFile(draft, JSON.stringify(own), { mode: 0o600 })
   try {
@@ -163,7 +175,7 @@ export async function takeLock(file: string): Promise<Holder | undefined> {
 
 /** Adds the folder of the socket to the lock of this process. */
 export async function announce(file: string, folder: string): Promise<void> {
-  const own: Holder = { pid: process.pid, startedAt: startOf(process.pid) ?? '', folder }
+  const own: Holder = { ...ownHolder(), folder }
   const draft = `${file}.${process.pid}`
   await writeFile(draft, JSON.stringify(own), { mode: 0o600 })
   await rename(draft, file)
@@ -209,7 +221,9 @@ function parse(text: string): Holder | undefined {
       return undefined
     if (!Number.isSafeInteger(value.pid) || typeof value.startedAt !== 'string') return undefined
     const place = 'folder' in value && typeof value.folder === 'string' ? { folder: value.folder } : {}
-    return { pid: Number(value.pid), startedAt: value.startedAt, ...place }
+    const service =
+      'service' in value && Number.isSafeInteger(value.service) ? { service: Number(value.service) } : {}
+    return { pid: Number(value.pid), startedAt: value.startedAt, ...service, ...place }
   } catch {
     return undefined
   }

@@ -24,18 +24,23 @@ t.test('ten first starts at once make one key of each kind', async (t) => {
   t.equal(await database.prisma.signingKey.count(), 2)
 })
 
-t.test('a start is refused, with the kid, if SECRET_KEYS no longer opens a key', async (t) => {
-  const database = await testDatabase(t)
-  const { kid } = (await testKeys(t, { database })).active('access')
-  const start = createSigningKeys({
-    ...settings,
-    database,
-    secretKeys: [randomBytes(32)],
-    log: { error() {}, info() {} },
-  })
-  await t.rejects(start, UnusableKey)
-  await t.rejects(start, { kid, message: new RegExp(`${kid}.*SECRET_KEYS`) })
-})
+t.test(
+  'a start fails if SECRET_KEYS no longer opens some keys, and the error names each of them',
+  async (t) => {
+    const database = await testDatabase(t)
+    const keys = await testKeys(t, { database })
+    const [access, refresh] = [keys.active('access').kid, keys.active('refresh').kid]
+    const start = createSigningKeys({
+      ...settings,
+      database,
+      secretKeys: [randomBytes(32)],
+      log: { error() {}, info() {} },
+    })
+    await t.rejects(start, UnusableKey)
+    for (const kid of [access, refresh])
+      await t.rejects(start, { message: new RegExp(`key ${kid} .*SECRET_KEYS.*keys revoke ${kid}`) })
+  },
+)
 
 t.test('a key whose stored public part is not its own is refused', async (t) => {
   const database = await testDatabase(t)

@@ -69,7 +69,7 @@ t.test('an error without a state is shown to the person and named in the log', a
 })
 
 t.test(
-  'a callback without a state and an error shows that the login is no longer valid, and does not mention POST',
+  'a callback without a state and an error asks the person to log in once more, and the small print names the parameter',
   async (t) => {
     for (const parameters of [
       [['code', 'c']],
@@ -79,8 +79,25 @@ t.test(
         ['code', 'c'],
       ],
     ] as const)
-      isPage(t, await callBack('yandex', parameters), 400, 'The login did not succeed', /no longer valid/)
-    t.notMatch((await callBack('yandex', [])).text, /POST/)
+      isPage(
+        t,
+        await callBack('yandex', parameters),
+        400,
+        'The login did not succeed',
+        /please log in once more/,
+      )
+    const { text } = await callBack('yandex', [])
+    t.match(text, /: state; the provider/)
+    t.notMatch(text, /POST/)
+    const repeated = await callBack(
+      'yandex',
+      [
+        ['code', 'c'],
+        ['code', 'd'],
+      ],
+      russian,
+    )
+    t.equal(repeated.text.match(/Параметр передан/g)?.length, 1, 'the page says what happened only once')
   },
 )
 

@@ -27,6 +27,9 @@ function authorizeUrl({ env }: Sandbox, name: (typeof providers)[number], extra 
 
 const post = (url: string, fields: Record<string, string>) =>
   fetch(url, { method: 'POST', redirect: 'manual', body: new URLSearchParams(fields) })
+/** The URL to which the response to a form at `url` redirects. */
+const pageAfter = (url: string, response: Response) =>
+  new URL(response.headers.get('location') ?? '', url).href
 const location = (response: Response) => new URL(response.headers.get('location') ?? 'about:blank')
 
 t.test('the sandbox uses the next free port and returns its URLs', async (t) => {
@@ -54,7 +57,9 @@ for (const name of providers)
     const url = authorizeUrl(sandbox, name)
     const login = await fetch(url)
     t.match(await login.text(), /value="anna"/)
-    const consent = await (await post(url, { person: 'anna' })).text()
+    const chosen = await post(url, { person: 'anna' })
+    t.equal(chosen.status, 303, 'the next page has a URL of its own, so that the browser can go back to it')
+    const consent = await (await fetch(pageAfter(url, chosen))).text()
     t.match(consent, /Анна Демидова/)
     t.match(consent, /<input type="hidden" name="person" value="anna">/)
 
@@ -65,7 +70,7 @@ for (const name of providers)
     t.equal(callback.searchParams.get('state'), 'the+state/=%')
     t.ok(callback.searchParams.has('code'))
 
-    const denied = location(await post(url, { person: 'anna', decision: 'deny' }))
+    const denied = location(await post(pageAfter(url, chosen), { person: 'anna', decision: 'deny' }))
     t.equal(denied.searchParams.get('error'), 'access_denied')
     t.notOk(denied.searchParams.has('code'))
     t.equal(sandbox.doubles[name].requests[0]?.method, 'GET')
@@ -76,7 +81,7 @@ t.test('a made-up person reaches userinfo and is escaped on the page', async (t)
   const sandbox = await start(t)
   const url = authorizeUrl(sandbox, 'mail')
   const own = { person: 'own', name: '<b>"Вера"&\'', login: 'vera', email: '', id: '7' }
-  const page = await (await post(url, own)).text()
+  const page = await (await fetch(pageAfter(url, await post(url, own)))).text()
   t.match(page, '&lt;b&gt;&quot;Вера&quot;&amp;&#39;')
   t.notMatch(page, '<b>')
 
