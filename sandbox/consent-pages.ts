@@ -16,7 +16,7 @@ const texts = {
   en: {
     sandbox: 'Sandbox: nobody leaves this computer',
     login: 'Log in to',
-    choose: 'Whose account shall it be?',
+    choose: 'Which account?',
     own: 'Or make up a person',
     id: 'Id at the provider (digits)',
     name: 'Name',
@@ -93,7 +93,7 @@ export function loginPage(request: FastifyRequest, reply: FastifyReply, provider
   })
 }
 
-/** Second page: whether this person allows it. The person goes along in hidden fields. */
+/** Second page: whether this person allows it. The person goes along in hidden fields as well. */
 export function consentPage(
   request: FastifyRequest,
   reply: FastifyReply,

@@ -15,11 +15,13 @@ export interface Tokens {
   readonly refresh_token: string
 }
 
-/** What went wrong, ready to be shown: the fields of problem+json (RFC 9457), or our own words. */
+/** What went wrong: the fields of problem+json (RFC 9457), or our own words. */
 export interface Trouble {
   readonly status: number
-  readonly title: string
-  readonly detail: string
+  /** For the log. */
+  readonly type?: string
+  /** For the log, in English. */
+  readonly description: string
   /** What a visitor may be shown; absent where Auth-movies did not answer. */
   readonly userMessage?: string
   readonly requestId?: string
@@ -52,7 +54,11 @@ export function authMovies(
   async function request(
     method: string,
     path: string,
-    { headers, body }: { readonly headers: Record<string, string>; readonly body?: string },
+    {
+      headers,
+      body,
+      patience = 15_000,
+    }: { readonly headers: Record<string, string>; readonly body?: string; readonly patience?: number },
   ): Promise<Outcome<unknown>> {
     try {
       const response = await fetch(serviceUrl + path, {
@@ -60,7 +66,7 @@ export function authMovies(
         headers: { accept: 'application/json', 'accept-language': language, ...headers },
         ...(body !== undefined && { body }),
         redirect: 'error',
-        signal: AbortSignal.timeout(15_000),
+        signal: AbortSignal.timeout(patience),
       })
       const answer: unknown = await response.json().catch(() => undefined)
       return response.ok ? { ok: true, answer } : { ok: false, trouble: troubleOf(response.status, answer) }
@@ -68,12 +74,22 @@ export function authMovies(
       // Its message alone: what was sent may hold a token.
       return {
         ok: false,
-        trouble: { status: 502, title: 'Auth-movies does not answer', detail: reason(error) },
+        trouble: { status: 502, description: `Auth-movies does not answer: ${reason(error)}` },
       }
     }
   }
 
   return {
+    /** Through which providers a login may be started now; undefined where Auth-movies does not say. */
+    availableProviders: async (): Promise<ReadonlySet<string> | undefined> => {
+      // The login page must not wait for it: without an answer every button is shown.
+      const outcome = await request('GET', '/api/v1/oauth/providers/', { headers: {}, patience: 2_000 })
+      const list = outcome.ok ? member(outcome.answer, 'providers') : undefined
+      if (!Array.isArray(list)) return undefined
+      const available = list.filter((one) => member(one, 'available') === true)
+      return new Set(available.flatMap((one) => field(one, 'name') ?? []))
+    },
+
     /** Step 1 of the guide: where to send the browser, and the state to remember. */
     startLogin: async (provider: string) =>
       withStrings(
@@ -121,27 +137,31 @@ function withStrings<K extends string>(
     ok: false,
     trouble: {
       status: 502,
-      title: 'Unexpected answer',
-      detail: `No ${names.join(', ')} in the answer of Auth-movies.`,
+      description: `Unexpected answer: no ${names.join(', ')} in the answer of Auth-movies.`,
     },
   }
 }
 
 function troubleOf(status: number, problem: unknown): Trouble {
   const requestId = field(problem, 'request_id')
+  const type = field(problem, 'type')
   const userMessage = field(problem, 'user_message')
   return {
     status,
-    title: field(problem, 'title') ?? `HTTP ${status}`,
-    detail: field(problem, 'detail') ?? 'Auth-movies answered without an explanation.',
+    // `detail` follows the visitor's language; the other does not, and not every address has it.
+    description: field(problem, 'error_description') ?? field(problem, 'detail') ?? 'no explanation',
+    ...(type !== undefined && { type }),
     ...(userMessage !== undefined && { userMessage }),
     ...(requestId !== undefined && { requestId }),
   }
 }
 
+function member(object: unknown, name: string): unknown {
+  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined
+}
+
 function field(object: unknown, name: string): string | undefined {
-  if (typeof object !== 'object' || object === null) return undefined
-  const value: unknown = Reflect.get(object, name)
+  const value = member(object, name)
   return typeof value === 'string' ? value : undefined
 }
 

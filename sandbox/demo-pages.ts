@@ -15,8 +15,11 @@ const texts = {
     logout: 'Log out',
     claims: 'What the access token says',
     again: 'Back to the start',
+    failed: 'The login did not succeed',
+    noAnswer: 'Logging in does not work at the moment; please try again a little later.',
     later: 'Reload this page to try once more, or start again.',
-    request: 'Request',
+    request: 'If it happens again, tell us this number:',
+    unavailable: 'not available now',
     foreign: 'This login was not begun in this browser',
     foreignWhy:
       'The state that came back is not one that this browser remembers: the login is old, was begun elsewhere, or cookies are off. Nobody was logged in.',
@@ -46,8 +49,11 @@ const texts = {
     logout: 'Выйти',
     claims: 'Что написано в токене доступа',
     again: 'В начало',
+    failed: 'Войти не получилось',
+    noAnswer: 'Вход сейчас не работает; попробуйте немного позже.',
     later: 'Обновите страницу, чтобы попробовать ещё раз, или начните сначала.',
-    request: 'Запрос',
+    request: 'Если это повторится, сообщите нам этот номер:',
+    unavailable: 'сейчас недоступен',
     foreign: 'Этот вход начат не в этом браузере',
     foreignWhy:
       'В этом браузере нет такого state: время входа истекло, вход начат в другом месте или отключены cookie. Никто не вошёл.',
@@ -57,7 +63,7 @@ const texts = {
         'Вы запретили провайдеру передавать данные аккаунта. Можно попробовать снова.',
       ],
       login_expired: ['Прошло слишком много времени', 'Время входа истекло. Начните его заново.'],
-      temporarily_unavailable: ['Провайдер занят', 'Попробуйте немного позже.'],
+      temporarily_unavailable: ['Провайдер перегружен', 'Попробуйте немного позже.'],
       other: [
         'Провайдер не смог выполнить вход',
         'У провайдера что-то пошло не так. Попробуйте снова или выберите другого.',
@@ -74,12 +80,22 @@ const providers = [
   { name: 'mail', ru: 'Mail.ru', en: 'Mail.ru' },
 ] as const
 
-/** A visitor whom nobody knows: a button a provider. */
-export function homePage(request: FastifyRequest, reply: FastifyReply, home: string): FastifyReply {
+/**
+ * A visitor whom nobody knows: a button a provider.
+ * @param available the providers that work now, the others have a grey button; undefined where nobody knows
+ */
+export function homePage(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  home: string,
+  available: ReadonlySet<string> | undefined,
+): FastifyReply {
   const lang = languageOf(request)
   const t = texts[lang]
-  const buttons = providers.map(
-    (provider) => html`<button name="provider" value="${provider.name}">${t.by} ${provider[lang]}</button>`,
+  const buttons = providers.map((provider) =>
+    available?.has(provider.name) === false
+      ? html`<button disabled>${t.by} ${provider[lang]} <small>${t.unavailable}</small></button>`
+      : html`<button name="provider" value="${provider.name}">${t.by} ${provider[lang]}</button>`,
   )
   return show(request, reply, {
     title: t.welcome,
@@ -118,11 +134,12 @@ export function declinedPage(
 ): FastifyReply {
   const t = texts[languageOf(request)]
   const error = parameters.get('error') ?? ''
+  request.log.info({ error, description: parameters.get('error_description') }, 'a login was declined')
   const [title, why] = t.declined[isKey(t.declined, error) ? error : 'other']
   return show(request, reply, {
     title,
     body: html`<div class="card" data-error="${error}"><p>${why}</p>
-<p class="quiet">${error}: ${parameters.get('error_description') ?? '—'}</p></div>${startAgain(t.again, home)}`,
+</div>${startAgain(t.again, home)}`,
   })
 }
 
@@ -136,19 +153,23 @@ export function foreignLoginPage(request: FastifyRequest, reply: FastifyReply, h
   })
 }
 
-/** Auth-movies said no, or nothing: its own words, and the id by which its log can be searched. */
+/**
+ * Auth-movies said no, or nothing: its words for visitors, and the id by which its log can be searched. What it says to
+ * developers is logged, not shown.
+ */
 export function troublePage(
   request: FastifyRequest,
   reply: FastifyReply,
   home: string,
-  { status, title, detail, userMessage, requestId }: Trouble,
+  { status, type, description, userMessage, requestId }: Trouble,
 ): FastifyReply {
   const t = texts[languageOf(request)]
+  request.log.warn({ status, type, requestId, description }, 'Auth-movies refused')
   return show(request, reply, {
     status: status >= 500 ? 502 : 400,
-    title,
-    body: html`<div class="card bad"><p>${userMessage ?? detail}</p>
-<p class="quiet">${userMessage === undefined ? '' : detail} HTTP ${status}${requestId === undefined ? undefined : html` · ${t.request} <code>${requestId}</code>`}</p></div>
+    title: t.failed,
+    body: html`<div class="card bad"><p>${userMessage ?? t.noAnswer}</p>
+${requestId === undefined ? undefined : html`<p class="quiet">${t.request} <code>${requestId}</code></p>`}</div>
 <p>${status === 503 || status === 409 ? t.later : ''}</p>${startAgain(t.again, home)}`,
   })
 }

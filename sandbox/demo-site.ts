@@ -36,7 +36,8 @@ export function demoSite(options: () => DemoSiteOptions | undefined): FastifyPlu
 
     app.get('/', async (request, reply) => {
       const session = sessions.find(request)
-      if (session?.tokens === undefined) return homePage(request, reply, home)
+      if (session?.tokens === undefined)
+        return homePage(request, reply, home, await service(request).availableProviders())
       let profile = await service(request).me(session.tokens.access_token)
       // An access token lives for minutes, a session for weeks: renew it and ask once more.
       if (!profile.ok && profile.trouble.status === 401) {

@@ -31,6 +31,9 @@ interface Parts<S extends CommonSwitches> {
   readonly requests: RecordedRequest[]
 }
 
+/** Who was chosen on the first page, as its form was sent; added to the query of the authorization URL. */
+const chosenParameter = 'sandbox_chosen'
+
 /** What is remembered of requests: enough for a test, not enough to fill the memory of a sandbox. */
 const keptRequests = 5_000
 
@@ -88,7 +91,10 @@ function authorizationPages<S extends CommonSwitches>(parts: Parts<S>): FastifyP
         return reply.redirect(deny(authorization, switches.refuseWith, undefined, rules))
       const person = personByKey(query.get('sandbox_person'))
       if (person !== undefined) return reply.redirect(allow(authorization, { person }, rules, context))
-      return loginPage(request, reply, rules)
+      const chosen = query.get(chosenParameter)
+      return chosen === null
+        ? loginPage(request, reply, rules)
+        : consentPage(request, reply, { rules, authorization, form: new URLSearchParams(chosen) })
     })
 
     // Every step of the pages posts to the authorization URL itself, so that its query goes through untouched.
@@ -102,7 +108,11 @@ function authorizationPages<S extends CommonSwitches>(parts: Parts<S>): FastifyP
         case 'deny':
           return reply.redirect(deny(authorization, 'access_denied', undefined, rules), 303)
         default:
-          return consentPage(request, reply, { rules, authorization, form })
+          // A page of its own by GET: "back" from the site leads to it again, and the person may decide otherwise.
+          return reply.redirect(
+            `${request.url}&${new URLSearchParams({ [chosenParameter]: form.toString() }).toString()}`,
+            303,
+          )
       }
     })
   }

@@ -51,6 +51,7 @@ form.row, .row { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center
 button, .button { font: inherit; cursor: pointer; padding: .55rem 1.1rem; border-radius: .5rem; border: 1px solid var(--line);
   background: transparent; color: inherit; text-decoration: none; text-align: left; }
 button.main { background: var(--accent); border-color: var(--accent); color: #fff; }
+button:disabled { cursor: not-allowed; opacity: .5; }
 button small { display: block; opacity: .7; }
 .stack { display: grid; gap: .6rem; }
 label { display: grid; gap: .2rem; } label.check { display: flex; gap: .5rem; align-items: center; }
@@ -59,7 +60,7 @@ input:not([type=checkbox]), select { font: inherit; width: 100%; padding: .45rem
 select option { color: initial; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1rem; } dt { opacity: .7; } dd { margin: 0; overflow-wrap: anywhere; }
 pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-radius: .5rem; font-size: .85rem; }
-.quiet { opacity: .7; font-size: .9rem; }
+.quiet { opacity: .7; font-size: .9rem; } .quiet a { color: inherit; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 `
 

@@ -16,7 +16,7 @@ const texts = {
     circuits: 'What the service thinks of them',
     state: {
       closed: 'asked at every login',
-      open: 'left alone after failures (the circuit is open): the fault chosen above is not reached now',
+      open: 'left alone after failures (the circuit is open)',
       'half-open': 'about to be tried with one login',
     },
     close: 'Ask again at once',
@@ -31,7 +31,7 @@ const texts = {
     circuits: 'Состояние провайдеров с точки зрения сервиса',
     state: {
       closed: 'работает: запросы идут при каждом входе',
-      open: 'запросы прекращены после сбоев (circuit breaker разомкнут): выбранный выше сбой сейчас не проявится',
+      open: 'запросы прекращены после сбоев (circuit breaker разомкнут)',
       'half-open': 'будет опробован одним входом',
     },
     close: 'Возобновить запросы сейчас',

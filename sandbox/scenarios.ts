@@ -34,7 +34,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'busy',
-    title: { ru: 'Провайдер отвечает на вход «занят»', en: 'The provider declines: temporarily unavailable' },
+    title: { ru: 'Провайдер перегружен', en: 'The provider is overloaded' },
     apply: change({ refuseWith: 'temporarily_unavailable' }),
   },
   {

@@ -12,7 +12,7 @@ import { createHealth } from './service-health.ts'
 import { startSweep } from './sessions/sweep.ts'
 import { settingsLine } from './settings-line.ts'
 import { openEmbedded } from './storage/embedded.ts'
-import { migrate, pendingMigrations } from './storage/migrate.ts'
+import { migrate, notAtThisVersion, pendingMigrations } from './storage/migrate.ts'
 import type { Database } from './storage/postgres.ts'
 import {
   isDatabaseUnavailable,
@@ -185,8 +185,7 @@ async function checkSchema({ pool }: Database): Promise<void> {
   const pending = await pendingMigrations(pool).catch((error: unknown) => {
     throw isDatabaseUnavailable(error) ? new StartError(unavailableBecause(error), { cause: error }) : error
   })
-  if (pending.length > 0)
-    throw new StartError('The database is not at this version: run `node src/cli.ts migrate` first.')
+  if (pending.length > 0) throw new StartError(notAtThisVersion)
 }
 
 /** A server that can be told where to listen. */

@@ -29,7 +29,9 @@ export const Variables = Type.Object({
     'The origin under which browsers and sites reach the service, without a path; https in strict mode',
   ),
   DATABASE_URL: text('PostgreSQL 15 or newer: postgresql://USER:PASSWORD@HOST:5432/NAME'),
-  DATABASE_DIRECT_URL: text('For migrations, where DATABASE_URL leads through a pooler'),
+  DATABASE_DIRECT_URL: text(
+    'For migrations and commands, where DATABASE_URL leads through a pooler or has a role that does not own the tables',
+  ),
   DATABASE_POOL_MAX: Type.Integer({
     minimum: 1,
     maximum: 500,

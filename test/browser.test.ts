@@ -16,8 +16,8 @@ t.test('a person logs in, refuses, and logs out', { skip: withoutChromium, timeo
   })
   t.teardown(() => browser.close())
 
-  const visit = async (language = 'ru') => {
-    const context = await browser.newContext({ locale: language })
+  const visit = async (language = 'ru', colorScheme: 'light' | 'dark' = 'light') => {
+    const context = await browser.newContext({ locale: language, colorScheme })
     const page = await context.newPage()
     page.on('pageerror', (error) => t.fail(`a script failed: ${error.message}`))
     await page.goto(demo)
@@ -51,6 +51,9 @@ t.test('a person logs in, refuses, and logs out', { skip: withoutChromium, timeo
     await choose(page, 'yandex')
     await page.click('button[value=deny]')
     t.ok(await page.waitForSelector('.card[data-error=access_denied]'))
+    await page.goBack()
+    await page.click('button[value=allow]')
+    t.ok(await page.waitForSelector('dd[data-field=email]'), 'back, and allowed: the same login succeeds')
     await page.context().close()
   })
 
@@ -84,6 +87,8 @@ t.test('a person logs in, refuses, and logs out', { skip: withoutChromium, timeo
       await page.click('button[value=allow]')
       await page.waitForSelector('.card.bad')
     }
+    await page.goto(demo)
+    t.ok(await page.isDisabled('button:has-text("Yandex")'), 'the demo site offers the others meanwhile')
     await page.goto(menu)
     t.not(await state(), 'closed')
     await page.selectOption('select[name=yandex]', 'works')
@@ -120,19 +125,26 @@ t.test('a person logs in, refuses, and logs out', { skip: withoutChromium, timeo
     // Buttons within headings and sections outside landmarks are swagger-ui's own; none of them is critical.
     { url: `${service}/docs/`, worst: ['heading-order', 'nested-interactive', 'region'] },
   ]
-  for (const { url, worst } of addresses)
-    await t.test(`${new URL(url).pathname} is accessible, and its console stays empty`, async (t) => {
-      const page = await visit('en')
-      page.on('console', (message) => {
-        // The callback page is a 400, which the console repeats.
-        if (message.type() === 'error' && !/status of 400/.test(message.text())) t.fail(message.text())
-      })
-      await page.goto(url)
-      await page.waitForLoadState('networkidle')
-      const found = await page.evaluate<string[]>(
-        `(() => { ${axe.source}; return axe.run().then(({ violations }) => violations.map(({ id }) => id)) })()`,
-      )
-      t.strictSame(found.toSorted(), worst)
-      await page.context().close()
-    })
+  // swagger-ui knows no dark colours.
+  const schemes = ({ url }: { url: string }) =>
+    url.endsWith('/docs/') ? (['light'] as const) : (['light', 'dark'] as const)
+  const looks = addresses.flatMap((address) => schemes(address).map((scheme) => ({ ...address, scheme })))
+  for (const { url, worst, scheme } of looks)
+    await t.test(
+      `${new URL(url).pathname}, ${scheme}, is accessible, and its console stays empty`,
+      async (t) => {
+        const page = await visit('en', scheme)
+        page.on('console', (message) => {
+          // The callback page is a 400, which the console repeats.
+          if (message.type() === 'error' && !/status of 400/.test(message.text())) t.fail(message.text())
+        })
+        await page.goto(url)
+        await page.waitForLoadState('networkidle')
+        const found = await page.evaluate<string[]>(
+          `(() => { ${axe.source}; return axe.run().then(({ violations }) => violations.map(({ id }) => id)) })()`,
+        )
+        t.strictSame(found.toSorted(), worst)
+        await page.context().close()
+      },
+    )
 })

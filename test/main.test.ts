@@ -57,7 +57,10 @@ t.test('strict mode on real Redis and PostgreSQL', { skip: withoutRedis }, async
 
   const early = run(t, 'src/main.ts', { folder, ports: await freePorts(), env })
   t.equal(await early.ended, 1)
-  t.match(early.errors(), /^The database is not at this version: run `node src\/cli\.ts migrate` first\.\n$/)
+  t.match(
+    early.errors(),
+    /^The database is not at this version: run `node src\/cli\.ts migrate` first, .*--env-file=\.env[^\n]*\n$/,
+  )
 
   const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
   const command = async (...args: string[]) => {

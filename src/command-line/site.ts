@@ -34,6 +34,9 @@ const commands = {
           rulesOf(config, context),
         )
         const provider = site.providers.find((one) => config.providers.has(one)) ?? site.providers[0] ?? ''
+        const missing = site.providers.filter((one) => !config.providers.has(one))
+        // None at all: the sandbox in development, or a job that was given the database alone.
+        if (config.providers.size > 0 && missing.length > 0) context.note(notConfigured(missing))
         context.note(
           guideRequests({
             publicUrl: config.publicUrl,
@@ -91,6 +94,14 @@ const commands = {
 /** `site add|list|update|rotate-secret|remove|apply`: the sites that may log people in. */
 export const siteCommand: Command = async ([name, ...args], context) =>
   chooseCommand(commands, name, 'site command')(args, context)
+
+/**
+ * A comment for the shell, as it stands among lines to paste: the site may use these providers, and this service does
+ * not have them.
+ */
+function notConfigured(missing: readonly string[]): string {
+  return `# The site may use ${missing.join(', ')} too, not configured in this service: a start answers unknown-provider until CLIENT_ID and CLIENT_SECRET are set.`
+}
 
 function rulesOf(config: Config, { providers }: CommandContext): SiteRules {
   return { loopback: config.mode === 'development', providers: providers.map(({ name }) => name) }

@@ -2,7 +2,7 @@ import type { Config, Need } from '../config.ts'
 import { readConfig } from '../config.ts'
 import { dataDirectory } from '../development.ts'
 import { openEmbedded } from '../storage/embedded.ts'
-import { migrate, pendingMigrations } from '../storage/migrate.ts'
+import { migrate, notAtThisVersion, pendingMigrations } from '../storage/migrate.ts'
 import type { Database } from '../storage/postgres.ts'
 import { openDatabase } from '../storage/postgres.ts'
 import type { CommandContext } from './command.ts'
@@ -25,8 +25,7 @@ export function withDatabase<Result>(
     const database = openDatabase({ url, poolMax: embedded ? 1 : 2, embedded, ...(pooled && { pooler }) })
     try {
       const pending = await pendingMigrations(database.pool)
-      if (pending.length > 0 && config.mode === 'strict')
-        throw new CommandError('The database is not at this version: run `node src/cli.ts migrate` first.')
+      if (pending.length > 0 && config.mode === 'strict') throw new CommandError(notAtThisVersion)
       if (pending.length > 0) await migrate(url)
       return await work(database, config)
     } finally {

@@ -72,11 +72,13 @@ function faultOf(all: (name: string) => readonly string[], error: string | undef
 
 /**
  * What a person is told who came back without a state, so that no login and no site is known: the provider's own
- * refusal, where it sent one.
+ * refusal, where it sent one, else which parameter is missing.
  * @param provider its name, for the texts
  */
 export function withoutState({ error, fault }: CallbackParameters, provider: string): Problem {
-  if (error === undefined) return fault?.type === 'repeated-parameter' ? fault : new Problem('unknown-login')
+  if (error === undefined && fault?.type === 'repeated-parameter') return fault
+  if (error === undefined)
+    return new Problem('missing-parameter', { values: { parameter: 'state', where: 'callback' } })
   const values = { provider }
   return new Problem(error === 'access_denied' ? 'access-denied' : 'provider-declined', { values })
 }

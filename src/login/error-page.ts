@@ -63,7 +63,7 @@ export function sendErrorPage(
   siteOrigin: string | undefined,
 ): FastifyReply {
   const language = languageOf(request)
-  const { title, detail, userMessage } = pageTexts(problem, language, settings)
+  const { detail, userMessage } = pageTexts(problem, language, settings)
   const { back, help, headings: told } = words[language]
   const link =
     siteOrigin === undefined
@@ -72,6 +72,6 @@ export function sendErrorPage(
   return sendPage(problemHeaders(reply, problem), {
     language,
     title: told[headings[problem.type] ?? 'failed'],
-    body: `<p>${escapeHtml(userMessage)}</p>${link}<p><small>${help} <code>${escapeHtml(request.id)}</code><br>${escapeHtml(`${title}. ${detail}`)}</small></p>`,
+    body: `<p>${escapeHtml(userMessage)}</p>${link}<p><small>${help} <code>${escapeHtml(request.id)}</code><br>${escapeHtml(detail)}</small></p>`,
   })
 }

@@ -33,7 +33,10 @@ export interface GuardOptions {
 /** One provider's circuit breaker, concurrency cap and 429 back-off: it being down touches no other. */
 export interface Guard {
   readonly state: GuardState
-  /** Whether the provider is believed to work; asking changes nothing. */
+  /**
+   * Whether a start would be let through now; asking changes nothing. True again as soon as the provider may be tried
+   * out: a site that shows no button meanwhile would otherwise never send the login that closes the circuit.
+   */
   readonly works: boolean
   /** Asked by every start. With the circuit open and its pause over, one start a pause is let through. */
   admitsStart(): Admission
@@ -85,6 +88,13 @@ export function createGuard({
   const refusal = (kind: 'unavailable' | 'rate_limited', why: string, until: number) =>
     new ProviderFailure(kind, `${provider}: ${why}`, { codeUnspent: true, retryAfter: secondsUntil(until) })
 
+  /** Until when starts are refused; in the past where they are let through. */
+  const startsFrom = (now: number): number => {
+    // Whoever takes the trial may never finish it, and a stranger could take each one: after a minute nobody waits.
+    if (circuit.state === CircuitState.Closed || now >= openUntil + patience * pause) return backOffUntil
+    return Math.max(backOffUntil, openUntil, trialUntil)
+  }
+
   return {
     get state() {
       // cockatiel stays open until somebody calls execute().
@@ -93,17 +103,14 @@ export function createGuard({
         : states[circuit.state]
     },
     get works() {
-      return circuit.state === CircuitState.Closed && Date.now() >= backOffUntil
+      const now = Date.now()
+      return now >= startsFrom(now)
     },
     admitsStart() {
       const now = Date.now()
-      if (now < backOffUntil) return { admitted: false, retryAfter: secondsUntil(backOffUntil) }
-      if (circuit.state === CircuitState.Closed) return { admitted: true }
-      // Whoever takes the trial may never finish it, and a stranger could take each one: after a minute nobody waits.
-      if (now >= openUntil + patience * pause) return { admitted: true }
-      const until = Math.max(openUntil, trialUntil)
-      if (now < until) return { admitted: false, retryAfter: secondsUntil(until) }
-      trialUntil = now + pause
+      const from = startsFrom(now)
+      if (now < from) return { admitted: false, retryAfter: secondsUntil(from) }
+      if (circuit.state !== CircuitState.Closed) trialUntil = now + pause
       return { admitted: true }
     },
     async execute(work) {

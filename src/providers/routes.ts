@@ -9,7 +9,7 @@ const ProviderList = Type.Object(
       Type.Object({
         name: Type.String({ description: 'The value of `provider`' }),
         title: Type.Object({ ru: Type.String(), en: Type.String() }, { description: 'For a button' }),
-        available: Type.Boolean({ description: 'Whether it works now' }),
+        available: Type.Boolean({ description: 'Whether a login may be started through it now' }),
       }),
     ),
   },
@@ -31,7 +31,7 @@ export const providerRoutes: FastifyPluginAsyncTypebox<{ providers: ProviderRegi
       schema: {
         operationId: 'listProviders',
         tags: ['Providers'],
-        summary: 'The enabled providers and whether each works now',
+        summary: 'The enabled providers and whether a login may be started through each now',
         security: [],
         response: {
           200: {

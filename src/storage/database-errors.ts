@@ -84,6 +84,11 @@ export function isReadOnly(error: unknown): boolean {
   return has(error, /^25006$/)
 }
 
+/** Whether the role may not do what was asked of it (insufficient_privilege). */
+export function lacksRights(error: unknown): boolean {
+  return has(error, /^42501$/)
+}
+
 /** What an operator is told about a database that takes no writes. */
 export const takesNoWrites =
   'The database takes no writes: it is a standby, or default_transaction_read_only is on; DATABASE_URL must lead to the primary, also after a failover.'

@@ -7,6 +7,8 @@ export interface Holder {
   readonly pid: number
   /** When it started, as its system tells: a process number alone may have been given to another since. */
   readonly startedAt: string
+  /** The process that the database serves and ends with: what a person may stop. Absent in locks of older versions. */
+  readonly service?: number
   /** The folder of the Unix socket on which its database listens; absent while it starts. */
   readonly folder?: string
 }
@@ -16,7 +18,7 @@ export interface Holder {
  * @returns undefined where it is ours now, else who has it
  */
 export async function takeLock(file: string): Promise<Holder | undefined> {
-  const own: Holder = { pid: process.pid, startedAt: startOf(process.pid) ?? '' }
+  const own = ownHolder()
   const draft = `${file}.${process.pid}`
   await writeFile(draft, JSON.stringify(own), { mode: 0o600 })
   try {
@@ -40,10 +42,15 @@ export async function takeLock(file: string): Promise<Holder | undefined> {
 
 /** Adds to our lock where the database listens. */
 export async function announce(file: string, folder: string): Promise<void> {
-  const own: Holder = { pid: process.pid, startedAt: startOf(process.pid) ?? '', folder }
+  const own: Holder = { ...ownHolder(), folder }
   const draft = `${file}.${process.pid}`
   await writeFile(draft, JSON.stringify(own), { mode: 0o600 })
   await rename(draft, file)
+}
+
+/** This process, forked by the service. */
+function ownHolder(): Holder {
+  return { pid: process.pid, startedAt: startOf(process.pid) ?? '', service: process.ppid }
 }
 
 /** The live process that has the lock; undefined where nobody has. */
@@ -86,7 +93,9 @@ function parse(text: string): Holder | undefined {
       return undefined
     if (!Number.isSafeInteger(value.pid) || typeof value.startedAt !== 'string') return undefined
     const place = 'folder' in value && typeof value.folder === 'string' ? { folder: value.folder } : {}
-    return { pid: Number(value.pid), startedAt: value.startedAt, ...place }
+    const service =
+      'service' in value && Number.isSafeInteger(value.service) ? { service: Number(value.service) } : {}
+    return { pid: Number(value.pid), startedAt: value.startedAt, ...service, ...place }
   } catch {
     return undefined
   }

@@ -64,9 +64,14 @@ export async function openEmbedded(directory: string, role: 'service' | 'command
     )
   if (role === 'service')
     throw new EmbeddedDatabaseError(
-      `The data in ${root} is in use by another running service (its database is process ${report.holder.pid}); stop that one first.`,
+      `The data in ${root} is in use by another running service${named(report.holder)}; stop that one first.`,
     )
   return { url: urlOf(await folderOf(lock)), close: async () => {} }
+}
+
+/** The service rather than its database, which nobody should kill. */
+function named({ service }: Holder): string {
+  return service === undefined ? '' : ` (process ${service}, such as npm start in another terminal)`
 }
 
 async function firstReport(child: ChildProcess): Promise<Report> {

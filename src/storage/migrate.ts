@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import type { Pool } from 'pg'
 import { Client } from 'pg'
-import { isReadOnly, takesNoWrites, unavailableBecause } from './database-errors.ts'
+import { isReadOnly, lacksRights, takesNoWrites, unavailableBecause } from './database-errors.ts'
 import { connectionOf } from './database-url.ts'
 
 const directory = new URL('../../prisma/migrations/', import.meta.url)
@@ -25,6 +25,10 @@ const table = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
   applied_steps_count INTEGER NOT NULL DEFAULT 0
 )`
 
+/** What an operator is told where a service or a command begins before its migrations. */
+export const notAtThisVersion =
+  'The database is not at this version: run `node src/cli.ts migrate` first, with the same variables (`node --env-file=.env` where they stand in that file).'
+
 /** The migrations were not applied; the message is a sentence for an operator, without address or password. */
 export class MigrationError extends Error {
   override readonly name = 'MigrationError'
@@ -43,7 +47,9 @@ export async function migrate(url: string): Promise<readonly string[]> {
   const client = await connect(connectionString)
   try {
     if (schema !== undefined) {
-      await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`)
+      await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`).catch((error: unknown) => {
+        throw new MigrationError(`The schema ${schema} was not made: ${reasonOf(error)}`, { cause: error })
+      })
       await client.query(`SET search_path = ${schema}`)
     }
     const applied: string[] = []
@@ -126,8 +132,7 @@ async function applyOnce(client: Client, { name, sql, checksum }: Migration): Pr
     return known === undefined
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {})
-    const reason = isReadOnly(error) ? takesNoWrites : `${messageOf(error)}.`
-    throw new MigrationError(`Migration ${name} was not applied: ${reason}`, { cause: error })
+    throw new MigrationError(`Migration ${name} was not applied: ${reasonOf(error)}`, { cause: error })
   }
 }
 
@@ -140,6 +145,11 @@ async function finished(client: Client | Pool): Promise<ReadonlyMap<string, stri
   return new Map(rows.map((row) => [row.migration_name, row.checksum]))
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+/** Why the database refused a change of the schema, and what to do where we know it. */
+function reasonOf(error: unknown): string {
+  if (isReadOnly(error)) return takesNoWrites
+  const message = error instanceof Error ? error.message : String(error)
+  return lacksRights(error)
+    ? `${message}. Migrations need the role that owns the tables: set DATABASE_DIRECT_URL with it.`
+    : `${message}.`
 }

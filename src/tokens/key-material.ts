@@ -44,6 +44,12 @@ export class UnusableKey extends Error {
   }
 }
 
+/** One error that says what each of these says, so that whoever has to act learns of all keys at once; none of none. */
+export function allUnusable(errors: readonly UnusableKey[]): UnusableKey | undefined {
+  const [first] = errors
+  return first && new UnusableKey(first.kid, errors.map(({ message }) => message).join(' '))
+}
+
 /** The kid is hexadecimal: on a command line it can never be taken for an option. */
 export function generateKey(kind: KeyKind, alg: TokenAlg, seal: KeySeal): StoredKey {
   const kid = randomBytes(12).toString('hex')

@@ -1,7 +1,7 @@
 import type { Database } from '../storage/postgres.ts'
 import { endSessionsOfKey } from './end-sessions-of-key.ts'
 import type { KeyKind, TokenAlg } from './key-material.ts'
-import { generateKey, resealKey } from './key-material.ts'
+import { allUnusable, generateKey, resealKey, UnusableKey } from './key-material.ts'
 import type { KeyState, TokenTimes } from './key-schedule.ts'
 import { latestFirst, publishedAhead, stateOf, verifiesUntil } from './key-schedule.ts'
 import { createKeySeal } from './key-seal.ts'
@@ -128,7 +128,7 @@ export async function revokeKey(
 
 /**
  * Seals every key under the newest entry of SECRET_KEYS, so that older entries can go. All or nothing.
- * @throws {UnusableKey} naming the key that no entry opens
+ * @throws {UnusableKey} naming every key that no entry opens
  */
 export async function resealKeys(
   options: KeyCommandOptions,
@@ -139,7 +139,16 @@ export async function resealKeys(
     const ended = endedKids(table, options)
     await deleteKeys(client, ended)
     const kept = table.keys.filter((key) => key.revokedAt === null && !ended.includes(key.kid))
-    for (const key of kept) await storeSealed(client, key.kid, resealKey(key, seal))
+    const unusable: UnusableKey[] = []
+    for (const key of kept)
+      try {
+        await storeSealed(client, key.kid, resealKey(key, seal))
+      } catch (error) {
+        if (!(error instanceof UnusableKey)) throw error
+        unusable.push(error)
+      }
+    const refusal = allUnusable(unusable)
+    if (refusal !== undefined) throw refusal
     return { resealed: kept.map((key) => key.kid) }
   })
 }

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Database } from '../storage/postgres.ts'
-import type { KeyKind, TokenAlg } from './key-material.ts'
-import { generateKey } from './key-material.ts'
+import type { KeyKind, TokenAlg, UnusableKey } from './key-material.ts'
+import { allUnusable, generateKey } from './key-material.ts'
 import type { KeySummary } from './key-ring.ts'
 import { KeyRing } from './key-ring.ts'
 import type { TokenTimes } from './key-schedule.ts'
@@ -61,7 +61,7 @@ const kinds = ['access', 'refresh'] as const
 /**
  * Loads the keys, makes the first of each kind where there is none (one, however many replicas start at once),
  * and polls for changes. A failed poll keeps what is loaded.
- * @throws {UnusableKey} for a key that SECRET_KEYS does not open; database errors as they are
+ * @throws {UnusableKey} naming every key that SECRET_KEYS does not open; database errors as they are
  */
 export async function createSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
   const { log, accessTokenTtl, publicUrl: issuer } = options
@@ -83,9 +83,13 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
     await makeFirstKeys(options, seal)
     table = await read()
   }
-  await ring.take(table, (error) => {
-    throw error
-  })
+  const unusable: UnusableKey[] = []
+  await ring.take(table, (error) => unusable.push(error))
+  const refusal = allUnusable(unusable)
+  if (refusal !== undefined) {
+    await ring.close()
+    throw refusal
+  }
 
   let reading: Promise<void> = Promise.resolve()
   const reload = () => {

@@ -37,14 +37,20 @@ t.test('a site’s life by commands', async (t) => {
   })
   t.match(
     ran.stderr,
-    /^curl -sS -u "\$SITE_ID:\$SITE_SECRET" -d provider=\w+ --data-urlencode client_redirect_url='https:\/\/shop\.example\/a' https:\/\/login\.example\/api\/v1\/oauth\/authorize-url\/$/m,
+    /^curl -sS -u "\$SITE_ID:\$SITE_SECRET" -d provider=\w+ --data-urlencode "client_redirect_url=\$REDIRECT_URL" "\$AUTH\/api\/v1\/oauth\/authorize-url\/"$/m,
   )
   t.match(
     ran.stderr,
-    /^curl -sS -u "\$SITE_ID:\$SITE_SECRET" -d provider=\w+ .*state=STATE .*code=CODE https:\/\/login\.example\/api\/v1\/oauth\/authorize\/$/m,
+    /^curl -sS -u "\$SITE_ID:\$SITE_SECRET" -d provider=\w+ .*"state=\$STATE" .*"code=\$CODE" "\$AUTH\/api\/v1\/oauth\/authorize\/"$/m,
   )
-  t.ok(ran.stderr.includes(`SITE_ID='${added.id}' SITE_SECRET='${added.secret}'`))
-  t.match(ran.stderr, /^curl -sS -d provider=\w+ .*authorize-url\/$/m, 'and the plain form beside it')
+  t.ok(
+    ran.stderr.includes(
+      `export AUTH='https://login.example' SITE_ID='${added.id}' SITE_SECRET='${added.secret}' REDIRECT_URL='https://shop.example/a'\n`,
+    ),
+    'the variables of the guide',
+  )
+  t.notMatch(ran.stderr, /not configured/, 'no provider at all: nobody knows here which the service has')
+  t.match(ran.stderr, /^curl -sS -d provider=\w+ .*authorize-url\/"$/m, 'and the plain form beside it')
   const found = await createSites(database).byId(added.id)
   t.ok(found && secretMatches(found, added.secret), 'the secret that was printed is the one')
 
@@ -89,7 +95,19 @@ t.test('a site that requires its secret gets no lines without it', async (t) => 
   const { id, secret } = Value.Parse(WithSecret, answerOf(t, ran))
   t.ok(ran.stderr.includes(`SITE_ID='${id}' SITE_SECRET='${secret}'`))
   t.notMatch(ran.stderr, /^curl -sS -d/m, 'no line that would be refused')
-  t.ok(ran.stderr.includes(`client_redirect_url='https://shop.example/it'\\''s'`))
+  t.ok(ran.stderr.includes(`REDIRECT_URL='https://shop.example/it'\\''s'`))
+})
+
+t.test('a site that may use providers which this service does not have is told so', async (t) => {
+  const database = await testDatabase(t)
+  const env = { ...strictEnv(database.url), YANDEX_CLIENT_ID: 'id', YANDEX_CLIENT_SECRET: 'secret' }
+  const add = (name: string, ...options: string[]) =>
+    runHere(['site', 'add', '--name', name, '--redirect-url', `https://${name}.example/`, ...options], env)
+  const all = await add('all')
+  t.match(answerOf(t, all), { providers: ['yandex', 'google', 'mail'] })
+  t.match(all.stderr, /^# The site may use google, mail too, not configured [^\n]*unknown-provider[^\n]*$/m)
+  t.match(all.stderr, /^curl .*provider=yandex/m, 'the lines are for one that works')
+  t.notMatch((await add('one', '--providers', 'yandex')).stderr, /not configured/)
 })
 
 t.test('a file is applied, and tried dry', async (t) => {
@@ -172,5 +190,5 @@ t.test('the database as it may be', async (t) => {
   const loopback = ['site', 'add', '--name', 'Demo', '--redirect-url', 'http://127.0.0.1:3001/return']
   const ran = await runCli(loopback, development)
   t.match(answerOf(t, ran), { redirect_urls: ['http://127.0.0.1:3001/return'] }, 'and takes loopback')
-  t.match(ran.stderr, /http:\/\/127\.0\.0\.1:3000\/api\/v1\/oauth\/authorize-url\//)
+  t.match(ran.stderr, /^export AUTH='http:\/\/127\.0\.0\.1:3000' /m)
 })

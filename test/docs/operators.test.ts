@@ -3,7 +3,7 @@ import { providers } from '../../plugins/index.ts'
 import { runCommand } from '../../src/command-line/run.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { limits } from '../../src/http/rate-limit.ts'
-import { readText, tableRows } from './markdown.ts'
+import { codeBlocks, readText, tableRows } from './markdown.ts'
 import type { DocumentedVariable } from './variables.ts'
 import { commonSuffixes, commonVariables, providerVariables } from './variables.ts'
 
@@ -22,9 +22,15 @@ const byName = (one: { readonly name: string }, other: { readonly name: string }
 const named = (variables: readonly DocumentedVariable[]) =>
   variables.map(({ name }) => ({ name })).toSorted(byName)
 
-for (const language of ['en', 'ru']) {
-  const guide = await readText(`docs/${language}/operators.md`)
+// Read before the first test: tap ends a file that awaits something else between two tests.
+const guides = await Promise.all(
+  (['en', 'ru'] as const).map(async (language) => ({
+    language,
+    guide: await readText(`docs/${language}/operators.md`),
+  })),
+)
 
+for (const { language, guide } of guides) {
   await t.test(`${language}: the guide lists every common variable, its default and bounds`, async (t) => {
     const rows = variableRows(guide)
     t.strictSame(rows.map(({ name }) => ({ name })).toSorted(byName), named(commonVariables()))
@@ -77,6 +83,13 @@ for (const language of ['en', 'ru']) {
       const labels = Array.from((row?.[1] ?? '').matchAll(/`(\w+)`/g), ([, label]) => label)
       t.strictSame(labels, Reflect.get(metric, 'labelNames'), described.name)
     }
+  })
+
+  await t.test(`${language}: each line to paste brings its variables along`, async (t) => {
+    const lines = codeBlocks(guide).flatMap(({ info, text }) => (info === 'sh' ? text.split('\n') : []))
+    const started = lines.filter((line) => line.includes('src/'))
+    t.ok(started.length >= 8)
+    for (const line of started) t.match(line, /^(node|docker run .*) --env-file[= ]\.env /)
   })
 
   await t.test(`${language}: the guide lists every command`, async (t) => {

@@ -19,6 +19,7 @@ t.test('the samples in both languages differ in comments alone', async (t) => {
 })
 
 interface Visit {
+  readonly headers: Variables
   readonly query: Variables
   readonly body: Variables
   readonly session: { states?: readonly string[] }
@@ -28,11 +29,13 @@ interface Visit {
 function sampleSite(sample: string) {
   const redirects: string[] = []
   const tokens: Json[] = []
+  const logged: unknown[][] = []
   const context = createContext({
     fetch,
     URLSearchParams,
     AbortSignal,
     btoa,
+    console: { error: (...words: unknown[]) => void logged.push(words) },
     AUTH: service.url,
     SITE_ID: service.site.id,
     SITE_SECRET: service.site.secret,
@@ -41,7 +44,7 @@ function sampleSite(sample: string) {
     newSessionFor: async (_request: Visit, pair: Json) => void tokens.push(pair),
   })
   type Handler = (request: Visit, response: { redirect(status: number, url: string): void }) => Promise<void>
-  type Post = (path: string, parameters: Variables) => Promise<Json>
+  type Post = (request: Visit, path: string, parameters: Variables) => Promise<Json>
   const site: { login: Handler; loginReturn: Handler; post: Post } = runInContext(
     `${sample}\n;({ login, loginReturn, post })`,
     context,
@@ -50,6 +53,7 @@ function sampleSite(sample: string) {
   return {
     redirects,
     tokens,
+    logged,
     post: site.post,
     login: (visit: Visit) => site.login(visit, response),
     loginReturn: (visit: Visit) => site.loginReturn(visit, response),
@@ -59,8 +63,9 @@ function sampleSite(sample: string) {
 t.test('sample: compare state', async (t) => {
   const site = sampleSite(en.samples[0] ?? '')
   const session: Visit['session'] = {}
-  await site.login({ query: {}, body: { provider: 'yandex' }, session })
-  await site.login({ query: {}, body: { provider: 'yandex' }, session })
+  const none = { headers: {}, query: {}, body: {}, session }
+  await site.login({ ...none, body: { provider: 'yandex' } })
+  await site.login({ ...none, body: { provider: 'yandex' } })
   const [first = '', second = ''] = site.redirects.splice(0)
   t.equal(session.states?.length, 2, 'a login in each of two tabs')
 
@@ -70,20 +75,29 @@ t.test('sample: compare state', async (t) => {
     return Object.fromEntries(new URL(answer.headers.get('location') ?? '').searchParams)
   }
   const query = await back(first)
-  await site.loginReturn({ query, body: {}, session: {} })
+  await site.loginReturn({ ...none, query, session: {} })
   t.match(site.redirects.splice(0), [/other-browser/], 'login CSRF: the state of another browser')
   t.strictSame(site.tokens, [])
-  await site.loginReturn({ query, body: {}, session })
+  await site.loginReturn({ ...none, query })
   t.strictSame(site.redirects.splice(0), ['/'])
   t.match(site.tokens, [{ access_token: String, refresh_token: String, token_type: 'Bearer' }])
-  const revoked = await site.post('/api/v1/oauth/revoke/', { token: String(site.tokens[0]?.refresh_token) })
+  const revoked = await site.post(none, '/api/v1/oauth/revoke/', {
+    token: String(site.tokens[0]?.refresh_token),
+  })
   t.strictSame({ ...revoked }, {}, 'an answer without a body')
-  await site.loginReturn({ query, body: {}, session })
+  await site.loginReturn({ ...none, query })
   t.match(site.redirects.splice(0), [/other-browser/], 'a reloaded page')
 
-  await site.loginReturn({ query: { ...(await back(second)), error: 'access_denied' }, body: {}, session })
+  await site.loginReturn({ ...none, query: { ...(await back(second)), error: 'access_denied' } })
   t.match(site.redirects.splice(0), [/reason=provider/])
-  await t.rejects(site.login({ query: {}, body: { provider: 'nobody' }, session }), { name: 'Error' })
+
+  const wrong = { ...none, body: { provider: 'nobody' }, headers: { 'accept-language': 'ru' } }
+  await t.rejects(
+    site.login(wrong),
+    { name: 'Error', message: /^[А-Я][^A-Za-z]+[.]$/ },
+    'words for the visitor',
+  )
+  t.match(site.logged, [[/:unknown-provider$/, /^[\w-]+$/, /^[\x20-\x7e]+$/]], 'and English for the log')
 })
 
 t.test('sample: check an access token', async (t) => {

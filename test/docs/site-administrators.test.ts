@@ -89,7 +89,13 @@ async function revokes(t: Test, name: string): Promise<void> {
 /** What each request of the guide must do. */
 const outcomes: Readonly<Record<string, (t: Test, name: string) => Promise<void>>> = {
   providers: async (t, name) => {
-    t.match(await answer(name), { providers: [{ name: 'yandex' }, { name: 'google' }, { name: 'mail' }] })
+    const { providers } = await answer(name)
+    t.match(providers, [{ name: 'yandex' }, { name: 'google' }, { name: 'mail' }])
+    const [sample = ''] = /^\{\n {2}"providers".*?^\}$/ms.exec(en.text) ?? []
+    const shape = (list: unknown) =>
+      [list].flat().map((one) => Object.entries(Object(one)).map(([key, value]) => [key, typeof value]))
+    const shown: Json = JSON.parse(sample)
+    t.strictSame(shape(shown.providers)[0], shape(providers)[0], 'the guide shows every member')
   },
   'start-plain': async (t, name) => void (await starts(t, name)),
   'start-multipart': async (t, name) => void (await starts(t, name)),

@@ -68,18 +68,38 @@ t.test('a refusal without a state: the person reads what happened, the log names
   })
 })
 
-t.test('without a state and an error there is no login; nothing is said of POST', async (t) => {
-  for (const parameters of [
-    [['code', 'c']],
-    [],
-    [
-      ['state', ''],
-      ['code', 'c'],
-    ],
-  ] as const)
-    isPage(t, await callBack('yandex', parameters), 400, 'The login did not succeed', /no longer valid/)
-  t.notMatch((await callBack('yandex', [])).text, /POST/)
-})
+t.test(
+  'without a state and an error the person may log in once more, and the small print names the parameter',
+  async (t) => {
+    for (const parameters of [
+      [['code', 'c']],
+      [],
+      [
+        ['state', ''],
+        ['code', 'c'],
+      ],
+    ] as const)
+      isPage(
+        t,
+        await callBack('yandex', parameters),
+        400,
+        'The login did not succeed',
+        /please log in once more/,
+      )
+    const { text } = await callBack('yandex', [])
+    t.match(text, /: state; the provider/)
+    t.notMatch(text, /POST/)
+    const repeated = await callBack(
+      'yandex',
+      [
+        ['code', 'c'],
+        ['code', 'd'],
+      ],
+      russian,
+    )
+    t.equal(repeated.text.match(/Параметр передан/g)?.length, 1, 'what happened is said once')
+  },
+)
 
 t.test('an empty parameter is as good as none', async (t) => {
   const { state } = await start(service)

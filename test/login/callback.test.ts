@@ -221,17 +221,17 @@ for (const { store, skip, options } of loginStores)
       ] as const
       const table: readonly (readonly [
         readonly (readonly [string, string])[],
-        ReturnType<typeof invalid | typeof badLogin>,
+        ReturnType<typeof invalid>,
       ])[] = [
-        [[c], badLogin('unknown-login')],
-        [[], badLogin('unknown-login')],
+        [[c], invalid('missing-parameter')],
+        [[], invalid('missing-parameter')],
         [[s], invalid('missing-parameter')],
         [[s, c, e], invalid('invalid-parameter')],
         [[s, s, c], invalid('repeated-parameter')],
         [[s, c, c], invalid('repeated-parameter')],
         [[s, c, ['code', 'd']], invalid('repeated-parameter')],
         [[s, ['code', '']], invalid('missing-parameter')],
-        [[['state', ''], c], badLogin('unknown-login')],
+        [[['state', ''], c], invalid('missing-parameter')],
         [[s, ['code', 'c'.repeat(4_097)]], invalid('invalid-parameter')],
       ]
       for (const [parameters, expected] of table)

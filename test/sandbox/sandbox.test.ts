@@ -27,6 +27,9 @@ function authorizeUrl({ env }: Sandbox, name: (typeof providers)[number], extra 
 
 const post = (url: string, fields: Record<string, string>) =>
   fetch(url, { method: 'POST', redirect: 'manual', body: new URLSearchParams(fields) })
+/** The page to which the answer of a form at `url` leads. */
+const pageAfter = (url: string, response: Response) =>
+  new URL(response.headers.get('location') ?? '', url).href
 const location = (response: Response) => new URL(response.headers.get('location') ?? 'about:blank')
 
 t.test('takes the next free port and says where everything is', async (t) => {
@@ -54,7 +57,9 @@ for (const name of providers)
     const url = authorizeUrl(sandbox, name)
     const login = await fetch(url)
     t.match(await login.text(), /value="anna"/)
-    const consent = await (await post(url, { person: 'anna' })).text()
+    const chosen = await post(url, { person: 'anna' })
+    t.equal(chosen.status, 303, 'the next page is got by GET, so that "back" leads to it again')
+    const consent = await (await fetch(pageAfter(url, chosen))).text()
     t.match(consent, /Анна Демидова/)
     t.match(consent, /<input type="hidden" name="person" value="anna">/)
 
@@ -65,7 +70,7 @@ for (const name of providers)
     t.equal(callback.searchParams.get('state'), 'the+state/=%')
     t.ok(callback.searchParams.has('code'))
 
-    const denied = location(await post(url, { person: 'anna', decision: 'deny' }))
+    const denied = location(await post(pageAfter(url, chosen), { person: 'anna', decision: 'deny' }))
     t.equal(denied.searchParams.get('error'), 'access_denied')
     t.notOk(denied.searchParams.has('code'))
     t.equal(sandbox.doubles[name].requests[0]?.method, 'GET')
@@ -76,7 +81,7 @@ t.test('a person of one’s own reaches userinfo, and is escaped on the page', a
   const sandbox = await start(t)
   const url = authorizeUrl(sandbox, 'mail')
   const own = { person: 'own', name: '<b>"Вера"&\'', login: 'vera', email: '', id: '7' }
-  const page = await (await post(url, own)).text()
+  const page = await (await fetch(pageAfter(url, await post(url, own)))).text()
   t.match(page, '&lt;b&gt;&quot;Вера&quot;&amp;&#39;')
   t.notMatch(page, '<b>')
 

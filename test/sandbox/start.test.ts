@@ -12,7 +12,7 @@ const execute = promisify(execFile)
 
 /** Pastes the printed lines into a shell and gives what the last one answered. */
 async function paste(output: string): Promise<Record<string, string>> {
-  const lines = output.split('\n').filter((line) => /^ {2}(SITE=|URL|curl)/.test(line))
+  const lines = output.split('\n').filter((line) => /^ {2}(export |START|URL|curl)/.test(line))
   const { stdout } = await execute('bash', ['-euc', lines.join('\n')])
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}')
 }
@@ -22,6 +22,14 @@ t.test('the first start, the printed lines, a stop, and a second start that keep
   const first = await startSandboxed(t, folder)
   t.match(first.output(), new RegExp(`http://127\\.0\\.0\\.1:${first.ports.SANDBOX_PORT}/demo/`))
   t.match(first.output(), /id site_[\w-]+\n\s+secret [\w-]{43}\n/)
+  t.match(
+    first.output(),
+    new RegExp(
+      `^ {2}export AUTH='http://127\\.0\\.0\\.1:${first.ports.PORT}' SITE_ID='site_\\S+' SITE_SECRET='\\S+' REDIRECT_URL='http://\\S+/demo/return'$`,
+      'm',
+    ),
+    'the variables of the guide',
+  )
   t.equal(first.errors(), '')
   const tokens = await paste(first.output())
   t.match(tokens, { access_token: /^ey/, refresh_token: /^ey/, token_type: 'Bearer' })

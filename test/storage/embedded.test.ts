@@ -72,10 +72,11 @@ t.test('serves our schema to many connections, and keeps the data', async (t) =>
   t.same(await query(second.url, 'SELECT count(*)::int AS count FROM sites'), [{ count: 50 }])
 
   t.test('a second service is refused, a command joins', async (t) => {
-    const { pid } = await holder(directory)
     await t.rejects(openEmbedded(directory, 'service'), {
       name: 'EmbeddedDatabaseError',
-      message: new RegExp(`in use by another running service .*process ${pid}`),
+      message: new RegExp(
+        `in use by another running service \\(process ${process.pid}, .*stop that one first`,
+      ),
     })
     const command = await openEmbedded(directory, 'command')
     t.equal(command.url, second.url)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { PrismaPg } from '@prisma/adapter-pg'
@@ -143,6 +144,20 @@ t.test('what fails leaves nothing behind, and works once the obstacle is gone', 
   t.same(await pendingMigrations(pool), names)
   await pool.query('DROP TABLE signing_keys')
   t.same(await migrate(url), names)
+})
+
+t.test('a role that does not own the tables learns which variable to set', async (t) => {
+  const url = await emptyDatabase(t)
+  const owner = await connect(t, url)
+  const weak = new URL(url)
+  weak.username = `weak_${randomUUID().replaceAll('-', '')}`
+  weak.password = 'test-only'
+  await owner.query(`CREATE ROLE ${weak.username} LOGIN PASSWORD 'test-only'`)
+  const wanted = /^(Migration|The schema) \S+ was not (applied|made): permission denied .*DATABASE_DIRECT_URL/
+  await t.rejects(migrate(weak.href), { name: 'MigrationError', message: wanted })
+  weak.searchParams.set('schema', 'of_its_own')
+  await t.rejects(migrate(weak.href), { name: 'MigrationError', message: wanted })
+  await owner.query(`DROP ROLE ${weak.username}`)
 })
 
 t.test('gives up where a table is held', async (t) => {

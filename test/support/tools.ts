@@ -150,7 +150,7 @@ export async function generatorPackages(): Promise<string> {
 }
 
 /** The release of openapi-generator that is tested, a jar of Maven Central. */
-const openapiGenerator = '7.25.0'
+export const openapiGenerator = '7.25.0'
 
 /** @returns the jar of openapi-generator's current release, or of 4.3.1, which an npm package brings */
 export async function generatorJar(version: 'current' | '4.3.1'): Promise<string> {

@@ -120,14 +120,16 @@ t.test('reseal lets the old SECRET_KEYS entry go', async (t) => {
   await t.rejects(testKeys(t, { database, secretKeys: [old] }), { name: 'UnusableKey' })
 })
 
-t.test('a reseal that cannot open a key names it and changes nothing', async (t) => {
+t.test('a reseal that cannot open keys names each of them and changes nothing', async (t) => {
   const database = await testDatabase(t)
   await testKeys(t, { database })
   const before = await database.prisma.signingKey.findMany()
-  await t.rejects(resealKeys({ ...settings, database, secretKeys: [randomBytes(32)] }), {
-    name: 'UnusableKey',
-    message: new RegExp(before.map(({ kid }) => kid).join('|')),
-  })
+  t.equal(before.length, 2)
+  for (const { kid } of before)
+    await t.rejects(resealKeys({ ...settings, database, secretKeys: [randomBytes(32)] }), {
+      name: 'UnusableKey',
+      message: new RegExp(kid),
+    })
   t.same(await database.prisma.signingKey.findMany(), before)
 })
 

@@ -23,9 +23,10 @@ t.test('10 first starts at once make one key of each kind', async (t) => {
   t.equal(await database.prisma.signingKey.count(), 2)
 })
 
-t.test('a start is refused where SECRET_KEYS opens a key no more, naming it', async (t) => {
+t.test('a start is refused where SECRET_KEYS opens keys no more, naming each of them', async (t) => {
   const database = await testDatabase(t)
-  const { kid } = (await testKeys(t, { database })).active('access')
+  const keys = await testKeys(t, { database })
+  const [access, refresh] = [keys.active('access').kid, keys.active('refresh').kid]
   const start = createSigningKeys({
     ...settings,
     database,
@@ -33,7 +34,8 @@ t.test('a start is refused where SECRET_KEYS opens a key no more, naming it', as
     log: { error() {}, info() {} },
   })
   await t.rejects(start, UnusableKey)
-  await t.rejects(start, { kid, message: new RegExp(`${kid}.*SECRET_KEYS`) })
+  for (const kid of [access, refresh])
+    await t.rejects(start, { message: new RegExp(`key ${kid} .*SECRET_KEYS.*keys revoke ${kid}`) })
 })
 
 t.test('a public part that is not the key’s own is never shown', async (t) => {
