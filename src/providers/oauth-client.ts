@@ -4,7 +4,7 @@ import { parseJsonObject } from './json.ts'
 import type { AuthorizationGrant, AuthorizationRequest } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
 import type { Refusals } from './refusal.ts'
-import { describeRefusal, isRefusal, refusalKind, retryAfterOf } from './refusal.ts'
+import { describeRefusal, formEncode, isRefusal, refusalKind, retryAfterOf } from './refusal.ts'
 import type { ProviderSettings } from './settings.ts'
 
 /** A successful answer of the token endpoint. It never leaves its adapter. */
@@ -158,6 +158,7 @@ function tokenRequest(grant: AuthorizationGrant, settings: ProviderSettings) {
   if (grant.codeVerifier !== undefined) form.set('code_verifier', grant.codeVerifier)
   const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded' }
   if (tokenAuth === 'basic') {
+    // RFC 6749 §2.3.1: form-encoded before Base64.
     const credentials = `${formEncode(clientId)}:${formEncode(clientSecret)}`
     headers.authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
   } else {
@@ -165,11 +166,6 @@ function tokenRequest(grant: AuthorizationGrant, settings: ProviderSettings) {
     form.set('client_secret', clientSecret)
   }
   return { headers, body: form.toString() }
-}
-
-/** `application/x-www-form-urlencoded` of one value, as RFC 6749 §2.3.1 wants it before Base64. */
-function formEncode(value: string): string {
-  return new URLSearchParams({ '': value }).toString().slice(1)
 }
 
 /** What keeps a token answer from being used (RFC 6749 §5.1; A.12: a token is printable ASCII). */
