@@ -6,8 +6,8 @@ import { Problem } from './problem.ts'
 
 /**
  * Bodies that are no form, on both servers. An empty body is no body, whatever its type and however it is sent: many
- * clients name a type in each POST and DELETE. JSON is read by Fastify's own parser, which refuses `__proto__`; a member
- * `constructor` is one like any other, as nothing here merges what it was sent.
+ * clients name a type in each POST and DELETE. JSON is read by Fastify's own parser, which refuses `__proto__` and a
+ * `constructor` that holds a `prototype`; any other member `constructor` is one that nobody knows.
  */
 export const bodies = fp(async (app: FastifyInstance) => {
   // An address that is not there is refused before (handleUnknownRoutes), without waiting for a body.
@@ -16,7 +16,7 @@ export const bodies = fp(async (app: FastifyInstance) => {
       for (const name of ['content-type', 'content-encoding', 'transfer-encoding']) delete raw.headers[name]
     return payload
   })
-  const parse = app.getDefaultJsonParser('error', 'ignore')
+  const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'string' },

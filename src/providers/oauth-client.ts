@@ -70,7 +70,9 @@ export function createOAuthClient({
       throw new ProviderFailure('invalid_response', failed(endpoint, status, 'a redirect is not followed'))
     const json = parseJsonObject(body)
     if (json === undefined)
-      throw new ProviderFailure('invalid_response', failed(endpoint, status, 'no JSON object'))
+      throw new ProviderFailure('invalid_response', failed(endpoint, status, 'no JSON object'), {
+        codeRefused: endpoint === 'token' && status >= 400,
+      })
     return json
   }
 
@@ -131,7 +133,9 @@ export function createOAuthClient({
         const basic = headers.authorization?.replace('Basic ', '')
         const words = describeRefusal(json, [grant.code, grant.codeVerifier, settings.clientSecret, basic])
         const kind = refusalKind(json, answer.status, refusals)
-        throw new ProviderFailure(kind, failed('token', answer.status, words))
+        throw new ProviderFailure(kind, failed('token', answer.status, words), {
+          codeRefused: kind === 'invalid_grant' || kind === 'invalid_response',
+        })
       }
       const problem = tokenProblem(json)
       if (problem !== undefined || typeof json.access_token !== 'string')

@@ -146,7 +146,7 @@ t.test('what stands inside an unknown member is nobody’s business', async (t) 
     '"x":{"provider":1,"provider":2}',
     '"constructor":1',
     '"constructor":null',
-    '"constructor":{"prototype":{"provider":"google"}}',
+    '"constructor":{"x":1}',
     '"x":"\\ud800"',
     '"\\udc00":{}',
   ]) {
@@ -194,8 +194,12 @@ t.test('a name that comes once in each of several objects, or inside a text, is 
 
 t.test('JSON that is none, or that reaches for a prototype, is malformed', async (t) => {
   const deep = '['.repeat(16_000)
+  const reaching = [
+    '{"__proto__":{"provider":"yandex"}}',
+    '{"constructor":{"prototype":{"provider":"yandex"}}}',
+  ]
   const none = ['null', '[]', '1', '"provider"', 'true', '[{"provider":"yandex"}]']
-  for (const body of ['{', ...none, '"provider"x', '{"__proto__":{"provider":"yandex"}}', deep])
+  for (const body of ['{', ...none, '"provider"x', ...reaching, deep])
     t.match((await json(startPath, body)).json, {
       status: 400,
       type: 'urn:auth-movies:problem:malformed-request',
