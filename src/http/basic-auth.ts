@@ -20,7 +20,8 @@ export function unauthorized(type: 'secret-required' | 'wrong-credentials'): Pro
 /**
  * HTTP Basic with the site's id and secret, each form-encoded before they are joined (RFC 6749 §2.3.1). Both
  * hold only characters that encode to themselves, so a client that skips the encoding is understood as well.
- * An empty secret is no secret: clients without one send it by themselves.
+ * An empty secret is no secret: clients without one send it by themselves. One blank or more stand before it (RFC 9110
+ * §11.4).
  * @returns undefined where there are none
  * @throws {Problem} wrong-credentials where the header is Basic but cannot be read
  */
@@ -28,7 +29,7 @@ export function readBasic(authorization: string | undefined): Credentials | unde
   if (authorization === undefined || !/^basic\b/i.test(authorization)) return undefined
   // Nothing longer is ours, and no pattern is let loose on what a stranger may make as long as they like.
   const match =
-    authorization.length > longest ? null : /^basic ([A-Za-z0-9+/_-]+={0,2})$/i.exec(authorization)
+    authorization.length > longest ? null : /^basic +([A-Za-z0-9+/_-]+={0,2})$/i.exec(authorization)
   if (match === null) throw unauthorized('wrong-credentials')
   const [id, ...rest] = Buffer.from(match[1] ?? '', 'base64')
     .toString()

@@ -1,10 +1,11 @@
+import { parse } from 'node:querystring'
 import { Readable } from 'node:stream'
 import { Busboy } from '@fastify/busboy'
 import formbody from '@fastify/formbody'
 import '@fastify/swagger'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { accepted } from './bodies.ts'
+import { accepted, bodyMembers } from './bodies.ts'
 import { Problem } from './problem.ts'
 
 /** Bytes of a request body, in every encoding. */
@@ -21,10 +22,11 @@ export class FilePart {
 /**
  * Bodies: urlencoded and multipart forms become the same flat object, a name that comes twice an array, so
  * that the route's schema refuses a known one and ignores an unknown one. A route with a form in its schema's
- * `consumes` takes JSON as well, and nothing else (415).
+ * `consumes` takes JSON as well, and nothing else (415). An optional parameter without a value counts as omitted
+ * (RFC 6749 §3.1), in each of them.
  */
 export const forms = fp(async (app: FastifyInstance) => {
-  await app.register(formbody, { bodyLimit })
+  await app.register(formbody, { bodyLimit, parser: readQuery })
   // Read whole first: Fastify's own body limit holds then, as it does for every other type.
   app.addContentTypeParser(
     'multipart/form-data',
@@ -34,15 +36,36 @@ export const forms = fp(async (app: FastifyInstance) => {
   app.addHook('preParsing', async (request, _reply, payload) => {
     const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
     const consumes = request.routeOptions.schema?.consumes
-    const encoding = request.headers['content-encoding'] ?? 'identity'
     const refused =
       (type !== undefined && consumes !== undefined && !accepted(request).includes(type)) ||
-      encoding !== 'identity'
+      isEncoded(request.headers['content-encoding'])
     if (refused)
       throw new Problem('unsupported-media-type', { values: { accepted: accepted(request).join(', ') } })
     return payload
   })
+  app.addHook('preValidation', async (request) => {
+    const { body } = request
+    if (request.routeOptions.schema?.consumes === undefined || typeof body !== 'object' || body === null)
+      return
+    const { known, required } = bodyMembers(request)
+    for (const [name, value] of Object.entries(body))
+      if (value === '' && known.has(name) && !required.has(name)) Reflect.deleteProperty(body, name)
+  })
 })
+
+/**
+ * Reads a query or an urlencoded body; a name that comes twice becomes a list. What is percent-encoded but no UTF-8
+ * becomes U+FFFD, as in every framework, so that nobody takes it for a text with percent signs.
+ */
+export function readQuery(text: string): NodeJS.Dict<string | string[]> {
+  return parse(text, '&', '=', { maxKeys: 0 })
+}
+
+/** Codings are named in any case, in a list where there are several (RFC 9110 §8.4); `identity` is none. */
+function isEncoded(codings: string | undefined): boolean {
+  const names = codings?.split(',').map((name) => name.trim().toLowerCase()) ?? []
+  return names.some((name) => name !== '' && name !== 'identity')
+}
 
 type Field = string | FilePart | (string | FilePart)[]
 

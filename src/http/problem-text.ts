@@ -39,6 +39,9 @@ export type ParameterRule =
 /** Where a required parameter had to be. */
 export type ParameterPlace = 'body' | 'callback'
 
+/** What came in place of the code that a login was answered by. */
+export type ComeInstead = 'other-code' | 'late-error'
+
 /** The likely reason why a required parameter did not come. */
 export type ParameterHint = 'entity' | 'encoded' | 'separator' | 'json'
 
@@ -62,5 +65,6 @@ export interface ProblemWords {
   readonly rule: Readonly<Record<ParameterRule, string>>
   readonly hint: Readonly<Record<ParameterHint, string>>
   readonly where: Readonly<Record<ParameterPlace, string>>
+  readonly came: Readonly<Record<ComeInstead, string>>
   readonly who: Readonly<Record<LimitedCaller, string>>
 }

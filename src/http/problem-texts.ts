@@ -24,8 +24,8 @@ const problemWords: Readonly<Record<Language, ProblemWords>> = { en: wordsEn, ru
 
 /**
  * The texts of a problem, detail and user message filled in.
- * @param values for the placeholders of both. `difference`, `rule`, `hint`, `where` and `who` take a
- *   code (RedirectDifference, ParameterRule, ParameterHint, ParameterPlace, LimitedCaller); any other value is shown as it is, save for characters that
+ * @param values for the placeholders of both. `difference`, `rule`, `hint`, `where`, `came` and `who` take a
+ *   code (RedirectDifference, ParameterRule, ParameterHint, ParameterPlace, ComeInstead, LimitedCaller); any other value is shown as it is, save for characters that
  *   `error_description` may not hold (RFC 6749 §5.2), and for
  *   `reason` (no OAuth endpoint has it) and the provider's title, which may be in any letters. What is missing is left out and the sentence stays whole.
  */

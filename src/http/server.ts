@@ -11,7 +11,7 @@ import { clientIpReader } from './client-ip.ts'
 import { endConnections } from './connections.ts'
 import type { Translate } from './error-handler.ts'
 import { handleErrors, handleUnknownRoutes } from './error-handler.ts'
-import { bodyLimit } from './forms.ts'
+import { bodyLimit, readQuery } from './forms.ts'
 import { headers, readableHeaders } from './headers.ts'
 import type { ProblemSettings } from './problem-reply.ts'
 import { answerClientError, answerExpectation } from './raw-errors.ts'
@@ -69,7 +69,7 @@ export async function createServer(config: Config, { log, translate, problems, .
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false },
     },
     // As long as any address may be: a refusal by the router would tell strangers which addresses there are.
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 32_768 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 32_768, querystringParser: readQuery },
     clientErrorHandler: answerClientError(publicUrl, log),
     rewriteUrl: ({ url = '/' }) => decodable(url),
   }).withTypeProvider<TypeBoxTypeProvider>()

@@ -19,6 +19,8 @@ export type CallbackParameters = Omit<CallbackRequest, 'state' | 'address'> & {
   readonly state: string | undefined
   /** The provider's words, for the log alone. */
   readonly description?: string
+  /** Every state and code that came, also where several did: none of them may stand in the log. */
+  readonly sent: readonly string[]
 }
 
 /**
@@ -52,6 +54,7 @@ export function readCallback(sent: unknown): CallbackParameters {
     // Joined, several issuers equal none; an empty one is none of a provider's either (RFC 9207 §2.4).
     ...(texts.has('iss') && { iss: texts.get('iss')?.join(' ') ?? '' }),
     ...(description !== undefined && { description }),
+    sent: [...all('state'), ...all('code')],
     ...(fault !== undefined && { fault }),
   }
 }
@@ -65,6 +68,9 @@ function faultOf(all: (name: string) => readonly string[], error: string | undef
     return new Problem('invalid-parameter', { values: { parameter: 'error', rule: 'beside-code' } })
   if (code !== undefined && code.length > longestCode)
     return new Problem('invalid-parameter', { values: { parameter: 'code', rule: 'too-long' } })
+  // What came was no UTF-8 (readQuery): it could neither be passed on as it was, nor ever be traded (RFC 6749 A.11).
+  if (code?.includes('\ufffd'))
+    return new Problem('invalid-parameter', { values: { parameter: 'code', rule: 'format' } })
   if (code === undefined && error === undefined)
     return new Problem('missing-parameter', { values: { parameter: 'code', where: 'callback' } })
   return undefined
@@ -75,7 +81,10 @@ function faultOf(all: (name: string) => readonly string[], error: string | undef
  * refusal, where it sent one, else which parameter is missing.
  * @param provider its name, for the texts
  */
-export function withoutState({ error, fault }: CallbackParameters, provider: string): Problem {
+export function withoutState(
+  { error, fault }: Pick<CallbackParameters, 'error' | 'fault'>,
+  provider: string,
+): Problem {
   if (error === undefined && fault?.type === 'repeated-parameter') return fault
   if (error === undefined)
     return new Problem('missing-parameter', { values: { parameter: 'state', where: 'callback' } })

@@ -47,19 +47,18 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
       return undefined
     },
     handler: async (request, reply) => {
-      const { state, description, ...returned } = readCallback(byForm ? request.body : request.query)
+      const { state, description, sent, ...returned } = readCallback(byForm ? request.body : request.query)
       const { error } = returned
-      const echoed = [state, returned.code]
       if (error !== undefined)
         request.log.info(
           {
             provider: adapter.name,
-            error: wordsForLog(error, echoed),
-            ...(description !== undefined && { description: wordsForLog(description, echoed) }),
+            error: logged(error, sent),
+            ...(description !== undefined && { description: logged(description, sent) }),
           },
           'provider refused',
         )
-      if (state === undefined) throw withoutState({ state, ...returned }, adapter.name)
+      if (state === undefined) throw withoutState(returned, adapter.name)
       const { location, missing } = await options.follow(
         { request: 'callback', provider: adapter.name, requestId: request.id },
         (trail) =>
@@ -76,6 +75,14 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
       return reply.code(303).header('location', location).send()
     },
   }
+}
+
+/** So many states and codes in one request: no provider sends them, and looking for each would take time. */
+const tooMany = 10
+
+/** The provider's words without any state or code that came beside them. */
+function logged(words: string, sent: readonly string[]): string {
+  return sent.length < tooMany ? wordsForLog(words, sent) : '[removed]'
 }
 
 /** Whatever the answer is: the address with state and code goes to nobody as a Referer, and nothing is loaded. */

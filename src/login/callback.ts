@@ -113,7 +113,10 @@ export async function callback(
     })
   const outcome = await services.logins.answer(request.state, answer, (finishWithin + rememberExpired) / 1000)
   if (outcome === 'gone') throw refused(new Problem('login-completed'))
-  if (outcome === 'conflict') throw refused(new Problem('code-mismatch'))
+  if (outcome === 'conflict') {
+    const came = request.code === undefined ? 'late-error' : 'other-code'
+    throw refused(new Problem('code-mismatch', { values: { came } }))
+  }
   if (found.answer?.kind !== answer.kind) trail.mark('came_back')
   if (answer.kind === 'code') return { location: back({ code: request.code ?? '' }) }
   return { location: failed(answer.error), ...(missing !== undefined && { missing }) }

@@ -162,7 +162,8 @@ function checkCode(
     throw new Problem('provider-declined', { error: answer.error, values: { provider, error: answer.error } })
   }
   if (code === undefined) throw new Problem('missing-parameter', { values: { parameter: 'code' } })
-  if (!sameDigest(digest(code), answer.codeDigest)) throw new Problem('code-mismatch')
+  if (!sameDigest(digest(code), answer.codeDigest))
+    throw new Problem('code-mismatch', { values: { came: 'other-code' } })
   return { code, answer }
 }
 
@@ -208,11 +209,11 @@ async function afterFailure(
   taken: TakenLogin & { readonly won: true },
   services: FinishServices,
 ): Promise<TokenPair> {
-  if (failure.kind === 'invalid_grant') {
-    const session = proved ? await services.sessionOfLogin(loginHash(state)) : undefined
+  if (failure.kind === 'invalid_grant' && proved) {
+    const session = await services.sessionOfLogin(loginHash(state))
     if (session !== undefined && repeatable(session)) return services.issueTokens(session)
-    if (answer.from !== undefined) await services.limits.codeRejected(answer.from)
   }
+  if (failure.codeRefused && answer.from !== undefined) await services.limits.codeRejected(answer.from)
   await (failure.codeUnspent ? taken.giveBack() : taken.fail())
   throw refusalOf(failure, login.provider)
 }

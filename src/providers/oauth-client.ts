@@ -4,7 +4,7 @@ import { parseJsonObject } from './json.ts'
 import type { AuthorizationGrant, AuthorizationRequest } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
 import type { Refusals } from './refusal.ts'
-import { describeRefusal, isRefusal, refusalKind, retryAfterOf } from './refusal.ts'
+import { describeRefusal, formEncode, isRefusal, refusalKind, retryAfterOf } from './refusal.ts'
 import type { ProviderSettings } from './settings.ts'
 
 /** A successful answer of the token endpoint. It never leaves its adapter. */
@@ -70,7 +70,9 @@ export function createOAuthClient({
       throw new ProviderFailure('invalid_response', failed(endpoint, status, 'a redirect is not followed'))
     const json = parseJsonObject(body)
     if (json === undefined)
-      throw new ProviderFailure('invalid_response', failed(endpoint, status, 'no JSON object'))
+      throw new ProviderFailure('invalid_response', failed(endpoint, status, 'no JSON object'), {
+        codeRefused: endpoint === 'token' && status >= 400,
+      })
     return json
   }
 
@@ -131,7 +133,9 @@ export function createOAuthClient({
         const basic = headers.authorization?.replace('Basic ', '')
         const words = describeRefusal(json, [grant.code, grant.codeVerifier, settings.clientSecret, basic])
         const kind = refusalKind(json, answer.status, refusals)
-        throw new ProviderFailure(kind, failed('token', answer.status, words))
+        throw new ProviderFailure(kind, failed('token', answer.status, words), {
+          codeRefused: kind === 'invalid_grant' || kind === 'invalid_response',
+        })
       }
       const problem = tokenProblem(json)
       if (problem !== undefined || typeof json.access_token !== 'string')
@@ -158,6 +162,7 @@ function tokenRequest(grant: AuthorizationGrant, settings: ProviderSettings) {
   if (grant.codeVerifier !== undefined) form.set('code_verifier', grant.codeVerifier)
   const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded' }
   if (tokenAuth === 'basic') {
+    // RFC 6749 §2.3.1: form-encoded before Base64.
     const credentials = `${formEncode(clientId)}:${formEncode(clientSecret)}`
     headers.authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
   } else {
@@ -165,11 +170,6 @@ function tokenRequest(grant: AuthorizationGrant, settings: ProviderSettings) {
     form.set('client_secret', clientSecret)
   }
   return { headers, body: form.toString() }
-}
-
-/** `application/x-www-form-urlencoded` of one value, as RFC 6749 §2.3.1 wants it before Base64. */
-function formEncode(value: string): string {
-  return new URLSearchParams({ '': value }).toString().slice(1)
 }
 
 /** What keeps a token answer from being used (RFC 6749 §5.1; A.12: a token is printable ASCII). */

@@ -44,27 +44,69 @@ export function describeRefusal(answer: JsonObject, secrets: readonly (string | 
   return wordsForLog(words.join(', '), secrets)
 }
 
+/** Characters of a provider's words that are looked at: far more than a log line keeps. */
+const longestRead = 2_000
+
+/**
+ * Characters by which a secret is recognised: a code of Yandex may have seven. What is shorter is looked for nowhere, as it
+ * would be found inside common words.
+ */
+const recognised = 6
+
 /**
  * A provider's own words as they may stand in a log: on one line, without characters that nobody sees or that change how
- * the line is read (control characters, U+202E, U+2028), without email addresses, and at most 200 characters.
- * @param secrets what must not stand there, as it is or percent-encoded
+ * the line is read (control characters, U+202E, U+2028), without email addresses, and at most 200 characters. Takes any
+ * text in time that its first 2,000 characters bound, and throws nothing.
+ * @param secrets what must not stand there, nor its beginning of six characters or more: as it is or percent-encoded
  */
 export function wordsForLog(words: string, secrets: readonly (string | undefined)[] = []): string {
-  let text = words
-  for (const secret of secrets)
-    if (secret !== undefined && secret !== '')
-      for (const form of [secret, encodeURIComponent(secret)]) text = text.replaceAll(form, '[removed]')
-  return text
+  const known = secrets.filter((secret) => secret !== undefined)
+  return withoutSecrets(words.slice(0, longestRead).toWellFormed(), known)
     .replace(/\p{Cf}+/gu, '')
-    .replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]+/gu, ' ')
-    .slice(0, 2_000)
+    .replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S}]+/gu, ' ')
     .replace(emails, '[email]')
     .slice(0, 200)
     .toWellFormed()
 }
 
-/** An address as the person wrote it, or percent-encoded; rather a word too many than an address. */
-const emails = /(?:"[^"@]{1,256}"|[^\s@<>()"',;:]{1,256})(?:@|＠|%40)[^\s@<>()"',;]+/giu
+/** One pass, so that a secret that looks like our own mark for it is not replaced inside that mark. */
+function withoutSecrets(text: string, secrets: readonly string[]): string {
+  const forms = [...new Set(secrets.flatMap(encodings))].filter((form) => form.length >= recognised)
+  const byBeginning = Map.groupBy(forms, (form) => form.slice(0, recognised))
+  let kept = ''
+  let at = 0
+  while (at < text.length) {
+    const found = byBeginning.get(text.slice(at, at + recognised)) ?? []
+    const length = found.reduce((longest, form) => Math.max(longest, agreement(text, at, form)), 0)
+    kept += length === 0 ? text.charAt(at) : '[removed]'
+    at += Math.max(1, length)
+  }
+  return kept
+}
+
+/** How many characters a text has in common with a secret, from a place on: a provider may cut what it repeats. */
+function agreement(text: string, at: number, secret: string): number {
+  let length = 0
+  while (length < secret.length && text[at + length] === secret[length]) length++
+  return length
+}
+
+/** A secret in the ways in which it may have been sent and may come back, hexadecimal digits in either case. */
+function encodings(secret: string): string[] {
+  const plain = secret.slice(0, longestRead).toWellFormed()
+  const encoded = [encodeURIComponent(plain), formEncode(plain)]
+  const lower = encoded.map((form) => form.replace(/%../g, (byte) => byte.toLowerCase()))
+  return [plain, ...encoded, ...lower]
+}
+
+/** `application/x-www-form-urlencoded` of one value. */
+export function formEncode(value: string): string {
+  return new URLSearchParams({ '': value }).toString().slice(1)
+}
+
+/** An address as the person wrote it, with a blank around its @ too, or encoded; rather a word too many than an address. */
+const emails =
+  /(?:"[^"@]{1,256}"|[^\s@<>()"',;:]{1,256}) ?(?:[@＠﹫]|%(?:25)*40|&#(?:64|x40);) ?[^\s@<>()"',;]+/giu
 
 /**
  * Retry-After in seconds, 1 to 60, or undefined where there is none that can be read (RFC 9110 §10.2.3: a

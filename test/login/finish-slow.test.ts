@@ -74,7 +74,7 @@ t.test('a database that does not take the session until the deadline', { buffere
   const incomplete = { status: 503, type: 'login-incomplete', error: 'temporarily_unavailable' } as const
   expectProblem(t, answer, { ...incomplete, retryAfter: [1, 1] })
   t.ok(seconds > 9 && seconds < 10.5, `after ${seconds} s`)
-  await sleep(2_000)
+  await sleep(4_500)
   await lock.query('ROLLBACK')
   lock.release()
   const [late, waited] = await lucky

@@ -162,7 +162,8 @@ t.test('a provider that repeats in its refusal whatever it was sent', async (t) 
     if (/^basic /i.test(request.headers.authorization ?? '')) basic.add(credentials ?? '')
     else if (credentials !== undefined) sent.add(credentials)
     // Short enough to be logged whole.
-    const description = `refused: ${[...sent, ...basic].join(' ')}`
+    const encoded = [...sent].map((value) => new URLSearchParams({ '': value }).toString())
+    const description = `refused: ${[...sent, ...encoded, ...basic].join(' ')}`
     response.writeHead(400, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ error: 'invalid_request', error_description: description }))
   }
@@ -181,7 +182,7 @@ t.test('a provider that repeats in its refusal whatever it was sent', async (t) 
     for (const name of names) {
       sent.clear()
       basic.clear()
-      const answer = await finish(service, await answeredLogin(service, name))
+      const answer = await finish(service, await answeredLogin(service, name, { code: '4/0A(x)*~ y+z' }))
       t.equal(answer.status, 502, answer.text)
       t.ok(sent.size + basic.size >= (endpoint === 'TOKEN' ? 3 : 1), `${name} was sent its secrets`)
       t.equal(holds(answer.text, sent), undefined)
@@ -196,6 +197,51 @@ t.test('a provider that repeats in its refusal whatever it was sent', async (t) 
     }
   }
 })
+
+t.test('states and codes that came twice do not stand in the words beside them', async (t) => {
+  const service = await startTestService(t)
+  const living = await answeredLogin(service)
+  for (const [name, value] of [
+    ['state', living.state],
+    ['code', 'marker-code-(x)*'],
+  ] as const) {
+    const query = new URLSearchParams([
+      ['state', living.state],
+      [name, value],
+      [name, 'other-value'],
+      ['error', `no ${value}`],
+      ['error_description', `denied ${value} ${encodeURIComponent(value)}, not other-value`],
+    ])
+    t.equal((await get(service, `/api/v1/oauth/callback/yandex?${query.toString()}`)).status, 400)
+    const line = service.log.findLast((one) => one.includes('provider refused'))
+    t.match(line, /denied \[removed\] \[removed\], not \[removed\]/)
+    t.notMatch(line, living.state)
+    t.notMatch(line, 'marker-code')
+  }
+  const many = new URLSearchParams(
+    Array.from({ length: 500 }, (_, n): [string, string] => ['code', `many-codes-${n}`]),
+  )
+  await get(service, `/api/v1/oauth/callback/yandex?error=many-codes-499&${many.toString()}`)
+  t.notMatch(service.log.join(), 'many-codes', 'nor where they are too many to be looked for')
+})
+
+t.test(
+  'an error as long as a request may be: the log keeps 200 characters of it, and no mark in a mark',
+  async (t) => {
+    const service = await startTestService(t)
+    for (const [state, code, error] of [
+      ['e', 'e', 'e'.repeat(31_000)],
+      ['removed', 'eeeeee', 'eeeeee removed '.repeat(2_000)],
+    ] as const) {
+      const query = new URLSearchParams({ state, code, error })
+      t.equal((await get(service, `/api/v1/oauth/callback/yandex?${query.toString()}`)).status, 400)
+      const line = service.log.findLast((one) => one.includes('provider refused')) ?? ''
+      const logged = String(JSON.parse(line).error)
+      t.equal(logged.length, 200)
+      t.notMatch(logged, /\[[^\]]*\[/)
+    }
+  },
+)
 
 /** Characters that nobody sees, or that change how a line is read. */
 const unprintable = [
@@ -250,8 +296,11 @@ t.test('a provider’s own words in the log: one short line, and nobody’s addr
 /** The first marker that stands in a text, as it is or in one of the encodings of the web. */
 function holds(text: string, markers: ReadonlySet<string>): string | undefined {
   return [...markers].find((marker) =>
-    [marker, encodeURIComponent(marker), JSON.stringify(marker).slice(1, -1)].some((form) =>
-      text.includes(form),
-    ),
+    [
+      marker,
+      encodeURIComponent(marker),
+      new URLSearchParams({ '': marker }).toString().slice(1),
+      JSON.stringify(marker).slice(1, -1),
+    ].some((form) => text.includes(form)),
   )
 }
