@@ -12,7 +12,7 @@ import { Problem } from './problem.ts'
 export const bodies = fp(async (app: FastifyInstance) => {
   // An address that is not there is refused before (handleUnknownRoutes), without waiting for a body.
   app.addHook('preParsing', async ({ raw, method }, _reply, payload) => {
-    if (method !== 'GET' && (await isEmpty(raw)))
+    if (!['GET', 'HEAD'].includes(method) && (await isEmpty(raw)))
       for (const name of ['content-type', 'content-encoding', 'transfer-encoding']) delete raw.headers[name]
     return payload
   })
