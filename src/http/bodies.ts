@@ -37,7 +37,8 @@ async function isEmpty(raw: IncomingMessage): Promise<boolean> {
  * silence), as in a form; inside a member that the route does not know nobody looks.
  */
 function faultOf(request: FastifyRequest, json: string, value: unknown): Problem | null {
-  if (!isObject(value) || Array.isArray(value)) return new Problem('malformed-request')
+  // The route's schema refuses it.
+  if (!isObject(value) || Array.isArray(value)) return null
   const { known } = bodyMembers(request)
   const repeated = repeatedName(json, known)
   if (repeated !== undefined)
