@@ -12,7 +12,7 @@ import { Problem } from './problem.ts'
 export const bodies = fp(async (app: FastifyInstance) => {
   // An address that is not there is refused before (handleUnknownRoutes), without waiting for a body.
   app.addHook('preParsing', async ({ raw, method }, _reply, payload) => {
-    if (method !== 'GET' && (await isEmpty(raw)))
+    if (!['GET', 'HEAD'].includes(method) && (await isEmpty(raw)))
       for (const name of ['content-type', 'content-encoding', 'transfer-encoding']) delete raw.headers[name]
     return payload
   })
@@ -37,7 +37,8 @@ async function isEmpty(raw: IncomingMessage): Promise<boolean> {
  * silence), as in a form; inside a member that the route does not know nobody looks.
  */
 function faultOf(request: FastifyRequest, json: string, value: unknown): Problem | null {
-  if (!isObject(value) || Array.isArray(value)) return new Problem('malformed-request')
+  // The route's schema refuses it.
+  if (!isObject(value) || Array.isArray(value)) return null
   const { known } = bodyMembers(request)
   const repeated = repeatedName(json, known)
   if (repeated !== undefined)

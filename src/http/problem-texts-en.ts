@@ -100,7 +100,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
       'A parameter came more than once[: {parameter}]. Send each parameter exactly once (RFC 6749, section 3.1).',
     userMessage: common.again,
     cause:
-      'The request holds the same known parameter twice, or as a list. Which of the values is meant cannot be known, so the request is refused. Unknown parameters of a form may repeat; they are ignored. In JSON no name may repeat.',
+      'The request holds the same known parameter twice, or as a list. Which of the values is meant cannot be known, so the request is refused. Unknown parameters of a form may repeat; they are ignored. In JSON no name may repeat, except inside an unknown member.',
     remedy:
       'Find where your code adds the parameter a second time, often by merging the incoming parameters with its own. Then send the request again: nothing has been used up.',
   },

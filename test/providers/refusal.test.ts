@@ -58,6 +58,8 @@ await t.test('no email address stays, however it is written', async (t) => {
     'ada＠mail.example',
     'ada&#64;mail.example',
     'ada&#x40;mail.example',
+    `${'a'.repeat(600)}@mail.example`,
+    '"g h"@mail.example',
   ])
     t.equal(wordsForLog(`no <${email}> here`), 'no <[email]> here', JSON.stringify(email))
 })
