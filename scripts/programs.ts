@@ -33,6 +33,7 @@ const programs: readonly {
   { names: ['go'], packageName: 'golang', kinds: ['clients'] },
   { names: ['javac'], packageName: 'default-jdk-headless', kinds: ['clients'] },
   { names: ['mvn'], packageName: 'maven', kinds: ['clients'] },
+  { names: ['php'], packageName: 'php-cli', kinds: ['clients'] },
 ]
 
 /**

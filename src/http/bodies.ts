@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { parse as parseQuery } from 'node:querystring'
 import { Readable } from 'node:stream'
 import { Busboy } from '@fastify/busboy'
 import formbody from '@fastify/formbody'
@@ -7,31 +10,78 @@ import fp from 'fastify-plugin'
 import { Problem } from '../problems/problem.ts'
 
 /**
- * Reads JSON bodies and empty ones, on both servers. An empty body counts as none, whatever its Content-Type, because many
- * clients send that header with every POST and DELETE. JSON is parsed by Fastify, which refuses `__proto__`. A repeated
- * name is refused as in a form; JSON.parse would silently keep the last value (RFC 8259 §4).
+ * Reads JSON bodies and empty ones, on both servers. An empty body counts as none, whatever its Content-Type and however
+ * it is sent, because many clients send that header with every POST and DELETE. JSON is parsed by Fastify, which refuses
+ * `__proto__` and a `constructor` that holds a `prototype`.
  */
 export const bodies = fp(async (app: FastifyInstance) => {
-  app.addHook('onRequest', async ({ raw: { headers } }) => {
-    const empty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0
-    if (empty) for (const name of ['content-type', 'content-encoding']) delete headers[name]
+  // A request to an unknown path is refused before (handleUnknownRoutes), without waiting for its body.
+  app.addHook('preParsing', async ({ raw, method }, _reply, payload) => {
+    if (!['GET', 'HEAD'].includes(method) && (await isEmpty(raw)))
+      for (const name of ['content-type', 'content-encoding', 'transfer-encoding']) delete raw.headers[name]
+    return payload
   })
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'string' },
-    (request: FastifyRequest, body: string, done) => {
-      // A chunked body, of which the headers do not say that it is empty.
-      if (body === '') return done(null, undefined)
-      return parse(request, body, (error, value) => {
-        if (error !== null) return done(error)
-        const parameter = repeatedName(body)
-        if (parameter === undefined) return done(null, value)
-        return done(new Problem('repeated-parameter', { values: { parameter: parameter.slice(0, 64) } }))
-      })
-    },
+    (request: FastifyRequest, body: string, done) =>
+      parse(request, body, (error, value) => done(error ?? faultOf(request, body, value), value)),
   )
 })
+
+/** Whether a request has no body; a chunked one is waited for until its first byte or its end is there. */
+async function isEmpty(raw: IncomingMessage): Promise<boolean> {
+  if (raw.headers['transfer-encoding'] === undefined) return Number(raw.headers['content-length'] ?? 0) === 0
+  while (raw.readableLength === 0 && !raw.complete && !raw.destroyed) await once(raw, 'readable')
+  return raw.readableLength === 0 && raw.complete
+}
+
+/**
+ * Why valid JSON is refused. A repeated name is refused as in a form, because JSON.parse would silently keep the last value
+ * (RFC 8259 §4). The values of members that the route does not know are not examined.
+ */
+function faultOf(request: FastifyRequest, json: string, value: unknown): Problem | null {
+  // The route's schema refuses it.
+  if (!isObject(value) || Array.isArray(value)) return null
+  const { known } = bodyMembers(request)
+  const repeated = repeatedName(json, known)
+  if (repeated !== undefined)
+    return new Problem('repeated-parameter', { values: { parameter: repeated.slice(0, 64) } })
+  const illFormed = Object.entries(value).find(([name, member]) => known.has(name) && !isWellFormed(member))
+  if (illFormed === undefined) return null
+  return new Problem('invalid-parameter', { values: { parameter: illFormed[0], rule: 'format' } })
+}
+
+/**
+ * Whether every text in a JSON value is Unicode (RFC 7493 §2.1). Half of a surrogate pair would become U+FFFD in a hash, a
+ * request to the provider or the database, so that two different texts would be equal there.
+ */
+function isWellFormed(value: unknown): boolean {
+  const left = [value]
+  for (const one of left)
+    if (typeof one === 'string' && !one.isWellFormed()) return false
+    else if (isObject(one)) left.push(...Object.keys(one), ...Object.values(one))
+  return true
+}
+
+/** What the schema of the route says of its body's members: their names, and which of them must be there. */
+export function bodyMembers({ routeOptions, server }: FastifyRequest): {
+  readonly known: ReadonlySet<string>
+  readonly required: ReadonlySet<unknown>
+} {
+  const body: unknown = routeOptions.schema?.body
+  const schema = isObject(body) && typeof body.$ref === 'string' ? server.getSchema(body.$ref) : body
+  const { properties, required } = isObject(schema) ? schema : {}
+  return {
+    known: new Set(isObject(properties) ? Object.keys(properties) : []),
+    required: new Set(Array.isArray(required) ? required : []),
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
 
 /**
  * The media types that the route accepts: those in `consumes` of its schema, and JSON, which the OpenAPI documents do not
@@ -42,18 +92,21 @@ export function accepted(request: FastifyRequest): readonly string[] {
 }
 
 /**
- * Finds the first name that occurs twice in one object of a JSON text.
+ * Finds the first name that occurs twice in the object of a JSON text, or in an object inside a known member.
  * @param json valid JSON: a string before a colon is a name, and each brace outside a string opens or closes an object
  */
-function repeatedName(json: string): string | undefined {
-  const open: Set<unknown>[] = []
+function repeatedName(json: string, known: ReadonlySet<string>): string | undefined {
+  const open: Set<string>[] = []
+  let member = ''
   for (const [token, text, colon] of json.matchAll(/("(?:[^"\\]|\\.)*")\s*(:)?|[{}]/g)) {
     if (token === '{') open.push(new Set())
     else if (token === '}') open.pop()
     else if (colon !== undefined && text !== undefined) {
-      const name: unknown = JSON.parse(text)
+      const name = String(JSON.parse(text))
+      if (open.length === 1) member = name
+      else if (!known.has(member)) continue
       const names = open.at(-1)
-      if (names?.has(name)) return String(name)
+      if (names?.has(name)) return name
       names?.add(name)
     }
   }
@@ -74,10 +127,11 @@ export class FilePart {
 /**
  * Reads forms. Urlencoded and multipart bodies become the same flat object, in which a repeated name has an array as its
  * value: the schema of the route refuses it for a known name and ignores it for an unknown one. A route that lists forms
- * in `consumes` accepts JSON as well, and refuses every other type with 415.
+ * in `consumes` accepts JSON as well, and refuses every other type with 415. An optional parameter without a value counts
+ * as omitted, in each of them (RFC 6749 §3.1).
  */
 export const forms = fp(async (app: FastifyInstance) => {
-  await app.register(formbody, { bodyLimit })
+  await app.register(formbody, { bodyLimit, parser: readQuery })
   // The body is read as a whole first, so that Fastify enforces its body limit as for every other type.
   app.addContentTypeParser(
     'multipart/form-data',
@@ -87,15 +141,36 @@ export const forms = fp(async (app: FastifyInstance) => {
   app.addHook('preParsing', async (request, _reply, payload) => {
     const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
     const consumes = request.routeOptions.schema?.consumes
-    const encoding = request.headers['content-encoding'] ?? 'identity'
     const refused =
       (type !== undefined && consumes !== undefined && !accepted(request).includes(type)) ||
-      encoding !== 'identity'
+      isEncoded(request.headers['content-encoding'])
     if (refused)
       throw new Problem('unsupported-media-type', { values: { accepted: accepted(request).join(', ') } })
     return payload
   })
+  app.addHook('preValidation', async (request) => {
+    const { body } = request
+    if (request.routeOptions.schema?.consumes === undefined || typeof body !== 'object' || body === null)
+      return
+    const { known, required } = bodyMembers(request)
+    for (const [name, value] of Object.entries(body))
+      if (value === '' && known.has(name) && !required.has(name)) Reflect.deleteProperty(body, name)
+  })
 })
+
+/**
+ * Reads a query or an urlencoded body; a repeated name becomes a list. Percent-encoded bytes that are not UTF-8 become
+ * U+FFFD, as in most frameworks, so that they are not mistaken for a text with percent signs.
+ */
+export function readQuery(text: string): NodeJS.Dict<string | string[]> {
+  return parseQuery(text, '&', '=', { maxKeys: 0 })
+}
+
+/** Codings are named in any case, in a list where there are several (RFC 9110 §8.4); `identity` is none. */
+function isEncoded(codings: string | undefined): boolean {
+  const names = codings?.split(',').map((name) => name.trim().toLowerCase()) ?? []
+  return names.some((name) => name !== '' && name !== 'identity')
+}
 
 type Field = string | FilePart | (string | FilePart)[]
 

@@ -21,6 +21,7 @@ export function unauthorized(type: 'secret-required' | 'wrong-credentials'): Pro
  * Reads a site's id and secret from HTTP Basic, each form-encoded before they are joined (RFC 6749 §2.3.1). Both consist
  * of characters that form encoding leaves unchanged, so that a client may skip it. An empty secret counts as none, because
  * some libraries send one for a client that has no secret.
+ * One or more spaces stand before them (RFC 9110 §11.4).
  * @returns undefined where the header has no credentials
  * @throws {Problem} wrong-credentials where the header is Basic but cannot be read
  */
@@ -28,7 +29,7 @@ export function readBasic(authorization: string | undefined): Credentials | unde
   if (authorization === undefined || !/^basic\b/i.test(authorization)) return undefined
   // Bound the length first: the regular expression must not run on unbounded input (ReDoS).
   const match =
-    authorization.length > maxLength ? null : /^basic ([A-Za-z0-9+/_-]+={0,2})$/i.exec(authorization)
+    authorization.length > maxLength ? null : /^basic +([A-Za-z0-9+/_-]+={0,2})$/i.exec(authorization)
   if (match === null) throw unauthorized('wrong-credentials')
   const [id, ...rest] = Buffer.from(match[1] ?? '', 'base64')
     .toString()

@@ -15,7 +15,8 @@ export function invalidParameter(error: FastifyError, request: FastifyRequest): 
   }
   // There is no body at all: usually the parameters are in the URL, and the text of this problem says so.
   if (source === undefined) return new Problem('missing-parameter', { values: { where: 'body' } })
-  if (source === null) return new Problem('malformed-request')
+  if (typeof source !== 'object' || source === null || Array.isArray(source))
+    return new Problem('malformed-request')
   const value = valueOf(source, parameter)
   if (failure?.keyword === 'type' && Array.isArray(value))
     return new Problem('repeated-parameter', { values: { parameter } })

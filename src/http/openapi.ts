@@ -92,6 +92,7 @@ const exampleValues = {
   error: 'server_error',
   who: 'site-and-address',
   where: 'body',
+  came: 'other-code',
   domain: 'login.example',
 }
 

@@ -6,7 +6,7 @@ import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import fastify, { LogController } from 'fastify'
 import type { ProblemSettings } from '../problems/reply.ts'
 import { logRequests } from './access-log.ts'
-import { bodies, bodyLimit } from './bodies.ts'
+import { bodies, bodyLimit, readQuery } from './bodies.ts'
 import type { TrustedProxies } from './client-ip.ts'
 import { clientIpReader } from './client-ip.ts'
 import { endConnections } from './connections.ts'
@@ -77,7 +77,7 @@ export async function createServer(
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false },
     },
     // Allow parameters as long as the URL limit; otherwise the router's own 404 would reveal which routes exist.
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 32_768 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 32_768, querystringParser: readQuery },
     clientErrorHandler: clientErrorHandler(publicUrl, log),
     rewriteUrl: ({ url = '/' }) => decodable(url),
   }).withTypeProvider<TypeBoxTypeProvider>()

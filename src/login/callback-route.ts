@@ -45,19 +45,18 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
       return undefined
     },
     handler: async (request, reply) => {
-      const { state, description, ...returned } = readCallback(byForm ? request.body : request.query)
+      const { state, description, sent, ...returned } = readCallback(byForm ? request.body : request.query)
       const { error } = returned
-      const echoed = [state, returned.code]
       if (error !== undefined)
         request.log.info(
           {
             provider: adapter.name,
-            error: wordsForLog(error, echoed),
-            ...(description !== undefined && { description: wordsForLog(description, echoed) }),
+            error: logged(error, sent),
+            ...(description !== undefined && { description: logged(description, sent) }),
           },
           'provider refused',
         )
-      if (state === undefined) throw withoutState({ state, ...returned }, adapter.name)
+      if (state === undefined) throw withoutState(returned, adapter.name)
       const { location, missing } = await options.track(
         { request: 'callback', provider: adapter.name, requestId: request.id },
         (progress) =>
@@ -74,6 +73,14 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
       return reply.code(303).header('location', location).send()
     },
   }
+}
+
+/** No provider sends so many states and codes in one request, and looking for each in the log text would take time. */
+const tooManySent = 10
+
+/** The provider's words for the log, without any state or code of the same request. */
+function logged(words: string, sent: readonly string[]): string {
+  return sent.length < tooManySent ? wordsForLog(words, sent) : '[removed]'
 }
 
 /** Headers of every response: the URL with state and code is never sent as a Referer, and the page loads nothing. */
@@ -153,6 +160,8 @@ type CallbackParameters = Omit<CallbackRequest, 'state' | 'ip'> & {
   readonly state: string | undefined
   /** The provider's `error_description`, for the log alone. */
   readonly description?: string
+  /** Every state and code that came, repeated ones too: none of them may be logged. */
+  readonly sent: readonly string[]
 }
 
 /**
@@ -186,6 +195,7 @@ function readCallback(sent: unknown): CallbackParameters {
     // Several issuers are joined, so that they equal no issuer; neither does an empty one (RFC 9207 §2.4).
     ...(texts.has('iss') && { iss: texts.get('iss')?.join(' ') ?? '' }),
     ...(description !== undefined && { description }),
+    sent: [...all('state'), ...all('code')],
     ...(fault !== undefined && { fault }),
   }
 }
@@ -199,6 +209,9 @@ function faultOf(all: (name: string) => readonly string[], error: string | undef
     return new Problem('invalid-parameter', { values: { parameter: 'error', rule: 'beside-code' } })
   if (code !== undefined && code.length > maxCodeLength)
     return new Problem('invalid-parameter', { values: { parameter: 'code', rule: 'too-long' } })
+  // The bytes were not UTF-8 (readQuery): such a code could not be passed on unchanged, and is not one (RFC 6749 A.11).
+  if (code?.includes('\ufffd'))
+    return new Problem('invalid-parameter', { values: { parameter: 'code', rule: 'format' } })
   if (code === undefined && error === undefined)
     return new Problem('missing-parameter', { values: { parameter: 'code', where: 'callback' } })
   return undefined
@@ -209,7 +222,10 @@ function faultOf(all: (name: string) => readonly string[], error: string | undef
  * one, otherwise which parameter is missing.
  * @param provider its name, for the texts
  */
-function withoutState({ error, fault }: CallbackParameters, provider: string): Problem {
+function withoutState(
+  { error, fault }: Pick<CallbackParameters, 'error' | 'fault'>,
+  provider: string,
+): Problem {
   if (error === undefined && fault?.type === 'repeated-parameter') return fault
   if (error === undefined)
     return new Problem('missing-parameter', { values: { parameter: 'state', where: 'callback' } })

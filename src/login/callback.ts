@@ -82,6 +82,7 @@ export const callbackProblems = [
   'code-mismatch',
   'provider-mismatch',
   'issuer-mismatch',
+  'rate-limited',
   'not-found',
 ] as const satisfies readonly ProblemName[]
 
@@ -130,7 +131,10 @@ export async function callback(
   const codeTtl = (finishWithin + rememberExpired) / 1000
   const outcome = await services.logins.recordResponse(request.state, response, codeTtl)
   if (outcome === 'gone') throw failure(new Problem('login-completed'))
-  if (outcome === 'conflict') throw failure(new Problem('code-mismatch'))
+  if (outcome === 'conflict') {
+    const came = request.code === undefined ? 'late-error' : 'other-code'
+    throw failure(new Problem('code-mismatch', { values: { came } }))
+  }
   if (found.response?.kind !== response.kind) progress.mark('came_back')
   if (response.kind === 'code') return { location: redirect({ code: request.code ?? '' }) }
   return { location: redirectWithError(response.error), ...(missing !== undefined && { missing }) }

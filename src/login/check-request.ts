@@ -128,7 +128,8 @@ function checkCode(
     throw new Problem('provider-declined', { error, values: { provider, error } })
   }
   if (code === undefined) throw new Problem('missing-parameter', { values: { parameter: 'code' } })
-  if (!sameDigest(digest(code), response.codeDigest)) throw new Problem('code-mismatch')
+  if (!sameDigest(digest(code), response.codeDigest))
+    throw new Problem('code-mismatch', { values: { came: 'other-code' } })
   return { code, response }
 }
 

@@ -167,11 +167,12 @@ async function afterFailure(
   taken: TakenLogin & { readonly won: true },
   services: FinishServices,
 ): Promise<TokenPair> {
-  if (failure.kind === 'invalid_grant') {
-    const session = authenticated ? await services.sessionOfLogin(loginHash(state)) : undefined
+  if (failure.kind === 'invalid_grant' && authenticated) {
+    const session = await services.sessionOfLogin(loginHash(state))
     if (session !== undefined && repeatable(session)) return services.issueTokens(session)
-    if (response.from !== undefined) await services.limits.countRejectedCode(response.from)
   }
+  if (failure.codeRefused && response.from !== undefined)
+    await services.limits.countRejectedCode(response.from)
   await (failure.codeUnspent ? taken.giveBack() : taken.fail())
   throw providerProblem(failure, login.provider)
 }

@@ -32,9 +32,6 @@ export interface LoginRouteOptions {
   readonly metrics: Pick<Metrics, 'loginsStarted' | 'loginsFinished'>
 }
 
-/** A parameter without a value counts as omitted (RFC 6749 §3.1). */
-const present = (value: string | undefined): string | undefined => (value === '' ? undefined : value)
-
 /** The two requests of a site's backend, and the documentation of the callback between them. */
 export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (app, options) => {
   const { services } = options
@@ -72,15 +69,13 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         client_redirect_url: redirectUrl,
         code_challenge,
         code_challenge_method,
-        login_hint,
+        login_hint: loginHint,
         prompt,
-        user_ip,
+        user_ip: userIp,
       } = request.body
       if ((code_challenge === undefined) !== (code_challenge_method === undefined))
         throw new Problem('invalid-parameter', { values: { parameter: 'code_challenge', rule: 's256' } })
       const credentials = readCredentials(request.headers.authorization, request.body)
-      const loginHint = present(login_hint)
-      const userIp = present(user_ip)
       if (userIp !== undefined && isIP(userIp) === 0)
         throw new Problem('invalid-parameter', { values: { parameter: 'user_ip', rule: 'ip' } })
       const startRequest: StartRequest = {
@@ -138,15 +133,14 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
       },
     },
     async (request) => {
-      const { provider, state, code, code_verifier } = request.body
+      const { provider, state, code, code_verifier: codeVerifier } = request.body
       const credentials = readCredentials(request.headers.authorization, request.body)
-      const given = { code: present(code), codeVerifier: present(code_verifier) }
       const finishRequest: FinishRequest = {
         provider,
         state,
         ip: request.ip,
-        ...(given.code !== undefined && { code: given.code }),
-        ...(given.codeVerifier !== undefined && { codeVerifier: given.codeVerifier }),
+        ...(code !== undefined && { code }),
+        ...(codeVerifier !== undefined && { codeVerifier }),
         ...(credentials && { credentials }),
       }
       const tokens = options.track(

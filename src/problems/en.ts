@@ -34,6 +34,10 @@ export const wordsEn: ProblemWords = {
     body: 'a POST request takes its parameters from the body only, not from the address',
     callback: 'the provider sent the person back without it, so start the login again',
   },
+  came: {
+    'other-code': 'pass code on exactly as it came to your return URL, without decoding it twice',
+    'late-error': 'the provider sent an error afterwards, which changes nothing: the first code counts',
+  },
   who: {
     'site-and-address': 'requests for this site from this address without its secret',
     site: 'requests of this site with its secret',
@@ -95,7 +99,7 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
       'A parameter came more than once[: {parameter}]. Send each parameter exactly once (RFC 6749, section 3.1).',
     userMessage: common.again,
     cause:
-      'The request holds the same known parameter twice, or as a list. Which of the values is meant cannot be known, so the request is refused. Unknown parameters of a form may repeat; they are ignored. In JSON no name may repeat.',
+      'The request holds the same known parameter twice, or as a list. Which of the values is meant cannot be known, so the request is refused. Unknown parameters of a form may repeat; they are ignored. In JSON no name may repeat, except inside an unknown member.',
     remedy:
       'Find where your code adds the parameter a second time, often by merging the incoming parameters with its own. Then send the request again: nothing has been used up.',
   },
@@ -370,9 +374,8 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
       'Choose id and secret by the site whose return URL was called, and keep tokens apart for each site. Then send the request again: nothing has been used up.',
   },
   'code-mismatch': {
-    title: 'The code is not the one of this login',
-    detail:
-      'This code is not the one that the provider sent for this login. Pass code on exactly as it came to your return URL, without decoding it twice.',
+    title: 'This is not the code of the login',
+    detail: 'The provider answered this login by a code, and what came now is not that code[: {came}].',
     userMessage: 'This login has already been answered; please go on at the site or log in once more.',
     cause:
       'The code was changed on its way (decoded twice, a plus turned into a blank, cut off), belongs to another login, or the provider answered the same login a second time. It may also be an attempt to slip in the code of somebody else.',

@@ -136,6 +136,9 @@ export type ParameterRule =
 /** Where a required parameter was expected. */
 export type ParameterPlace = 'body' | 'callback'
 
+/** What came after the code of a login was recorded. */
+export type ComeInstead = 'other-code' | 'late-error'
+
 /** The likely reason why a required parameter is missing. */
 export type ParameterHint = 'entity' | 'encoded' | 'separator' | 'json'
 
@@ -159,5 +162,6 @@ export interface ProblemWords {
   readonly rule: Readonly<Record<ParameterRule, string>>
   readonly hint: Readonly<Record<ParameterHint, string>>
   readonly where: Readonly<Record<ParameterPlace, string>>
+  readonly came: Readonly<Record<ComeInstead, string>>
   readonly who: Readonly<Record<LimitedCaller, string>>
 }

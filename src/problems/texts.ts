@@ -15,8 +15,8 @@ const problemWords: Readonly<Record<Language, ProblemWords>> = { en: wordsEn, ru
 
 /**
  * The texts of a problem, with detail and user message filled in.
- * @param values for the placeholders of both. `difference`, `rule`, `hint`, `where` and `who` take a code
- *   (RedirectDifference, ParameterRule, ParameterHint, ParameterPlace, LimitedCaller), which is replaced by its words.
+ * @param values for the placeholders of both. `difference`, `rule`, `hint`, `where`, `came` and `who` take a code
+ *   (RedirectDifference, ParameterRule, ParameterHint, ParameterPlace, ComeInstead, LimitedCaller), which is replaced by its words.
  *   In any other value, characters that `error_description` may not hold (RFC 6749 §5.2) become question marks; only
  *   `reason`, `provider` and `providerTitle` may be in any alphabet. A part of the text whose value is missing is left
  *   out, so that the sentence stays whole.

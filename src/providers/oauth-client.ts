@@ -5,6 +5,7 @@ import type { ErrorKinds, JsonObject } from './response.ts'
 import {
   describeErrorResponse,
   errorResponseKind,
+  formEncode,
   isErrorResponse,
   parseJsonObject,
   retryAfterOf,
@@ -77,7 +78,9 @@ export function createOAuthClient({
       )
     const json = parseJsonObject(body)
     if (json === undefined)
-      throw new ProviderFailure('invalid_response', failureText(endpoint, status, 'no JSON object'))
+      throw new ProviderFailure('invalid_response', failureText(endpoint, status, 'no JSON object'), {
+        codeRefused: endpoint === 'token' && status >= 400,
+      })
     return json
   }
 
@@ -143,7 +146,9 @@ export function createOAuthClient({
           basic,
         ])
         const kind = errorResponseKind(json, response.status, tokenErrors)
-        throw new ProviderFailure(kind, failureText('token', response.status, words))
+        throw new ProviderFailure(kind, failureText('token', response.status, words), {
+          codeRefused: kind === 'invalid_grant' || kind === 'invalid_response',
+        })
       }
       const flaw = tokenResponseFlaw(json)
       if (flaw !== undefined || typeof json.access_token !== 'string')
@@ -170,6 +175,7 @@ function tokenRequest(grant: AuthorizationGrant, settings: ProviderSettings) {
   if (grant.codeVerifier !== undefined) form.set('code_verifier', grant.codeVerifier)
   const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded' }
   if (tokenAuth === 'basic') {
+    // RFC 6749 §2.3.1: form-encoded before Base64.
     const credentials = `${formEncode(clientId)}:${formEncode(clientSecret)}`
     headers.authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
   } else {
@@ -177,11 +183,6 @@ function tokenRequest(grant: AuthorizationGrant, settings: ProviderSettings) {
     form.set('client_secret', clientSecret)
   }
   return { headers, body: form.toString() }
-}
-
-/** One value as `application/x-www-form-urlencoded`, which RFC 6749 §2.3.1 requires before Base64. */
-function formEncode(value: string): string {
-  return new URLSearchParams({ '': value }).toString().slice(1)
 }
 
 /** Why a token response cannot be used (RFC 6749 §5.1; appendix A.12: a token is printable ASCII). */

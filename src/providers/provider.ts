@@ -81,17 +81,23 @@ export class ProviderFailure extends Error {
   readonly kind: ProviderFailureKind
   /** True only if the provider cannot have consumed the code, so that the login may be finished again. */
   readonly codeUnspent: boolean
+  /**
+   * True where the token endpoint refused this very request, in whatever words: such refusals are counted against whoever
+   * brought the code. A fault of the provider's, a 429 and a refusal of our own settings are none.
+   */
+  readonly codeRefused: boolean
   /** Seconds, 1 to 60. */
   readonly retryAfter?: number
 
   constructor(
     kind: ProviderFailureKind,
     message: string,
-    options: { codeUnspent?: boolean; retryAfter?: number; cause?: unknown } = {},
+    options: { codeUnspent?: boolean; codeRefused?: boolean; retryAfter?: number; cause?: unknown } = {},
   ) {
     super(message, { cause: options.cause })
     this.kind = kind
     this.codeUnspent = options.codeUnspent ?? false
+    this.codeRefused = options.codeRefused ?? kind === 'invalid_grant'
     if (options.retryAfter !== undefined) this.retryAfter = options.retryAfter
   }
 }

@@ -84,27 +84,73 @@ export function describeErrorResponse(
   return wordsForLog(words.join(', '), secrets)
 }
 
+/** Characters of a provider's text that are examined: far more than a log line keeps. */
+const longestRead = 2_000
+
+/**
+ * The first characters by which a secret is recognised: a code of Yandex may have seven. Shorter secrets are not looked for,
+ * because they would be found inside common words.
+ */
+const recognised = 6
+
 /**
  * Makes text from a provider safe for the log: one line, without characters that are invisible or change how the line is
- * read (control characters, U+202E, U+2028), without email addresses, at most 200 characters.
- * @param secrets removed from the text, both as they are and percent-encoded
+ * read (control characters, U+202E, U+2028), without email addresses, at most 200 characters. Only the first 2,000
+ * characters are examined, which bounds the time for any text; it throws nothing.
+ * @param secrets removed from the text, as they are or percent-encoded, also when the provider cut them to six characters
+ *   or more
  */
 export function wordsForLog(words: string, secrets: readonly (string | undefined)[] = []): string {
-  let text = words
-  for (const secret of secrets)
-    if (secret !== undefined && secret !== '')
-      for (const form of [secret, encodeURIComponent(secret)]) text = text.replaceAll(form, '[removed]')
-  return text
+  const known = secrets.filter((secret) => secret !== undefined)
+  return withoutSecrets(words.slice(0, longestRead).toWellFormed(), known)
     .replace(/\p{Cf}+/gu, '')
-    .replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]+/gu, ' ')
-    .slice(0, 2_000)
+    .replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S}]+/gu, ' ')
     .replace(emails, '[email]')
     .slice(0, 200)
     .toWellFormed()
 }
 
-/** An email address, plain or percent-encoded. It is better to remove a word too many than to log an address. */
-const emails = /(?:"[^"@]{1,256}"|[^\s@<>()"',;:]{1,256})(?:@|＠|%40)[^\s@<>()"',;]+/giu
+/** Removes secrets in one pass, so that a secret which resembles `[removed]` is not found inside that mark. */
+function withoutSecrets(text: string, secrets: readonly string[]): string {
+  const forms = [...new Set(secrets.flatMap(encodings))].filter((form) => form.length >= recognised)
+  const byBeginning = Map.groupBy(forms, (form) => form.slice(0, recognised))
+  let kept = ''
+  let at = 0
+  while (at < text.length) {
+    const found = byBeginning.get(text.slice(at, at + recognised)) ?? []
+    const length = found.reduce((longest, form) => Math.max(longest, agreement(text, at, form)), 0)
+    kept += length === 0 ? text.charAt(at) : '[removed]'
+    at += Math.max(1, length)
+  }
+  return kept
+}
+
+/** How many characters the text at a position has in common with a secret: a provider may cut what it repeats. */
+function agreement(text: string, at: number, secret: string): number {
+  let length = 0
+  while (length < secret.length && text[at + length] === secret[length]) length++
+  return length
+}
+
+/** The encodings in which a secret may have been sent and may come back, hexadecimal digits in either case. */
+function encodings(secret: string): string[] {
+  const plain = secret.slice(0, longestRead).toWellFormed()
+  const encoded = [encodeURIComponent(plain), formEncode(plain)]
+  const lower = encoded.map((form) => form.replace(/%../g, (byte) => byte.toLowerCase()))
+  return [plain, ...encoded, ...lower]
+}
+
+/** `application/x-www-form-urlencoded` of one value. */
+export function formEncode(value: string): string {
+  return new URLSearchParams({ '': value }).toString().slice(1)
+}
+
+/**
+ * An email address, plain or encoded, also with a space around its @. It is better to remove a word too many than to log an
+ * address. It is searched for at the beginning of words only, which keeps the time linear.
+ */
+const emails =
+  /(?:"[^"@]{1,256}"|(?<![^\s@<>()"',;:])[^\s@<>()"',;:]+) ?(?:[@＠﹫]|%(?:25)*40|&#(?:64|x40);) ?[^\s@<>()"',;]+/giu
 
 /**
  * The header Retry-After (RFC 9110 §10.2.3: a number of seconds, or a date) as seconds from 1 to 60.

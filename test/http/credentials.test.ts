@@ -87,3 +87,46 @@ t.test("a finish with another site's credentials does not use up the login", asy
   expectProblem(t, await finish(service, { ...login, ...inBody(other) }), foreign)
   t.match(text(await finish(service, login), 'access_token'), /^ey/)
 })
+
+t.test('one blank or more stand between Basic and the credentials (RFC 9110 §11.4)', async (t) => {
+  const { path, fields } = requests.introspect
+  const { authorization = '' } = basic(site)
+  for (const [blanks, status] of [
+    [' ', 200],
+    ['  ', 200],
+    [' '.repeat(20), 200],
+    ['\t', 401],
+  ] as const) {
+    const headers = { authorization: authorization.replace(' ', blanks) }
+    const answer = await post(service, path, await fields(), { headers })
+    t.equal(answer.status, status, JSON.stringify(blanks))
+  }
+})
+
+t.test('an optional parameter without a value counts as omitted (RFC 6749 §3.1)', async (t) => {
+  const empty: Readonly<Record<keyof typeof requests, readonly string[]>> = {
+    start: ['code_challenge', 'code_challenge_method', 'login_hint', 'user_ip', 'prompt'],
+    finish: ['code_verifier'],
+    refresh: ['grant_type'],
+    revoke: ['token_type_hint'],
+    introspect: ['token_type_hint'],
+  }
+  for (const [name, { path, fields }] of Object.entries(requests))
+    for (const encoding of ['urlencoded', 'multipart', 'json'] as const) {
+      const names = Object.entries(empty).find(([one]) => one === name)?.[1] ?? []
+      const all = { ...(await fields()), ...Object.fromEntries(names.map((one) => [one, ''])) }
+      const answer = await post(service, path, all, { encoding, headers: basic(site) })
+      t.equal(answer.status, 200, `${name} ${encoding} ${answer.text}`)
+      const without = { ...all, client_id: '', client_secret: '' }
+      if (name === 'start') t.equal((await post(service, path, without, { encoding })).status, 200)
+    }
+  const { path, fields } = requests.start
+  const invalid = { status: 400, type: 'invalid-parameter', error: 'invalid_request' } as const
+  for (const half of [
+    { code_challenge: '', code_challenge_method: 'S256' },
+    { code_challenge: 'a'.repeat(43), code_challenge_method: '' },
+    { provider: '' },
+  ])
+    t.match((await post(service, path, { ...(await fields()), ...half })).json, { status: 400 })
+  expectProblem(t, await post(service, path, { ...(await fields()), client_redirect_url: '' }), invalid)
+})

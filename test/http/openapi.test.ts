@@ -85,6 +85,11 @@ t.test('the type of a problem is an enum of all problems, in both versions', asy
     })
 })
 
+t.test('the callback documents its limit', async (t) => {
+  const callback = operations.find(({ operationId }) => operationId === 'returnFromProvider')
+  t.ok('429' in (callback?.responses ?? {}))
+})
+
 t.test('each route documents the problems that it may have, and no others', async (t) => {
   for (const { name, responses } of operations)
     for (const status of ['400', '431', '500']) t.ok(status in responses, `${name} ${status}`)

@@ -194,6 +194,39 @@ t.test(
   },
 )
 
+t.test('a code that is no UTF-8 is refused, not passed on as another one; the login lives', async (t) => {
+  const { state, authorizeUrl } = await start(service)
+  for (const code of ['%E0%A0', 'a%FFb', '%EF%BF%BD', '%ED%A0%80']) {
+    const answer = await get(service, `${base}yandex?state=${state}&code=${code}`, browser)
+    isPage(t, answer, 400, 'The login did not succeed', linked)
+    t.match(answer.text, /parameter code is not acceptable/)
+  }
+  const back = await openCallback(
+    service,
+    await service.doubles.yandex.consent(authorizeUrl, { code: '%E0%zz' }),
+  )
+  t.match(back.headers.get('location'), /&code=%25E0%25zz$/, 'percent signs that were meant are kept')
+  t.equal((await finish(service, locationFields(back))).status, 200)
+})
+
+t.test('a late refusal is told as what it is, not as a wrong code', async (t) => {
+  const { state } = await loginToFinish(service)
+  const late: readonly Pair[] = [
+    ['state', state],
+    ['error', 'access_denied'],
+  ]
+  const english = await callBack('yandex', late)
+  t.match(english.text, /the provider sent an error afterwards, which changes nothing/)
+  t.notMatch(english.text, /without decoding it twice/)
+  t.match((await callBack('yandex', late, russian)).text, /провайдер прислал ошибку уже после кода/)
+  const other: readonly Pair[] = [
+    ['state', state],
+    ['code', 'another'],
+  ]
+  t.match((await callBack('yandex', other)).text, /pass code on exactly as it came/)
+  t.match((await callBack('yandex', other, russian)).text, /передавайте code ровно таким/)
+})
+
 t.test('a callback with two different states is shown a page without a link to any site', async (t) => {
   const { state } = await start(service)
   const answer = await callBack('yandex', [

@@ -105,6 +105,34 @@ for (const { store, skip, options } of loginStores)
       })
   })
 
+t.test('whatever words the provider refuses a code in, it counts', async (t) => {
+  const env = { TRUST_PROXY: '1' }
+  const service = await startTestService(t, { env })
+  const json = (error: string) => JSON.stringify({ error })
+  for (const [n, [what, answer, counts]] of (
+    [
+      ['invalid_request', { status: 400, body: json('invalid_request') }, true],
+      ['a word of its own', { status: 400, body: json('no_such_code') }, true],
+      ['a refusal with a 200', { status: 200, body: json('invalid_request') }, true],
+      ['a page', { status: 403, body: '<html>' }, true],
+      ['our own credentials', { status: 401, body: json('invalid_client') }, false],
+      ['a success that cannot be used', { status: 200, body: '{}' }, false],
+    ] as const
+  ).entries()) {
+    const browser = from(`203.0.113.${n}`)
+    service.doubles.yandex.answer('token', answer, 31)
+    for (let one = 0; one < 31; one++) {
+      const answered = await finish(
+        service,
+        locationFields(await sendInventedCode(service, browser)),
+        backend,
+      )
+      t.equal(answered.status, 502, what)
+    }
+    t.equal((await sendInventedCode(service, browser)).status, counts ? 429 : 303, what)
+  }
+})
+
 t.test('RATE_LIMIT=off limits no codes', async (t) => {
   const service = await startTestService(t, { env: { RATE_LIMIT: 'off' } })
   for (let n = 0; n < 40; n++) {

@@ -162,7 +162,8 @@ t.test('the log has no secret of an error response that repeats everything that 
     if (/^basic /i.test(request.headers.authorization ?? '')) basic.add(credentials ?? '')
     else if (credentials !== undefined) sent.add(credentials)
     // Short enough to be logged in full.
-    const description = `refused: ${[...sent, ...basic].join(' ')}`
+    const encoded = [...sent].map((value) => new URLSearchParams({ '': value }).toString())
+    const description = `refused: ${[...sent, ...encoded, ...basic].join(' ')}`
     response.writeHead(400, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ error: 'invalid_request', error_description: description }))
   }
@@ -181,7 +182,7 @@ t.test('the log has no secret of an error response that repeats everything that 
     for (const name of names) {
       sent.clear()
       basic.clear()
-      const answer = await finish(service, await loginToFinish(service, name))
+      const answer = await finish(service, await loginToFinish(service, name, { code: '4/0A(x)*~ y+z' }))
       t.equal(answer.status, 502, answer.text)
       t.ok(sent.size + basic.size >= (endpoint === 'TOKEN' ? 3 : 1), `${name} was sent its secrets`)
       t.equal(markerIn(answer.text, sent), undefined)
@@ -196,6 +197,51 @@ t.test('the log has no secret of an error response that repeats everything that 
     }
   }
 })
+
+t.test('states and codes that came twice do not stand in the words beside them', async (t) => {
+  const service = await startTestService(t)
+  const living = await loginToFinish(service)
+  for (const [name, value] of [
+    ['state', living.state],
+    ['code', 'marker-code-(x)*'],
+  ] as const) {
+    const query = new URLSearchParams([
+      ['state', living.state],
+      [name, value],
+      [name, 'other-value'],
+      ['error', `no ${value}`],
+      ['error_description', `denied ${value} ${encodeURIComponent(value)}, not other-value`],
+    ])
+    t.equal((await get(service, `/api/v1/oauth/callback/yandex?${query.toString()}`)).status, 400)
+    const line = service.log.findLast((one) => one.includes('provider refused'))
+    t.match(line, /denied \[removed\] \[removed\], not \[removed\]/)
+    t.notMatch(line, living.state)
+    t.notMatch(line, 'marker-code')
+  }
+  const many = new URLSearchParams(
+    Array.from({ length: 500 }, (_, n): [string, string] => ['code', `many-codes-${n}`]),
+  )
+  await get(service, `/api/v1/oauth/callback/yandex?error=many-codes-499&${many.toString()}`)
+  t.notMatch(service.log.join(), 'many-codes', 'nor where they are too many to be looked for')
+})
+
+t.test(
+  'an error as long as a request may be: the log keeps 200 characters of it, and no mark in a mark',
+  async (t) => {
+    const service = await startTestService(t)
+    for (const [state, code, error] of [
+      ['e', 'e', 'e'.repeat(31_000)],
+      ['removed', 'eeeeee', 'eeeeee removed '.repeat(2_000)],
+    ] as const) {
+      const query = new URLSearchParams({ state, code, error })
+      t.equal((await get(service, `/api/v1/oauth/callback/yandex?${query.toString()}`)).status, 400)
+      const line = service.log.findLast((one) => one.includes('provider refused')) ?? ''
+      const logged = String(JSON.parse(line).error)
+      t.equal(logged.length, 200)
+      t.notMatch(logged, /\[[^\]]*\[/)
+    }
+  },
+)
 
 /** Characters that are invisible, or that change how a line is displayed. */
 const unprintable = [
@@ -250,8 +296,11 @@ t.test('the words of a provider are logged in one short line without any email',
 /** The first marker that a text contains, as it is or in one of the encodings of the web. */
 function markerIn(text: string, markers: ReadonlySet<string>): string | undefined {
   return [...markers].find((marker) =>
-    [marker, encodeURIComponent(marker), JSON.stringify(marker).slice(1, -1)].some((form) =>
-      text.includes(form),
-    ),
+    [
+      marker,
+      encodeURIComponent(marker),
+      new URLSearchParams({ '': marker }).toString().slice(1),
+      JSON.stringify(marker).slice(1, -1),
+    ].some((form) => text.includes(form)),
   )
 }

@@ -17,6 +17,7 @@ const documented: Partial<Record<ProblemName, readonly string[]>> = {
   'provider-not-allowed': ['provider'],
   'unknown-provider': ['providers'],
   'redirect-url-differs': ['difference', 'registered'],
+  'code-mismatch': ['came'],
   'provider-declined': ['error'],
   'provider-unavailable': ['provider'],
   'provider-error': ['provider'],
@@ -42,6 +43,7 @@ const codes = {
   ],
   hint: ['entity', 'encoded', 'separator', 'json'],
   where: ['body', 'callback'],
+  came: ['other-code', 'late-error'],
   who: [
     'site-and-address',
     'site',
@@ -57,6 +59,7 @@ const carrier = {
   rule: 'invalid-parameter',
   hint: 'missing-parameter',
   where: 'missing-parameter',
+  came: 'code-mismatch',
   who: 'rate-limited',
 } as const
 const languages: readonly Language[] = ['en', 'ru']
@@ -142,6 +145,7 @@ await t.test('with all values, with none and with each one missing, the detail i
     rule: 'string',
     hint: 'entity',
     where: 'body',
+    came: 'other-code',
     given: 'client_redirect_uri',
     right: 'client_redirect_url',
     accepted: 'application/x-www-form-urlencoded',

@@ -122,8 +122,23 @@ await t.test('each error response has its kind of failure', async (t) => {
   ] as const) {
     const { exchange } = await setUp(t, refuseWith(status, { error, error_description: 'words' }))
     const failure = await failureOf(exchange())
-    t.match(failure, { kind, codeUnspent: false }, `${status} ${error}`)
+    const codeRefused = kind === 'invalid_grant' || kind === 'invalid_response'
+    t.match(failure, { kind, codeUnspent: false, codeRefused }, `${status} ${error}`)
   }
+  for (const [status, body, codeRefused] of [
+    [200, { access_token: '' }, false],
+    [200, [], false],
+    [307, [], false],
+    [404, [], true],
+    [429, {}, false],
+    [500, [], false],
+  ] as const) {
+    const { exchange } = await setUp(t, refuseWith(status, body))
+    t.match(await failureOf(exchange()), { codeRefused }, `${status}`)
+  }
+  const { client } = await setUp(t, refuseWith(400, { error: 'invalid_request' }))
+  const ofProfile = await failureOf(client.profile({ accessToken: 'a' }, AbortSignal.timeout(2_000)))
+  t.match(ofProfile, { codeRefused: false }, 'the code was good')
 })
 
 await t.test('Retry-After is read as seconds or a date, from 1 to 60', async (t) => {
