@@ -126,7 +126,7 @@ t.test('a body that is not JSON, too long or not valid is refused, and nothing i
     [{ ...body, redirect_uls: [] }, {}, 400, 'invalid-parameter'],
     [{ ...body, disabled: 'false' }, {}, 400, 'invalid-parameter'],
     [{ ...body, redirect_urls: 'https://new.example/' }, {}, 400, 'invalid-parameter'],
-    [[body], {}, 400, 'invalid-parameter'],
+    [[body], {}, 400, 'malformed-request'],
     ['null', {}, 400, 'malformed-request'],
   ]
   for (const [given, headers, status, type] of cases) {
