@@ -1,4 +1,5 @@
 import t from 'tap'
+import { deadlines } from '../../src/deadlines.ts'
 import { connectRedis } from '../../src/storage/redis.ts'
 import { tryRedis } from '../../src/try-redis.ts'
 import { codeBlocks, readText } from '../docs/markdown.ts'
@@ -20,7 +21,7 @@ t.test('failovers of a cluster', { skip: withoutRedis, timeout: 180_000 }, async
   const prefix = 'auth-movies:'
   const cluster = await startRedisCluster(t, ['--user', 'auth-movies', ...rules])
   const url = cluster.url.replaceAll('redis://', 'redis://auth-movies:test-only@')
-  const service = await startTestService(t, { redis: { url, prefix } })
+  const service = await startTestService(t, { redis: { url, prefix }, deadlines })
   await logIn(service)
   const masters = await cluster.masters()
   const [first] = masters
@@ -29,7 +30,7 @@ t.test('failovers of a cluster', { skip: withoutRedis, timeout: 180_000 }, async
   await t.test('one node is enough to find the cluster, even a replica', async (t) => {
     const replica = cluster.servers.find((server) => !masters.includes(server))
     const single = replica?.url.replace('redis://', 'redis://auth-movies:test-only@') ?? ''
-    const one = await startTestService(t, { redis: { url: single, prefix } })
+    const one = await startTestService(t, { redis: { url: single, prefix }, deadlines })
     for (let n = 0; n < 30; n++) await logIn(one)
     await one.close()
   })

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import t from 'tap'
+import { deadlines } from '../../src/deadlines.ts'
 import { logIn } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { withoutRedis } from '../support/redis.ts'
@@ -35,7 +36,7 @@ async function failOver(
 
 t.test('failovers by sentinels', { skip: withoutRedis, timeout: 180_000 }, async (t) => {
   const set = await startSentinelSet(t)
-  const service = await startTestService(t, { redis: { url: set.url, prefix: 'f:' } })
+  const service = await startTestService(t, { redis: { url: set.url, prefix: 'f:' }, deadlines })
   await logIn(service)
   let first: RedisServer | undefined
 
