@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { stripTypeScriptTypes } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { ICruiseResult } from 'dependency-cruiser'
 import { cruise } from 'dependency-cruiser'
+import type { Test } from 'tap'
 import t from 'tap'
 import configuration from '../.dependency-cruiser.json' with { type: 'json' }
 import { providers } from '../plugins/index.ts'
@@ -49,6 +50,82 @@ t.test('who imports whom', async (t) => {
     summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} → ${to}`),
     [],
   )
+})
+
+/** For each rule the smallest tree of files that breaks it: what each file imports. */
+const broken: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  'no-cycles': { 'src/a/one.ts': ['../b/two.ts'], 'src/b/two.ts': ['../a/one.ts'] },
+  'no-cycles-at-run-time': { 'sandbox/one.ts': ['./two.ts'], 'sandbox/two.ts': ['./one.ts'] },
+  'configuration-is-read-at-the-top': {
+    'src/http/one.ts': ['../else/two.ts'],
+    'src/else/two.ts': ['../config/three.ts'],
+  },
+  'problems-are-told-by-others': { 'src/problems/one.ts': ['../http/two.ts'] },
+  'everything-resolves': { 'src/one.ts': ['./nowhere/at-all.ts'] },
+  'the-list-of-plugins': { 'src/login/one.ts': ['../../plugins/two.ts'] },
+  'src-stands-alone': { 'src/one.ts': ['../sandbox/two.ts'] },
+  'rooms-of-the-sandbox': { 'sandbox/doubles/one.ts': ['../demo-site/two.ts'] },
+  'plugins-see-providers-alone': { 'plugins/one.ts': ['../src/http/two.ts'] },
+  'the-login-is-plain': { 'src/login/finish.ts': ['fastify'] },
+  'undici-in-providers': { 'src/http/one.ts': ['undici'] },
+  'http-knows-no-concept': {
+    'src/http/one.ts': ['../else/two.ts'],
+    'src/else/two.ts': ['../sites/three.ts'],
+  },
+  'never-back-to-login': { 'src/sites/one.ts': ['../else/two.ts'], 'src/else/two.ts': ['../login/three.ts'] },
+  'tokens-know-no-caller': {
+    'src/keys/one.ts': ['../else/two.ts'],
+    'src/else/two.ts': ['../sessions/three.ts'],
+  },
+  'storage-knows-no-concept': { 'src/storage/one.ts': ['../http/two.ts'] },
+  'runs-without-dev-dependencies': { 'src/one.ts': ['tap'] },
+}
+
+/** Writes such a tree, with an empty file for each import and stand-ins of the packages, and gives the rules that it breaks. */
+async function rulesBrokenBy(
+  t: Test,
+  tree: Readonly<Record<string, readonly string[]>>,
+): Promise<Set<string>> {
+  const base = t.testdir({
+    'package.json': JSON.stringify({
+      dependencies: { fastify: '1', undici: '1' },
+      devDependencies: { tap: '1' },
+    }),
+    node_modules: Object.fromEntries(
+      ['fastify', 'undici', 'tap'].map((name) => [
+        name,
+        { 'package.json': JSON.stringify({ name }), 'index.js': '' },
+      ]),
+    ),
+  })
+  for (const [file, imports] of Object.entries(tree)) {
+    await mkdir(join(base, dirname(file)), { recursive: true })
+    await writeFile(join(base, file), imports.map((one) => `import '${one}'\n`).join(''))
+    for (const target of imports) {
+      const path = join(base, dirname(file), target)
+      if (!target.startsWith('.') || target.includes('nowhere') || existsSync(path)) continue
+      await mkdir(dirname(path), { recursive: true })
+      await writeFile(path, 'export {}\n')
+    }
+  }
+  const { forbidden, options } = configuration
+  const roots = [...new Set(Object.keys(tree).map((file) => file.split('/', 1)[0] ?? ''))]
+  const { output } = await cruise(roots, {
+    ...options,
+    baseDir: base,
+    ruleSet: { forbidden },
+    validate: true,
+  } as never)
+  if (typeof output === 'string') throw new Error('dependency-cruiser answered with a text.')
+  return new Set(output.summary.violations.map(({ rule }) => rule.name))
+}
+
+t.test('every rule is broken by what it forbids', async (t) => {
+  t.strictSame(
+    Object.keys(broken),
+    configuration.forbidden.map(({ name }) => name),
+  )
+  for (const [rule, tree] of Object.entries(broken)) t.ok((await rulesBrokenBy(t, tree)).has(rule), rule)
 })
 
 t.test('the rules do find what they forbid', async (t) => {
