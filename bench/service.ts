@@ -9,7 +9,7 @@ import { addSite } from '../src/sites/store.ts'
 import { migrate } from '../src/storage/migrate.ts'
 import { openDatabase } from '../src/storage/postgres.ts'
 import { connectRedis } from '../src/storage/redis.ts'
-import { tryRedis } from '../src/try-redis.ts'
+import { tryRedis } from '../src/redis-start-check.ts'
 
 // The service as in production, except for rate limits, which would otherwise be all that is measured.
 const {

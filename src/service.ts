@@ -13,6 +13,7 @@ import { createLog } from './log.ts'
 import { createManagement } from './management.ts'
 import { OperatorError } from './operator-error.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
+import { loginsTried, tryRedis } from './redis-start-check.ts'
 import { startSweep } from './sessions/sweep.ts'
 import { isDatabaseUnavailable, takesNoWrites, unavailableBecause } from './storage/database-errors.ts'
 import { openEmbedded } from './storage/embedded.ts'
@@ -20,7 +21,6 @@ import { migrate, notAtThisVersion, pendingMigrations } from './storage/migrate.
 import type { Database } from './storage/postgres.ts'
 import { openDatabase, takesWrites } from './storage/postgres.ts'
 import { connectRedis } from './storage/redis.ts'
-import { loginsTried, tryRedis } from './try-redis.ts'
 import { sweepDeletions } from './users/personal-data.ts'
 
 /** A running service. */

@@ -9,10 +9,10 @@ import type { OpenedSession, OpenSession, SessionOfLogin } from '../sessions/ses
 import type { TokenPair } from '../tokens/token-pair.ts'
 import type { CheckedFinish, CheckServices, FinishRequest } from './check-request.ts'
 import { checkFinish } from './check-request.ts'
-import type { Claims, TakenLogin } from './claims.ts'
 import type { Login } from './login.ts'
 import { loginHash } from './login.ts'
 import type { Claim } from './login-store.ts'
+import type { Claims, TakenLogin } from './outage-safe-claims.ts'
 
 /** What finish needs besides the services of its checks. */
 export interface FinishServices extends CheckServices {

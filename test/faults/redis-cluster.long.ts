@@ -1,7 +1,7 @@
 import t from 'tap'
 import { deadlines } from '../../src/deadlines.ts'
+import { tryRedis } from '../../src/redis-start-check.ts'
 import { connectRedis } from '../../src/storage/redis.ts'
-import { tryRedis } from '../../src/try-redis.ts'
 import { codeBlocks, readText } from '../docs/markdown.ts'
 import { logIn } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
