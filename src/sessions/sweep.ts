@@ -80,10 +80,12 @@ export function startSweep(
   let running: Promise<void> = Promise.resolve()
   let timer = setTimeout(run, Math.random() * every).unref()
   function run() {
-    // The next one is timed when this one is over: close() waits for the only one that runs.
-    running = sweepAndLog(database, log, sweepDeletions, stop.signal).then(() => {
-      if (!stop.signal.aborted) timer = setTimeout(run, every).unref()
-    })
+    running = sweepAndWait()
+  }
+  // The next one is timed when this one is over: close() waits for the only one that runs.
+  async function sweepAndWait() {
+    await sweepAndLog(database, log, sweepDeletions, stop.signal)
+    if (!stop.signal.aborted) timer = setTimeout(run, every).unref()
   }
   return {
     async close() {
