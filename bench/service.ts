@@ -5,11 +5,11 @@ import { readConfig } from '../src/config/config.ts'
 import { createMetrics } from '../src/http/metrics.ts'
 import { createSigningKeys } from '../src/keys/ring.ts'
 import { createLog } from '../src/log.ts'
+import { tryRedis } from '../src/redis-start-check.ts'
 import { addSite } from '../src/sites/store.ts'
 import { migrate } from '../src/storage/migrate.ts'
 import { openDatabase } from '../src/storage/postgres.ts'
 import { connectRedis } from '../src/storage/redis.ts'
-import { tryRedis } from '../src/redis-start-check.ts'
 
 // The service as in production, except for rate limits, which would otherwise be all that is measured.
 const {
