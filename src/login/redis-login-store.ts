@@ -79,8 +79,9 @@ const compiledResponse = Compile(AuthorizationResponse)
 export function createRedisLoginStore(client: Redis | Cluster, prefix: string): LoginStore {
   for (const [name, lua] of Object.entries(scripts)) client.defineCommand(name, { lua, numberOfKeys: 1 })
 
+  const keyOf = (state: string) => `${prefix}login:${digest(state)}`
   const record = (state: string) => {
-    const key = `${prefix}login:${digest(state)}`
+    const key = keyOf(state)
     return { key, seal: sealOf(state, key) }
   }
 
@@ -121,18 +122,18 @@ export function createRedisLoginStore(client: Redis | Cluster, prefix: string): 
       }),
     claim: (state, token) =>
       orUnavailable(async () => {
-        const claim = await client.claimLogin(record(state).key, token, claimedTtl)
+        const claim = await client.claimLogin(keyOf(state), token, claimedTtl)
         if (claim === null) return undefined
         const [won, at, now, failed] = claim
         return { won: won === 1, at: new Date(at), now: new Date(now), failed: failed === 1 }
       }),
     release: (state, token, ttlSeconds) =>
       orUnavailable(async () => {
-        await client.releaseLogin(record(state).key, token, ttlSeconds)
+        await client.releaseLogin(keyOf(state), token, ttlSeconds)
       }),
     fail: (state, token) =>
       orUnavailable(async () => {
-        await client.failLogin(record(state).key, token)
+        await client.failLogin(keyOf(state), token)
       }),
   }
 }
