@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
-import { problemResponses, ref } from '../http/openapi.ts'
+import { jsonResponse, problemResponses } from '../http/openapi.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import { Problem } from '../problems/problem.ts'
 import { problemType } from '../problems/table.ts'
@@ -32,7 +32,7 @@ export const siteLoginsRoute: FastifyPluginAsyncTypebox<SiteLoginsOptions> = asy
         security: [{ site: [] }],
         querystring: SiteLoginsQuery,
         response: {
-          200: { description: 'The logins', content: { 'application/json': { schema: ref(SiteLogins) } } },
+          200: jsonResponse('The logins', SiteLogins),
           ...problemResponses(
             'invalid-parameter',
             'repeated-parameter',

@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import type { Deadlines } from '../deadlines.ts'
 import { credentialParameters, readCredentials } from '../http/credentials.ts'
 import type { Metrics } from '../http/metrics.ts'
-import { bodyProblems, formTypes, problemResponses, ref } from '../http/openapi.ts'
+import { bodyProblems, formTypes, jsonResponse, problemResponses, ref } from '../http/openapi.ts'
 import type { RunningWork } from '../http/running-work.ts'
 import { withDeadline } from '../http/running-work.ts'
 import type { TrackRequest } from '../login-history/progress.ts'
@@ -55,10 +55,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         consumes: formTypes,
         body: ref(StartLogin),
         response: {
-          200: {
-            description: 'The login is started',
-            content: { 'application/json': { schema: ref(StartedLogin) } },
-          },
+          200: jsonResponse('The login is started', StartedLogin),
           ...problemResponses(...bodyProblems, ...startProblems),
         },
       },
@@ -127,7 +124,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         consumes: formTypes,
         body: ref(FinishLogin),
         response: {
-          200: { description: 'The tokens', content: { 'application/json': { schema: ref(TokenPair) } } },
+          200: jsonResponse('The tokens', TokenPair),
           ...problemResponses(...bodyProblems, ...finishProblems),
         },
       },

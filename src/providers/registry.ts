@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { problemResponsesWithoutStore, ref } from '../http/openapi.ts'
+import { jsonResponse, problemResponsesWithoutStore } from '../http/openapi.ts'
 import type { Guard } from './guard.ts'
 import type { ProviderAdapter } from './provider.ts'
 
@@ -64,10 +64,7 @@ export const providerRoutes: FastifyPluginAsyncTypebox<{ providers: ProviderRegi
         summary: 'The enabled providers and whether a login may be started through each now',
         security: [],
         response: {
-          200: {
-            description: 'The providers',
-            content: { 'application/json': { schema: ref(ProviderList) } },
-          },
+          200: jsonResponse('The providers', ProviderList),
           ...problemResponsesWithoutStore(),
         },
       },

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { invalidToken } from '../http/credentials.ts'
-import { problemResponses, ref } from '../http/openapi.ts'
+import { jsonResponse, problemResponses } from '../http/openapi.ts'
 import { Problem } from '../problems/problem.ts'
 import type { Database } from '../storage/postgres.ts'
 import { isUuid } from '../storage/postgres.ts'
@@ -142,7 +142,7 @@ export const ownSessionRoutes: FastifyPluginAsyncTypebox<TokenServices & { datab
         summary: "The user's sessions at this site",
         security,
         response: {
-          200: { description: 'Newest first', content: { 'application/json': { schema: ref(SessionList) } } },
+          200: jsonResponse('Newest first', SessionList),
           ...problemResponses(...failures),
         },
       },

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { credentialParameters, readCredentials, unauthorized } from '../http/credentials.ts'
-import { bodyProblems, formTypes, problemResponses, ref } from '../http/openapi.ts'
+import { bodyProblems, formTypes, jsonResponse, problemResponses, ref } from '../http/openapi.ts'
 import { withDeadline } from '../http/running-work.ts'
 import { Problem } from '../problems/problem.ts'
 import { authenticate, countedOf, limitedSite } from '../sites/authenticate.ts'
@@ -65,7 +65,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RefreshServices> = async (
         consumes: formTypes,
         body: ref(RefreshTokens),
         response: {
-          200: { description: 'A new pair', content: { 'application/json': { schema: ref(TokenPair) } } },
+          200: jsonResponse('A new pair', TokenPair),
           ...problemResponses(
             ...bodyProblems,
             'refresh-token-invalid',
@@ -145,7 +145,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RefreshServices> = async (
         consumes: formTypes,
         body: ref(IntrospectToken),
         response: {
-          200: { description: 'What it is', content: { 'application/json': { schema: ref(Introspection) } } },
+          200: jsonResponse('What it is', Introspection),
           ...problemResponses(...bodyProblems, 'secret-required', 'wrong-credentials'),
         },
       },

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { problemResponsesWithoutStore, ref } from '../http/openapi.ts'
+import { jsonResponse, problemResponsesWithoutStore } from '../http/openapi.ts'
 import type { PublicJwk } from '../keys/material.ts'
 import type { SigningKeys } from '../keys/ring.ts'
 
@@ -100,7 +100,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ keys: SigningKeys; publicU
         summary: 'The public keys of access tokens',
         security: [],
         response: {
-          200: { description: 'The keys', content: { 'application/json': { schema: ref(JwkSet) } } },
+          200: jsonResponse('The keys', JwkSet),
           ...problemResponsesWithoutStore(),
         },
       },
@@ -125,10 +125,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ keys: SigningKeys; publicU
           summary: 'Addresses and abilities of this authorization server',
           security: [],
           response: {
-            200: {
-              description: 'The metadata',
-              content: { 'application/json': { schema: ref(ServerMetadata) } },
-            },
+            200: jsonResponse('The metadata', ServerMetadata),
             ...problemResponsesWithoutStore(),
           },
         },

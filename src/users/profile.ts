@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { invalidToken } from '../http/credentials.ts'
-import { problemResponses, ref } from '../http/openapi.ts'
+import { jsonResponse, problemResponses } from '../http/openapi.ts'
 import { longestEmail, longestText } from '../providers/profile.ts'
 import { sessionsWithOwners, usable } from '../sessions/living.ts'
 import type { TokenServices } from '../sessions/read-token.ts'
@@ -100,7 +100,7 @@ export const profileRoute: FastifyPluginAsyncTypebox<TokenServices & { database:
         summary: 'Name, login and email of the user',
         security: [{ accessToken: [] }],
         response: {
-          200: { description: 'The profile', content: { 'application/json': { schema: ref(Profile) } } },
+          200: jsonResponse('The profile', Profile),
           ...problemResponses('token-missing', 'token-invalid', 'rate-limited'),
         },
       },
