@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { jsonResponse, ref } from '../http/openapi.ts'
+import { jsonResponse, oneOf, ref } from '../http/openapi.ts'
 import type { Applied } from '../sites/apply.ts'
 import { applySites } from '../sites/apply.ts'
 import { SitesDocument } from '../sites/site.ts'
@@ -17,13 +17,7 @@ const ApplyDocument = Type.Object(
 /** Strict: a misspelt dry_run would change the sites. */
 const ApplyQuery = Type.Object(
   {
-    dry_run: Type.Optional(
-      Type.Unsafe<'true' | 'false'>({
-        type: 'string',
-        enum: ['true', 'false'],
-        description: 'true: only say what would change',
-      }),
-    ),
+    dry_run: Type.Optional(oneOf(['true', 'false'], { description: 'true: only say what would change' })),
   },
   { additionalProperties: false },
 )

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { jsonResponse, ref } from '../http/openapi.ts'
+import { jsonResponse, oneOf, ref } from '../http/openapi.ts'
 import { Problem } from '../problems/problem.ts'
 import { languageOf } from '../problems/reply.ts'
 import type { Language } from '../problems/texts.ts'
@@ -34,7 +34,7 @@ const CheckedProvider = Type.Object(
   {
     provider: Type.String(),
     ok: Type.Boolean({ description: 'Whether address, credentials and network are right' }),
-    outcome: Type.Unsafe<Outcome>({ type: 'string', enum: [...checkOutcomes] }),
+    outcome: oneOf(checkOutcomes),
     detail: Type.String({ description: 'What that means, in Russian or English by Accept-Language' }),
     provider_says: Type.Union([Type.String(), Type.Null()], {
       description: 'Where and how it answered, or how the network failed; null where it is ok',

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Deletion } from '../../prisma/client/client.ts'
-import { jsonResponse, ref } from '../http/openapi.ts'
+import { jsonResponse, oneOf, ref } from '../http/openapi.ts'
 import type { PersonalData as PersonalDataRecord } from '../users/personal-data.ts'
 import {
   deletePersonalData,
@@ -64,7 +64,6 @@ const PersonalData = Type.Object(
   },
 )
 
-const reason = { type: 'string', enum: [...deletionReasons] } as const
 const reference = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9._/#-]{0,63}$',
   description: 'Your own number of the request; never a name or an address',
@@ -72,7 +71,7 @@ const reference = Type.String({
 
 const DeleteUser = Type.Object(
   {
-    reason: Type.Unsafe<(typeof deletionReasons)[number]>({ ...reason, description: 'For the journal' }),
+    reason: oneOf(deletionReasons, { description: 'For the journal' }),
     reference: Type.Optional(reference),
   },
   {
@@ -96,7 +95,7 @@ const DeletedUser = Type.Object(
   {
     id,
     user_id: Type.String({ format: 'uuid', description: 'By which sites knew the person' }),
-    reason: Type.Unsafe<string>(reason),
+    reason: oneOf<string>(deletionReasons),
     reference: Type.Union([Type.String(), Type.Null()]),
     sessions: Type.Integer({ description: 'How many went with the person' }),
     deleted_at: time,

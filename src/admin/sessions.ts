@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { jsonResponse } from '../http/openapi.ts'
+import { jsonResponse, oneOf } from '../http/openapi.ts'
 import { Problem } from '../problems/problem.ts'
 import type { SessionRecord } from '../sessions/all-sessions.ts'
 import { endSessionById, endSessionsOf, findSessions } from '../sessions/all-sessions.ts'
@@ -47,13 +47,7 @@ const AdminSessionQuery = Type.Object(
   {
     user: Type.Optional(Type.String({ format: 'uuid', description: 'Of this user' })),
     site: Type.Optional(searchText(64, 'At this site')),
-    living: Type.Optional(
-      Type.Unsafe<'true' | 'false'>({
-        type: 'string',
-        enum: ['true', 'false'],
-        description: 'true: without those that have ended',
-      }),
-    ),
+    living: Type.Optional(oneOf(['true', 'false'], { description: 'true: without those that have ended' })),
     ...pageQuery,
   },
   { additionalProperties: false },

@@ -25,6 +25,14 @@ export function ref<T extends TSchema>(schema: T) {
   return Type.Unsafe<Static<T>>(Type.Ref(schema.$id))
 }
 
+/**
+ * A text of a closed set, as `type: string, enum`, which generators of clients understand.
+ * @param options further keywords of the schema, such as its description
+ */
+export function oneOf<Value extends string>(values: readonly Value[], options: object = {}) {
+  return Type.Unsafe<Value>({ type: 'string', enum: [...values], ...options })
+}
+
 /** A documented response with a JSON body, whose schema has an `$id`. */
 export function jsonResponse<T extends TSchema>(description: string, schema: T) {
   return { description, content: { 'application/json': { schema: ref(schema) } } }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
-import { jsonResponse, problemResponses } from '../http/openapi.ts'
+import { jsonResponse, oneOf, problemResponses } from '../http/openapi.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import { Problem } from '../problems/problem.ts'
 import { problemType } from '../problems/table.ts'
@@ -58,7 +58,7 @@ export const SiteLoginsQuery = Type.Object({
   request_id: Type.Optional(
     Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', description: 'Of any request of the login' }),
   ),
-  outcome: Type.Optional(Type.Unsafe<(typeof outcomes)[number]>({ type: 'string', enum: [...outcomes] })),
+  outcome: Type.Optional(oneOf(outcomes)),
   since: Type.Optional(Type.String({ format: 'date-time', description: 'Started then or later' })),
   until: Type.Optional(
     Type.String({
@@ -126,23 +126,21 @@ export const SiteLogins = Type.Object(
         }),
         provider: Type.String(),
         started_at: time('When it was started'),
-        outcome: Type.Unsafe<string>({
-          type: 'string',
-          enum: [...outcomes],
+        outcome: oneOf(outcomes, {
           description: 'refused: by the person; pending: not finished, now or ever',
         }),
         problem,
         duration_ms: Type.Integer({ minimum: 0, description: 'From the start to the deciding answer' }),
         steps: Type.Array(
           Type.Object({
-            step: Type.Unsafe<string>({ type: 'string', enum: [...steps] }),
+            step: oneOf(steps),
             at: time('When it was done'),
           }),
           { description: 'As far as the login got, in order' },
         ),
         requests: Type.Array(
           Type.Object({
-            request: Type.Unsafe<string>({ type: 'string', enum: ['start', 'callback', 'finish'] }),
+            request: oneOf(['start', 'callback', 'finish']),
             request_id: Type.String(),
             at: time('When it came'),
             duration_ms: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {

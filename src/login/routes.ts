@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import type { Deadlines } from '../deadlines.ts'
 import { credentialParameters, readCredentials } from '../http/credentials.ts'
 import type { Metrics } from '../http/metrics.ts'
-import { bodyProblems, formTypes, jsonResponse, problemResponses, ref } from '../http/openapi.ts'
+import { bodyProblems, formTypes, jsonResponse, oneOf, problemResponses, ref } from '../http/openapi.ts'
 import type { RunningWork } from '../http/running-work.ts'
 import { withDeadline } from '../http/running-work.ts'
 import type { TrackRequest } from '../login-history/progress.ts'
@@ -165,10 +165,6 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
     },
   )
 }
-
-/** A value of a closed set, as `type: string, enum`, which generators of clients understand. */
-const oneOf = (values: readonly string[], options: object) =>
-  Type.Unsafe<string>({ type: 'string', enum: [...values], ...options })
 
 /**
  * The bodies of a login's requests and responses. Unknown parameters pass, because a site may post every parameter
