@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { jsonResponse, oneOf, ref } from '../http/openapi.ts'
+import { bodyProblems, jsonResponse, oneOf, ref } from '../http/openapi.ts'
 import { Problem } from '../problems/problem.ts'
 import { languageOf } from '../problems/reply.ts'
 import type { Language } from '../problems/texts.ts'
@@ -10,7 +10,7 @@ import { ProviderFailure } from '../providers/provider.ts'
 import type { RegisteredProvider } from '../providers/registry.ts'
 import { searchText } from './pagination.ts'
 import type { AdminServices } from './route.ts'
-import { adminFailures, jsonFailures, security } from './route.ts'
+import { adminFailures, security } from './route.ts'
 
 /** What a check of a provider can find: `ok`, `accepted`, or the kind of the ProviderFailure. */
 export const checkOutcomes = [
@@ -72,7 +72,7 @@ export const checkProviderRoute: FastifyPluginAsyncTypebox<AdminServices> = asyn
         body: ref(CheckProvider),
         response: {
           200: jsonResponse('What a made-up code met', CheckedProvider),
-          ...adminFailures(...jsonFailures, 'unknown-provider'),
+          ...adminFailures(...bodyProblems, 'unknown-provider'),
         },
       },
     },

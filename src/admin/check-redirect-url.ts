@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { jsonResponse, ref } from '../http/openapi.ts'
+import { bodyProblems, jsonResponse, ref } from '../http/openapi.ts'
 import { checkAccess } from '../login/check-request.ts'
 import { Problem } from '../problems/problem.ts'
 import { languageOf } from '../problems/reply.ts'
@@ -11,7 +11,7 @@ import { checkRedirectUrl, hostOf, nearestRedirectUrl } from '../sites/redirect-
 import type { Site } from '../sites/site.ts'
 import { searchText } from './pagination.ts'
 import type { AdminServices } from './route.ts'
-import { adminFailures, jsonFailures, security } from './route.ts'
+import { adminFailures, security } from './route.ts'
 
 const textOrNull = (description: string) => Type.Union([Type.String(), Type.Null()], { description })
 
@@ -76,7 +76,7 @@ export const checkRedirectUrlRoute: FastifyPluginAsyncTypebox<AdminServices> = a
         body: ref(CheckRedirectUrl),
         response: {
           200: jsonResponse('What a start would meet', CheckedRedirectUrl),
-          ...adminFailures(...jsonFailures),
+          ...adminFailures(...bodyProblems),
         },
       },
     },

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Deletion } from '../../prisma/client/client.ts'
-import { jsonResponse, oneOf, ref } from '../http/openapi.ts'
+import { bodyProblems, jsonResponse, oneOf, ref } from '../http/openapi.ts'
 import type { PersonalData as PersonalDataRecord } from '../users/personal-data.ts'
 import {
   deletePersonalData,
@@ -12,7 +12,7 @@ import {
 import { audited } from './audit.ts'
 import { Next, pageOf, pageQuery, readPage } from './pagination.ts'
 import type { AdminServices } from './route.ts'
-import { adminFailures, isoOrNull, jsonFailures, queryFailures, security } from './route.ts'
+import { adminFailures, isoOrNull, queryFailures, security } from './route.ts'
 import { AdminUser, requireUser, UserPath, userExample, userToJson } from './users.ts'
 
 const id = Type.String({ format: 'uuid' })
@@ -157,7 +157,7 @@ export const personalDataRoutes: FastifyPluginAsyncTypebox<AdminServices> = asyn
         body: ref(DeleteUser),
         response: {
           200: jsonResponse("The journal's line", DeletedUser),
-          ...adminFailures(...jsonFailures, 'user-not-found'),
+          ...adminFailures(...bodyProblems, 'user-not-found'),
         },
       },
     },

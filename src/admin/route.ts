@@ -32,16 +32,6 @@ export function adminFailures(...names: ProblemName[]): Record<number, object> {
 /** The further problems of a route with a query. */
 export const queryFailures: ProblemName[] = ['invalid-parameter', 'repeated-parameter']
 
-/** The further problems of a route with a JSON body. */
-export const jsonFailures: ProblemName[] = [
-  'malformed-request',
-  'missing-parameter',
-  'invalid-parameter',
-  'repeated-parameter',
-  'body-too-large',
-  'unsupported-media-type',
-]
-
 /** A time in ISO 8601 for a JSON response; null stays null. */
 export function isoOrNull(time: Date | null): string | null {
   return time?.toISOString() ?? null

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { jsonResponse, ref } from '../http/openapi.ts'
+import { bodyProblems, jsonResponse, ref } from '../http/openapi.ts'
 import { siteToJson } from '../sites/site.ts'
 import type { AdminServices } from './route.ts'
-import { adminFailures, jsonFailures, queryFailures, security } from './route.ts'
+import { adminFailures, queryFailures, security } from './route.ts'
 import { AdminSite, changeAndAudit, SitePath } from './sites.ts'
 
 const RedirectUrl = Type.Object(
@@ -40,7 +40,7 @@ export const sitePartRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (a
         body: ref(RedirectUrl),
         response: {
           200: site,
-          ...adminFailures(...jsonFailures, 'site-invalid', 'site-conflict', 'site-not-found'),
+          ...adminFailures(...bodyProblems, 'site-invalid', 'site-conflict', 'site-not-found'),
         },
       },
     },

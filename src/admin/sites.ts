@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { jsonResponse, ref } from '../http/openapi.ts'
+import { bodyProblems, jsonResponse, ref } from '../http/openapi.ts'
 import { deleteSessionsOfSite } from '../sessions/all-sessions.ts'
 import { changesBetween } from '../sites/apply.ts'
 import type { SiteFields, SiteRecord } from '../sites/site.ts'
@@ -9,7 +9,7 @@ import { siteToJson } from '../sites/site.ts'
 import { addSite, getSite, listSites, removeSite, rotateSecret, updateSite } from '../sites/store.ts'
 import { audited } from './audit.ts'
 import type { AdminServices } from './route.ts'
-import { adminFailures, jsonFailures, security } from './route.ts'
+import { adminFailures, security } from './route.ts'
 
 /** What an operator sets of the site in the examples. */
 export const siteExample = {
@@ -169,7 +169,7 @@ export const adminSiteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (
         body: ref(NewSite),
         response: {
           201: jsonResponse('The site and its secret', AddedSite),
-          ...adminFailures(...jsonFailures, 'site-invalid', 'site-conflict'),
+          ...adminFailures(...bodyProblems, 'site-invalid', 'site-conflict'),
         },
       },
     },
@@ -213,7 +213,7 @@ export const adminSiteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (
         body: ref(SiteChange),
         response: {
           200: site,
-          ...adminFailures(...jsonFailures, 'site-invalid', 'site-conflict', 'site-not-found'),
+          ...adminFailures(...bodyProblems, 'site-invalid', 'site-conflict', 'site-not-found'),
         },
       },
     },

@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { jsonResponse, ref } from '../http/openapi.ts'
+import { bodyProblems, jsonResponse, ref } from '../http/openapi.ts'
 import { Problem } from '../problems/problem.ts'
 import type { UserRecord } from '../users/user.ts'
 import { findUsers, getUser, setDisabled } from '../users/user.ts'
 import { audited } from './audit.ts'
 import { Next, readPage, searchText, usualLimit } from './pagination.ts'
 import type { AdminServices } from './route.ts'
-import { adminFailures, isoOrNull, jsonFailures, security } from './route.ts'
+import { adminFailures, isoOrNull, security } from './route.ts'
 
 const id = Type.String({ format: 'uuid' })
 const time = Type.String({ format: 'date-time' })
@@ -106,7 +106,7 @@ export const adminUserRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (
         body: ref(UserSearch),
         response: {
           200: jsonResponse('Who fits', UserPage),
-          ...adminFailures(...jsonFailures),
+          ...adminFailures(...bodyProblems),
         },
       },
     },
@@ -153,7 +153,7 @@ export const adminUserRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (
         params: UserPath,
         consumes: ['application/json'],
         body: ref(UserChange),
-        response: { 200: user, ...adminFailures(...jsonFailures, 'user-not-found') },
+        response: { 200: user, ...adminFailures(...bodyProblems, 'user-not-found') },
       },
     },
     async (request) => {
