@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { bodyProblems, jsonResponse, oneOf, ref } from '../http/openapi.ts'
-import { Problem } from '../problems/problem.ts'
 import { languageOf } from '../problems/reply.ts'
 import type { Language } from '../problems/texts.ts'
 import type { AuthorizationGrant, ProviderAdapter } from '../providers/provider.ts'
 import { ProviderFailure } from '../providers/provider.ts'
 import type { RegisteredProvider } from '../providers/registry.ts'
+import { unknownProvider } from '../providers/registry.ts'
 import { searchText } from './pagination.ts'
 import type { AdminServices } from './route.ts'
 import { adminFailures, security } from './route.ts'
@@ -79,10 +79,7 @@ export const checkProviderRoute: FastifyPluginAsyncTypebox<AdminServices> = asyn
     async (request) => {
       const { provider } = request.body
       const registered = services.providers.get(provider)
-      if (registered === undefined) {
-        const names = services.providers.list().map(({ adapter }) => adapter.name)
-        throw new Problem('unknown-provider', { values: { providers: names.join(', ') } })
-      }
+      if (registered === undefined) throw unknownProvider(services.providers)
       const { outcome, says, milliseconds } = await checkProvider(
         registered,
         services.callbackUrl(provider),

@@ -6,6 +6,7 @@ import { Problem } from '../problems/problem.ts'
 import { languageOf } from '../problems/reply.ts'
 import { problemType } from '../problems/table.ts'
 import { problemText } from '../problems/texts.ts'
+import { unknownProvider } from '../providers/registry.ts'
 import type { NearestRedirectUrl } from '../sites/redirect-url.ts'
 import { checkRedirectUrl, hostOf, nearestRedirectUrl } from '../sites/redirect-url.ts'
 import type { Site } from '../sites/site.ts'
@@ -143,9 +144,8 @@ function problemOf(
   nearest: NearestRedirectUrl | undefined,
   providers: AdminServices['providers'],
 ): Problem | undefined {
-  const names = providers.list().map(({ adapter }) => adapter.name)
-  if (provider !== undefined && !names.includes(provider))
-    return new Problem('unknown-provider', { values: { providers: names.join(', ') } })
+  const inService = (name: string) => providers.get(name) !== undefined
+  if (provider !== undefined && !inService(provider)) return unknownProvider(providers)
   if (site === undefined)
     return nearest === undefined
       ? new Problem('redirect-url-unknown')
@@ -153,7 +153,7 @@ function problemOf(
           values: { difference: nearest.kind, registered: nearest.url },
         })
   try {
-    checkAccess(site, provider ?? site.providers.find((name) => names.includes(name)) ?? '', site)
+    checkAccess(site, provider ?? site.providers.find(inService) ?? '', site)
     return undefined
   } catch (error) {
     if (error instanceof Problem) return error

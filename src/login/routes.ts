@@ -10,6 +10,7 @@ import { withDeadline } from '../http/running-work.ts'
 import type { TrackRequest } from '../login-history/progress.ts'
 import { problemTypeOf } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
+import { unknownProvider } from '../providers/registry.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
 import { callbackProblems } from './callback.ts'
 import type { CallbackRouteOptions } from './callback-route.ts'
@@ -18,7 +19,7 @@ import type { FinishRequest } from './check-request.ts'
 import type { FinishServices } from './finish.ts'
 import { finish, finishProblems } from './finish.ts'
 import type { StartRequest, StartServices } from './start.ts'
-import { start, startProblems, unknownProvider } from './start.ts'
+import { start, startProblems } from './start.ts'
 
 /** What the routes of a login need. */
 export interface LoginRouteOptions {

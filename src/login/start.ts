@@ -7,6 +7,7 @@ import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
 import type { ProviderRegistry } from '../providers/registry.ts'
+import { unknownProvider } from '../providers/registry.ts'
 import { authenticate, countedOf } from '../sites/authenticate.ts'
 import type { Sites } from '../sites/lookup.ts'
 import { hostOf, redirectUrlDifference } from '../sites/redirect-url.ts'
@@ -128,12 +129,6 @@ export async function start(
   })
   progress.mark('sent_to_provider')
   return { state, authorizeUrl: authorizeUrl.href }
-}
-
-/** The problem of a request that names no provider in service: it lists those that are. */
-export function unknownProvider(providers: ProviderRegistry): Problem {
-  const names = providers.list().map(({ adapter }) => adapter.name)
-  return new Problem('unknown-provider', { values: { providers: names.join(', ') } })
 }
 
 /**

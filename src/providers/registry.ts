@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { jsonResponse, problemResponsesWithoutStore } from '../http/openapi.ts'
+import { Problem } from '../problems/problem.ts'
 import type { Guard } from './guard.ts'
 import type { ProviderAdapter } from './provider.ts'
 
@@ -31,6 +32,12 @@ export function createProviderRegistry(): ProviderRegistry {
     get: (name) => providers.get(name),
     list: () => [...providers.values()],
   }
+}
+
+/** The problem of a request that names no provider in service: it lists those that are. */
+export function unknownProvider(providers: ProviderRegistry): Problem {
+  const names = providers.list().map(({ adapter }) => adapter.name)
+  return new Problem('unknown-provider', { values: { providers: names.join(', ') } })
 }
 
 const ProviderList = Type.Object(
