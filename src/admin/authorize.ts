@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { network } from '../http/client-ip.ts'
+import { createLimitBucket } from '../http/limit-bucket.ts'
 import { Problem } from '../problems/problem.ts'
 
 declare module 'fastify' {
@@ -30,7 +30,8 @@ export interface AdminTokens {
  */
 export function authorizer({ tokens, rateLimit }: AdminTokens): (request: FastifyRequest) => Promise<string> {
   const tokenDigests = [...tokens].map(([digest, name]) => ({ digest: Buffer.from(digest, 'hex'), name }))
-  const limiter = new RateLimiterMemory({ points: maxWrongTokens, duration: 60 })
+  const who = 'wrong-admin-tokens'
+  const wrongTokens = createLimitBucket(undefined, '', { name: who, limit: maxWrongTokens, who })
   return async (request) => {
     const token = /^bearer +([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '')?.[1]
     const given = createHash('sha256')
@@ -39,21 +40,9 @@ export function authorizer({ tokens, rateLimit }: AdminTokens): (request: Fastif
     // All are compared, so that the time does not reveal which token was hit.
     const [found] = tokenDigests.filter(({ digest }) => timingSafeEqual(digest, given))
     if (token !== undefined && found !== undefined) return found.name
-    if (rateLimit) await count(limiter, request.ip)
+    if (rateLimit) await wrongTokens.count(network(request.ip))
     throw new Problem('admin-token-required', {
       headers: { 'www-authenticate': 'Bearer realm="auth-movies-admin"' },
-    })
-  }
-}
-
-async function count(limiter: RateLimiterMemory, ip: string): Promise<void> {
-  try {
-    await limiter.consume(network(ip))
-  } catch (error) {
-    if (!(error instanceof RateLimiterRes)) throw error
-    throw new Problem('rate-limited', {
-      values: { who: 'wrong-admin-tokens', limit: String(maxWrongTokens) },
-      retryAfter: Math.max(1, Math.ceil(error.msBeforeNext / 1000)),
     })
   }
 }
