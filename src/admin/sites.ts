@@ -5,7 +5,7 @@ import { bodyProblems, jsonResponse, ref } from '../http/openapi.ts'
 import { deleteSessionsOfSite } from '../sessions/all-sessions.ts'
 import { changesBetween } from '../sites/apply.ts'
 import type { SiteFields, SiteRecord } from '../sites/site.ts'
-import { siteToJson } from '../sites/site.ts'
+import { fieldsFromJson, siteToJson } from '../sites/site.ts'
 import { addSite, getSite, listSites, removeSite, rotateSecret, updateSite } from '../sites/store.ts'
 import { audited } from './audit.ts'
 import type { AdminServices } from './route.ts'
@@ -118,22 +118,6 @@ export async function changeAndAudit(
   )
 }
 
-/** The fields of a site that a body sets. */
-function fieldsOf({ redirect_urls, require_secret, limit_factor, ...rest }: SiteBody): Partial<SiteFields> {
-  return {
-    ...rest,
-    ...(redirect_urls !== undefined && { redirectUrls: redirect_urls }),
-    ...(require_secret !== undefined && { requireSecret: require_secret }),
-    ...(limit_factor !== undefined && { limitFactor: limit_factor }),
-  }
-}
-
-type SiteBody = Partial<Pick<SiteFields, 'name' | 'providers' | 'disabled'>> & {
-  readonly redirect_urls?: readonly string[]
-  readonly require_secret?: boolean
-  readonly limit_factor?: number
-}
-
 /** Sites: list, add, read, change, remove, give a further secret. */
 export const adminSiteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (app, services) => {
   const { database, rules } = services
@@ -174,11 +158,11 @@ export const adminSiteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (
       },
     },
     async (request, reply) => {
-      const { name, redirect_urls: redirectUrls, ...rest } = request.body
+      const { name, redirect_urls: redirectUrls } = request.body
       const { secret, ...site } = await audited(
         request,
         { action: 'site.add' },
-        () => addSite(database, { ...fieldsOf(rest), name, redirectUrls }, rules),
+        () => addSite(database, { ...fieldsFromJson(request.body), name, redirectUrls }, rules),
         ({ id }) => ({ site: id }),
       )
       return reply.code(201).send({ ...siteToJson(site), secret })
@@ -218,7 +202,9 @@ export const adminSiteRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (
       },
     },
     async (request) =>
-      siteToJson(await changeAndAudit(request, services, request.params.id, () => fieldsOf(request.body))),
+      siteToJson(
+        await changeAndAudit(request, services, request.params.id, () => fieldsFromJson(request.body)),
+      ),
   )
 
   app.delete(

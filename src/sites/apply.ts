@@ -2,7 +2,7 @@ import { Value } from 'typebox/value'
 import type { Prisma } from '../../prisma/client/client.ts'
 import type { Database } from '../storage/postgres.ts'
 import type { NewSite, SiteEntry, SiteFields, SiteRecord } from './site.ts'
-import { newSecret, newSiteId, SiteError, SitesDocument } from './site.ts'
+import { fieldsFromJson, newSecret, newSiteId, SiteError, SitesDocument } from './site.ts'
 import {
   insertRow,
   recordIncludes,
@@ -163,15 +163,8 @@ function readDocument(document: unknown, rules: SiteRules): readonly SiteEntry[]
   return document.sites
 }
 
-function fieldsOf(entry: SiteEntry): NewSite & Partial<SiteFields> {
-  return {
-    name: entry.name,
-    redirectUrls: entry.redirect_urls,
-    ...(entry.providers !== undefined && { providers: entry.providers }),
-    ...(entry.require_secret !== undefined && { requireSecret: entry.require_secret }),
-    ...(entry.limit_factor !== undefined && { limitFactor: entry.limit_factor }),
-    ...(entry.disabled !== undefined && { disabled: entry.disabled }),
-  }
+function fieldsOf(entry: SiteEntry): NewSite {
+  return { ...fieldsFromJson(entry), name: entry.name, redirectUrls: entry.redirect_urls }
 }
 
 function invalid(sentence: string): SiteError {

@@ -95,6 +95,18 @@ export const SiteEntry = Type.Object(
 )
 export type SiteEntry = Static<typeof SiteEntry>
 
+/** The fields that the JSON of a site sets: what it leaves out is absent here as well. */
+export function fieldsFromJson(json: Partial<SiteEntry>): Partial<SiteFields> {
+  return {
+    ...(json.name !== undefined && { name: json.name }),
+    ...(json.redirect_urls !== undefined && { redirectUrls: json.redirect_urls }),
+    ...(json.providers !== undefined && { providers: json.providers }),
+    ...(json.require_secret !== undefined && { requireSecret: json.require_secret }),
+    ...(json.limit_factor !== undefined && { limitFactor: json.limit_factor }),
+    ...(json.disabled !== undefined && { disabled: json.disabled }),
+  }
+}
+
 /** The document of `site apply`, and the output of `site list`. */
 export const SitesDocument = Type.Object({ sites: Type.Array(SiteEntry) }, { additionalProperties: false })
 export type SitesDocument = Static<typeof SitesDocument>
