@@ -9,6 +9,7 @@ import { callbackPath } from './login/callback-route.ts'
 import type { LoginHistory } from './login-history/store.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
 import type { Sites } from './sites/lookup.ts'
+import { siteRules } from './sites/validate.ts'
 
 /** What the management server shows of the public service. */
 export interface Managed extends Pick<Resources, 'database' | 'metrics' | 'log' | 'stopping'> {
@@ -29,7 +30,7 @@ export async function createManagement(config: Config, managed: Managed) {
   await manager.register(adminApi, {
     services: {
       ...services,
-      rules: { loopback: config.mode === 'development', providers: providers.map(({ name }) => name) },
+      rules: siteRules(config.mode, providers),
       callbackUrl: (provider) => publicUrl + callbackPath(provider),
       deadlines,
     },

@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { providers } from '../../plugins/index.ts'
 import { addSite, listSites, rotateSecret, updateSite } from '../../src/sites/store.ts'
+import { siteRules } from '../../src/sites/validate.ts'
 import type { Database } from '../../src/storage/postgres.ts'
 
 /** The demo site's id and secret, as `site add` would have printed them. */
@@ -25,7 +26,7 @@ export async function demoCredentials(
   directory: string,
   redirectUrl: string,
 ): Promise<DemoCredentials> {
-  const rules = { loopback: true, providers: providers.map((provider) => provider.name) }
+  const rules = siteRules('development', providers)
   const path = join(directory, 'demo-site.json')
   // First make sure that the file can be written, so that no site is registered whose secret would be lost.
   await mkdir(directory, { recursive: true, mode: 0o700 })

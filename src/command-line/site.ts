@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import type { Config } from '../config/config.ts'
 import { deleteSessionsOfSite } from '../sessions/all-sessions.ts'
 import { applySites } from '../sites/apply.ts'
 import type { SiteFields } from '../sites/site.ts'
 import { siteToJson } from '../sites/site.ts'
 import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../sites/store.ts'
-import type { SiteRules } from '../sites/validate.ts'
-import type { Command, CommandContext } from './command.ts'
+import { siteRules } from '../sites/validate.ts'
+import type { Command } from './command.ts'
 import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'
 import { withDatabase } from './with-database.ts'
 
@@ -32,7 +31,7 @@ const commands = {
         const { secret, ...site } = await addSite(
           database,
           { ...rest, name, redirectUrls },
-          rulesOf(config, context),
+          siteRules(config.mode, context.providers),
         )
         const provider = site.providers.find((one) => config.providers.has(one)) ?? site.providers[0] ?? ''
         const missing = site.providers.filter((one) => !config.providers.has(one))
@@ -68,7 +67,7 @@ const commands = {
     if (Object.keys(changes).length === 0)
       throw new CommandError('Nothing to change was named: see --help for the options of site update.')
     return withDatabase(context, async (database, config) =>
-      siteToJson(await updateSite(database, id, changes, rulesOf(config, context))),
+      siteToJson(await updateSite(database, id, changes, siteRules(config.mode, context.providers))),
     )
   },
   async 'rotate-secret'(args, context) {
@@ -87,7 +86,10 @@ const commands = {
     const [file] = takeWords(positionals, ['FILE'])
     const document = await readJson(file)
     return withDatabase(context, (database, config) =>
-      applySites(database, document, { ...rulesOf(config, context), dryRun: values['dry-run'] === true }),
+      applySites(database, document, {
+        ...siteRules(config.mode, context.providers),
+        dryRun: values['dry-run'] === true,
+      }),
     )
   },
 } satisfies Record<string, Command>
@@ -102,10 +104,6 @@ export const siteCommand: Command = async ([name, ...args], context) =>
  */
 function notConfigured(missing: readonly string[]): string {
   return `# The site may use ${missing.join(', ')} too, not configured in this service: a start answers unknown-provider until CLIENT_ID and CLIENT_SECRET are set.`
-}
-
-function rulesOf(config: Config, { providers }: CommandContext): SiteRules {
-  return { loopback: config.mode === 'development', providers: providers.map(({ name }) => name) }
 }
 
 interface FieldOptions {

@@ -13,7 +13,7 @@ import {
   withDefaults,
 } from './store.ts'
 import type { SiteRules } from './validate.ts'
-import { checkFields, checkId, printable } from './validate.ts'
+import { checkFields, checkId, invalid, printable } from './validate.ts'
 
 /** What applying a document did, or in a dry run would do. */
 export interface Applied {
@@ -165,10 +165,6 @@ function readDocument(document: unknown, rules: SiteRules): readonly SiteEntry[]
 
 function fieldsOf(entry: SiteEntry): NewSite {
   return { ...fieldsFromJson(entry), name: entry.name, redirectUrls: entry.redirect_urls }
-}
-
-function invalid(sentence: string): SiteError {
-  return new SiteError('invalid', sentence)
 }
 
 interface Replaced<Value> {

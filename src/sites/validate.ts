@@ -11,6 +11,14 @@ export interface SiteRules {
   readonly providers: readonly string[]
 }
 
+/** What a process of this mode allows; `providers` are all that the service knows. */
+export function siteRules(
+  mode: 'strict' | 'development',
+  providers: readonly { readonly name: string }[],
+): SiteRules {
+  return { loopback: mode === 'development', providers: providers.map(({ name }) => name) }
+}
+
 const maxUrls = 100
 const maxNameLength = 100
 
@@ -80,6 +88,7 @@ export function printable(value: string): string {
   )
 }
 
-function invalid(sentence: string): SiteError {
+/** The error of fields that may not be stored, in one sentence. */
+export function invalid(sentence: string): SiteError {
   return new SiteError('invalid', sentence)
 }
