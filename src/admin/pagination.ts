@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
-import { SiteLoginsQuery } from '../login-history/routes.ts'
+import { SiteLoginsQuery, usualLimit } from '../login-history/routes.ts'
+import type { PageRequest } from '../storage/postgres.ts'
 
 /** No control characters and no lone surrogates, written so that the regular expressions of every language take it. */
 const printable = '^[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]+$'
@@ -19,12 +20,15 @@ export const Next = Type.Union([Type.String({ format: 'uuid' }), Type.Null()], {
   description: 'For `after`, to get the next page; null where this one is the last',
 })
 
-/** Entries per page where the request names no limit. */
-export const usualLimit = 50
-
-/** The page that a query asks for. */
-export function pageOf({ limit, after }: { readonly limit?: string; readonly after?: string }) {
-  return { limit: limit === undefined ? usualLimit : Number(limit), ...(after !== undefined && { after }) }
+/** The page that a query or a body asks for. */
+export function pageOf({
+  limit = usualLimit,
+  after,
+}: {
+  readonly limit?: string | number | undefined
+  readonly after?: string | undefined
+}): PageRequest {
+  return { limit: Number(limit), ...(after !== undefined && { after }) }
 }
 
 /**
@@ -32,8 +36,8 @@ export function pageOf({ limit, after }: { readonly limit?: string; readonly aft
  * @param read reads the entries of a page, newest first
  */
 export async function readPage<Entry extends { readonly id: string }>(
-  page: { readonly limit: number; readonly after?: string },
-  read: (page: { readonly limit: number; readonly after?: string }) => Promise<readonly Entry[]>,
+  page: PageRequest,
+  read: (page: PageRequest) => Promise<readonly Entry[]>,
 ): Promise<{ readonly entries: readonly Entry[]; readonly next: string | null }> {
   const found = await read({ ...page, limit: page.limit + 1 })
   const entries = found.slice(0, page.limit)

@@ -5,7 +5,7 @@ import { Problem } from '../problems/problem.ts'
 import type { UserRecord } from '../users/user.ts'
 import { findUsers, getUser, setDisabled } from '../users/user.ts'
 import { audited } from './audit.ts'
-import { Next, readPage, searchText, usualLimit } from './pagination.ts'
+import { Next, pageOf, pageQuery, readPage, searchText } from './pagination.ts'
 import type { AdminServices } from './route.ts'
 import { adminFailures, isoOrNull, security } from './route.ts'
 
@@ -58,7 +58,7 @@ const UserSearch = Type.Object(
     email: Type.Optional(searchText(254, 'The whole address')),
     login: Type.Optional(searchText(255, 'The whole login, as the provider writes it')),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, description: '50 without it' })),
-    after: Type.Optional(Type.String({ format: 'uuid', description: '`next` of the page before' })),
+    after: pageQuery.after,
   },
   {
     $id: 'UserSearch',
@@ -111,14 +111,14 @@ export const adminUserRoutes: FastifyPluginAsyncTypebox<AdminServices> = async (
       },
     },
     async ({ body }) => {
-      const { provider, subject, limit = usualLimit, after, ...rest } = body
+      const { provider, subject, limit, after, ...rest } = body
       // A subject needs its provider: two providers may give the same number to two people.
       if ((provider === undefined) !== (subject === undefined))
         throw new Problem('missing-parameter', {
           values: { parameter: provider === undefined ? 'provider' : 'subject' },
         })
       const identity = provider !== undefined && subject !== undefined && { identity: { provider, subject } }
-      const { entries, next } = await readPage({ limit, ...(after !== undefined && { after }) }, (page) =>
+      const { entries, next } = await readPage(pageOf({ limit, after }), (page) =>
         findUsers(database, { ...rest, ...identity }, page),
       )
       return { users: entries.map(userToJson), next }

@@ -164,18 +164,19 @@ export const SiteLogins = Type.Object(
   },
 )
 
-const defaultLimit = 50
+/** Entries per list where the request names no limit. */
+export const usualLimit = 50
 
 /**
  * The filter that a query asks for.
  * @throws {Problem} invalid-parameter where a time does not exist
  */
 export function filterOf(query: SiteLoginsQuery): RecentLoginsFilter {
-  const { request_id: requestId, outcome, limit } = query
+  const { request_id: requestId, outcome, limit = usualLimit } = query
   const since = timeOf('since', query.since)
   const until = timeOf('until', query.until)
   return {
-    limit: limit === undefined ? defaultLimit : Number(limit),
+    limit: Number(limit),
     ...(requestId !== undefined && { requestId }),
     ...(outcome !== undefined && { outcome }),
     ...(since !== undefined && { since }),

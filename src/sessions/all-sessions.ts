@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { Prisma } from '../../prisma/client/client.ts'
-import type { Database } from '../storage/postgres.ts'
+import type { Database, PageRequest } from '../storage/postgres.ts'
 import { isUuid } from '../storage/postgres.ts'
 import { living } from './living.ts'
 
@@ -36,7 +36,7 @@ const batch = 5_000
 export async function findSessions(
   { prisma }: Database,
   { userId, siteId, living: livingOnly }: SessionSearch,
-  { limit, after }: { readonly limit: number; readonly after?: string },
+  { limit, after }: PageRequest,
 ): Promise<readonly SessionRecord[]> {
   if ([userId, after].some((given) => given !== undefined && !isUuid(given))) return []
   const conditions = [

@@ -161,6 +161,13 @@ function statementNames(): (query: { readonly sql: string }) => string {
   }
 }
 
+/** Which page of a list, newest first. */
+export interface PageRequest {
+  readonly limit: number
+  /** The last id of the page before. */
+  readonly after?: string
+}
+
 /** Whether a text has the form in which the service writes ids (a UUID); no row has any other text as its id. */
 export function isUuid(value: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)

@@ -1,8 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Deletion, Prisma } from '../../prisma/client/client.ts'
-import type { Database } from '../storage/postgres.ts'
+import type { Database, PageRequest } from '../storage/postgres.ts'
 import { isUuid, transactionOptions } from '../storage/postgres.ts'
-import type { PageRequest } from './user.ts'
 
 const everything = {
   identities: { orderBy: { createdAt: 'asc' } },

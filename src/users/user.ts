@@ -1,5 +1,5 @@
 import type { Prisma } from '../../prisma/client/client.ts'
-import type { Database } from '../storage/postgres.ts'
+import type { Database, PageRequest } from '../storage/postgres.ts'
 import { isUuid } from '../storage/postgres.ts'
 
 const included = { identities: { orderBy: { createdAt: 'asc' } } } as const satisfies Prisma.UserInclude
@@ -13,13 +13,6 @@ export interface UserSearch {
   readonly identity?: { readonly provider: string; readonly subject: string }
   readonly email?: string
   readonly login?: string
-}
-
-/** Which page of a list, newest first. */
-export interface PageRequest {
-  readonly limit: number
-  /** The last id of the page before. */
-  readonly after?: string
 }
 
 /** One person; undefined where there is none of this id. */
