@@ -45,7 +45,7 @@ export const problemPages: FastifyPluginAsyncTypebox<{ publicUrl: string }> = as
       const { name } = request.params
       if (!isProblemName(name)) throw new Problem('not-found')
       const language = request.query.lang ?? languageOf(request)
-      const text = problemTexts[language][name]
+      const text = problemText(name, language)
       const example = problemBody(new Problem(name), {
         language,
         publicUrl,
@@ -53,14 +53,13 @@ export const problemPages: FastifyPluginAsyncTypebox<{ publicUrl: string }> = as
         oauth: true,
       })
       const { cause, remedy, visitor, example: sample, index } = words[language]
-      const { userMessage } = problemText(name, language)
       return sendHtmlPage(reply, {
         language,
         title: text.title,
         body:
           `<p><code>${problemType(name)}</code></p>` +
           `<h2>${cause}</h2><p>${escapeHtml(text.cause)}</p><h2>${remedy}</h2><p>${escapeHtml(text.remedy)}</p>` +
-          `<h2>${visitor}</h2><p>${escapeHtml(userMessage)}</p>` +
+          `<h2>${visitor}</h2><p>${escapeHtml(text.userMessage)}</p>` +
           `<h2>${sample}</h2><pre>HTTP ${problems[name].status}\n${escapeHtml(JSON.stringify(example, null, 2))}</pre>` +
           `<p><a href="/problems/?lang=${language}">${index}</a> · <a href="?lang=ru">Русский</a> · <a href="?lang=en">English</a></p>`,
       })

@@ -2,6 +2,7 @@ import type { RedisOptions } from 'ioredis'
 import { Cluster, Redis } from 'ioredis'
 import type { Deadlines } from '../deadlines.ts'
 import type { RedisAddress } from './redis-address.ts'
+import { messageOf } from './redis-errors.ts'
 
 /** A client that reconnects by itself, and the latest error of its connection. */
 export interface RedisConnection {
@@ -28,10 +29,6 @@ export function openRedis(address: RedisAddress, deadlines: RedisDeadlines): Red
   })
   client.on('sentinelError', (error: unknown) => (failure = error))
   return { client, failure: () => failure }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 const common = ({ redisConnect, redisCommand }: RedisDeadlines) =>

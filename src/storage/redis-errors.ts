@@ -36,7 +36,8 @@ function innermost(error: unknown): unknown {
   return error.cause === undefined ? error : innermost(error.cause)
 }
 
-function messageOf(error: unknown): string {
+/** The message of whatever was thrown. */
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
