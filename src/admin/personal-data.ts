@@ -13,6 +13,7 @@ import { audited } from './audit.ts'
 import { Next, pageOf, pageQuery, readPage } from './pagination.ts'
 import type { AdminServices } from './route.ts'
 import { adminFailures, isoOrNull, queryFailures, security } from './route.ts'
+import { sessionToJson } from './sessions.ts'
 import { AdminUser, requireUser, UserPath, userExample, userToJson } from './users.ts'
 
 const id = Type.String({ format: 'uuid' })
@@ -203,15 +204,8 @@ function personalDataToJson({ sessions, ...user }: PersonalDataRecord, exportedA
     exported_at: exportedAt.toISOString(),
     user: userToJson(user),
     sessions: sessions.map((session) => ({
-      id: session.id,
-      site_id: session.siteId,
+      ...sessionToJson(session),
       site_name: session.site.name,
-      provider: session.provider,
-      refreshes: session.generation,
-      created_at: session.createdAt.toISOString(),
-      last_used_at: session.rotatedAt.toISOString(),
-      expires_at: session.expiresAt.toISOString(),
-      ends_at: session.endsAt.toISOString(),
       revoked_at: isoOrNull(session.revokedAt),
     })),
   }

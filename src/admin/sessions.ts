@@ -99,7 +99,12 @@ export const adminSessionRoutes: FastifyPluginAsyncTypebox<AdminServices> = asyn
         living: living === 'true',
       }
       const { entries, next } = await readPage(pageOf(query), (page) => findSessions(database, search, page))
-      return { sessions: entries.map(sessionToJson), next }
+      const sessions = entries.map((session) => ({
+        ...sessionToJson(session),
+        user_id: session.userId,
+        ended_at: isoOrNull(session.endedAt),
+      }))
+      return { sessions, next }
     },
   )
 
@@ -178,11 +183,10 @@ export const adminSessionRoutes: FastifyPluginAsyncTypebox<AdminServices> = asyn
   )
 }
 
-/** A session's record as JSON. */
-function sessionToJson(session: SessionRecord) {
+/** What every list of sessions tells of one, as JSON. */
+export function sessionToJson(session: Omit<SessionRecord, 'userId' | 'endedAt'>) {
   return {
     id: session.id,
-    user_id: session.userId,
     site_id: session.siteId,
     provider: session.provider,
     refreshes: session.generation,
@@ -190,6 +194,5 @@ function sessionToJson(session: SessionRecord) {
     last_used_at: session.rotatedAt.toISOString(),
     expires_at: session.expiresAt.toISOString(),
     ends_at: session.endsAt.toISOString(),
-    ended_at: isoOrNull(session.endedAt),
   }
 }
