@@ -3,7 +3,7 @@ import type { Guard } from '../src/providers/guard.ts'
 import type { ProviderDouble } from './doubles/double.ts'
 import type { CommonSwitches } from './doubles/provider-rules.ts'
 import type { Title } from './web.ts'
-import { html, languageOf, sendPage } from './web.ts'
+import { bodyOf, html, languageOf, sendPage } from './web.ts'
 
 /** How a provider or a person behaves: an entry to choose in the menu. */
 export interface Scenario {
@@ -194,13 +194,13 @@ ${shown}
     })
 
     app.post('/circuits', async (request, reply) => {
-      const form = new URLSearchParams(typeof request.body === 'string' ? request.body : '')
+      const form = new URLSearchParams(bodyOf(request))
       circuit(form.get('close') ?? '')?.reset()
       return reply.redirect('/', 303)
     })
 
     app.post('/', async (request, reply) => {
-      const form = new URLSearchParams(typeof request.body === 'string' ? request.body : '')
+      const form = new URLSearchParams(bodyOf(request))
       for (const { double } of entries()) {
         const scenario = scenarios.find(({ name }) => name === form.get(double.name))
         if (scenario === undefined) continue

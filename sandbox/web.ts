@@ -130,3 +130,8 @@ export async function newServer(): Promise<FastifyInstance> {
   favicon(app)
   return app
 }
+
+/** The body of a request to such a server, as sent; '' if there was none. */
+export function bodyOf({ body }: FastifyRequest): string {
+  return typeof body === 'string' ? body : ''
+}

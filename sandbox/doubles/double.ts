@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import { newServer } from '../web.ts'
+import { bodyOf, newServer } from '../web.ts'
 import type { Authorization, ConsentOptions, RedirectUris } from './consent.ts'
 import {
   AuthorizationRefused,
@@ -245,8 +245,4 @@ function record(requests: RecordedRequest[], request: FastifyRequest, prefix: st
 
 function queryOf({ url }: FastifyRequest): URLSearchParams {
   return new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '')
-}
-
-function bodyOf({ body }: FastifyRequest): string {
-  return typeof body === 'string' ? body : ''
 }
