@@ -105,12 +105,8 @@ export function generateKey(kind: KeyKind, alg: TokenAlg, seal: KeySeal): Stored
  */
 export function openKey(stored: StoredKey, seal: KeySeal): KeyMaterial {
   const { kid, kind, alg, publicJwk } = stored
-  const secret = seal.open(stored.sealedSecret, label(kid, kind))
-  if (secret === undefined)
-    throw new UnusableKey(
-      kid,
-      `The ${kind} key ${kid} was sealed under none of the SECRET_KEYS: add the entry that is missing, or revoke the key by \`keys revoke ${kid}\`.`,
-    )
+  const remedy = `add the entry that is missing, or revoke the key by \`keys revoke ${kid}\``
+  const secret = unsealed(stored, seal, remedy)
   if (kind === 'refresh' && alg === 'HS256') return { kind, kid, alg, secret }
   if (kind === 'access' && (alg === 'EdDSA' || alg === 'ES256')) {
     const privatePem = secret.toString()
@@ -125,13 +121,15 @@ export function openKey(stored: StoredKey, seal: KeySeal): KeyMaterial {
 
 /** Seals the secret of a stored key again, under the newest entry of SECRET_KEYS. @throws {UnusableKey} */
 export function resealKey(stored: StoredKey, seal: KeySeal): Buffer {
-  const secret = seal.open(stored.sealedSecret, label(stored.kid, stored.kind))
-  if (secret === undefined)
-    throw new UnusableKey(
-      stored.kid,
-      `The ${stored.kind} key ${stored.kid} was sealed under none of the SECRET_KEYS: nothing was changed.`,
-    )
+  const secret = unsealed(stored, seal, 'nothing was changed')
   return seal.seal(secret, label(stored.kid, stored.kind))
+}
+
+/** @param then the end of the sentence for the operator where no entry opens it */
+function unsealed({ kid, kind, sealedSecret }: StoredKey, seal: KeySeal, then: string): Buffer {
+  const secret = seal.open(sealedSecret, label(kid, kind))
+  if (secret !== undefined) return secret
+  throw new UnusableKey(kid, `The ${kind} key ${kid} was sealed under none of the SECRET_KEYS: ${then}.`)
 }
 
 function label(kid: string, kind: string): string {

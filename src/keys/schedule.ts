@@ -32,9 +32,7 @@ export const publishedAhead = 300 + 60 + 60
 
 /** The keys of one kind in the order in which they start to sign, latest first. */
 export function latestFirst<T extends Scheduled>(keys: readonly T[], kind: KeyKind): T[] {
-  return keys
-    .filter((key) => key.kind === kind)
-    .toSorted((a, b) => b.activatesAt - a.activatesAt || (a.kid < b.kid ? 1 : -1))
+  return keys.filter((key) => key.kind === kind).toSorted((one, other) => (comesAfter(one, other) ? -1 : 1))
 }
 
 /**
