@@ -99,7 +99,7 @@ export const scenarios: readonly Scenario[] = [
 ]
 
 /** Puts a double into a scenario, after it has ended the previous one. */
-export function play(double: ProviderDouble, scenario: Scenario): void {
+function play(double: ProviderDouble, scenario: Scenario): void {
   change({ refuseWith: undefined, person: {}, codeLifetime: 600, forgetClient: false, callback: undefined })(
     double,
   )

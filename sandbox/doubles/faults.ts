@@ -127,7 +127,7 @@ export const faults: readonly Fault[] = [
  * Responds with a fault.
  * @param respond makes the correct response (and consumes the code); only called for faults that send a part of it
  */
-export async function deliverFault(
+async function deliverFault(
   reply: FastifyReply,
   fault: Fault,
   respond: () => Promise<RawResponse>,

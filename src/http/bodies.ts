@@ -66,7 +66,7 @@ function isWellFormed(value: unknown): boolean {
 }
 
 /** What the schema of the route says of its body's members: their names, and which of them must be there. */
-export function bodyMembers({ routeOptions, server }: FastifyRequest): {
+function bodyMembers({ routeOptions, server }: FastifyRequest): {
   readonly known: ReadonlySet<string>
   readonly required: ReadonlySet<unknown>
 } {

@@ -115,7 +115,7 @@ const longestRead = 16_384
 const clusters = new Intl.Segmenter('und', { granularity: 'grapheme' })
 
 /** Removes invisible characters: they can reverse text (U+202E), hide some of it, or make two names look equal. */
-export function withoutInvisible(text: string): string {
+function withoutInvisible(text: string): string {
   return text.replace(invisibles, (_character, visible: string | undefined) => visible ?? '')
 }
 

@@ -182,7 +182,7 @@ export async function announce(file: string, folder: string): Promise<void> {
 }
 
 /** The running process that has the lock; undefined where none has it. */
-export async function holderOf(file: string): Promise<Holder | undefined> {
+async function holderOf(file: string): Promise<Holder | undefined> {
   return alive(await read(file))
 }
 
