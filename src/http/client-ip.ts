@@ -71,7 +71,19 @@ function readEntry(entry: string): Address | undefined {
   const address = bracketed ?? four ?? bare
   // Node's check is the stricter one: ipaddr.js also accepts 127.1 and 0x7f000001.
   if (isIP(address) === 0 || (bracketed !== undefined && isIP(address) !== 6)) return undefined
-  return ipaddr.process(address)
+  const read = parse(address)
+  return read instanceof ipaddr.IPv6 && read.isIPv4MappedAddress() ? read.toIPv4Address() : read
+}
+
+/**
+ * Reads an IP address that Node accepts. The zone is set apart first, because ipaddr.js throws at the name of an
+ * interface that is not letters and digits, such as `eth0.100` and `br-lan`.
+ */
+function parse(text: string): Address {
+  const [bare = '', zone] = text.split('%')
+  const address = ipaddr.parse(bare)
+  if (address instanceof ipaddr.IPv6 && zone !== undefined) address.zoneId = zone
+  return address
 }
 
 function trustOf(proxies: TrustedProxies): Trusts {
@@ -89,7 +101,7 @@ interface Range {
 /** A single address is a range of one; a range of IPv4-mapped addresses becomes a range of IPv4. */
 function readRange(given: string): Range {
   const [address = '', bits] = given.split('/')
-  const first = ipaddr.parse(address)
+  const first = parse(address)
   const all = first.kind() === 'ipv4' ? 32 : 128
   const length = bits === undefined ? all : Number(bits)
   if (first instanceof ipaddr.IPv6 && first.isIPv4MappedAddress() && length >= 96)

@@ -23,7 +23,11 @@ t.test('behind one proxy the last entry is the client, whatever precedes it', as
     ['[2001:db8::1]:443', '2001:db8::1'],
     ['"[2001:db8::1]:443"', '2001:db8::1'],
     ['fe80::1%eth0', 'fe80::1'],
+    ['fe80::1%eth0.100', 'fe80::1'],
+    ['[fe80::1%br-lan]:443', 'fe80::1'],
+    ['::0:0:0%::0.0.0.0', '::'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1%br-lan', '192.0.2.1'],
     ['::ffff:c000:0201', '192.0.2.1'],
   ] as const)
     t.equal(read(1, header), client, header)
@@ -65,7 +69,7 @@ t.test(
 )
 
 t.test('trusted proxies are recognised with a port and as a mapped address too', async (t) => {
-  const proxies = ['10.0.0.0/8', '2001:db8:ff::/48', 'fe80::1%eth0']
+  const proxies = ['10.0.0.0/8', '2001:db8:ff::/48', 'fe80::1%eth0', 'fe80::2%eth0.100']
   for (const [header, from, client] of [
     ['192.0.2.1:51234, 10.0.0.5:8080', peer, '192.0.2.1'],
     ['192.0.2.1, "10.0.0.5:8080"', peer, '192.0.2.1'],
@@ -74,6 +78,8 @@ t.test('trusted proxies are recognised with a port and as a mapped address too',
     ['192.0.2.1', '2001:db8:ff::1', '192.0.2.1'],
     ['192.0.2.1', 'fe80::1%eth0', '192.0.2.1'],
     ['192.0.2.1', 'fe80::1%eth1', 'fe80::1'],
+    ['192.0.2.1', 'fe80::2%eth0.100', '192.0.2.1'],
+    ['192.0.2.1', 'fe80::2%eth0.200', 'fe80::2'],
     ['192.0.2.1', '198.51.100.1', '198.51.100.1'],
     ['203.0.113.1, 192.0.2.1, 10.0.0.5', peer, '192.0.2.1'],
     ['10.0.0.1, 10.0.0.2', peer, '10.0.0.1'],
