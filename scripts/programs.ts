@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { findProgram } from '../test/support/process.ts'
 
 /** Which tests: those of `npm test`, of `npm run test:long`, or of `npm run test:clients`. */
 export type Kind = 'test' | 'long' | 'clients'
@@ -59,15 +59,11 @@ export async function missingPrograms(kind: Kind): Promise<string[]> {
 }
 
 function absent(kind: Kind): string[] {
-  // Debian installs servers in a folder that is only in root's PATH.
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
-  const found = (names: readonly string[]) =>
-    names.flatMap((name) => folders.map((folder) => join(folder, name))).find((file) => existsSync(file))
   return programs
     .filter(({ kinds }) => kinds.includes(kind))
     .filter(({ unless }) => unless === undefined || process.env[unless] === undefined)
     .filter(({ names, probe }) => {
-      const program = found(names)
+      const program = findProgram(...names)
       return program === undefined || (probe !== undefined && spawnSync(program, probe).status !== 0)
     })
     .map(({ packageName }) => packageName)

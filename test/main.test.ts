@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 import type { Environment } from '../src/config/variables.ts'
+import { holdProfiles } from './faults/held-profiles.ts'
 import { emptyDatabase, testDatabase } from './support/database.ts'
 import type { FlowService } from './support/login-flow.ts'
 import { finish, loginToFinish, post, start } from './support/login-flow.ts'
@@ -12,7 +13,6 @@ import { emptyFolder, freePorts, run } from './support/npm-start.ts'
 import { eventually } from './support/process.ts'
 import { testRedis, withoutRedis } from './support/redis.ts'
 import { publicUrl, registerSite, startDoubles } from './support/service.ts'
-import { startTcpProxy } from './support/tcp-proxy.ts'
 
 const execute = promisify(execFile)
 const secretKey = randomBytes(32).toString('base64')
@@ -142,11 +142,8 @@ t.test(
     const database = await testDatabase(t)
     const doubles = await startDoubles(t)
     const redis = await testRedis(t)
-    const slow = await startTcpProxy(t, {
-      host: '127.0.0.1',
-      port: Number(new URL(doubles.yandex.origin).port),
-    })
-    slow.delay(600)
+    const { toProfile, exchanged, env } = await holdProfiles(t, doubles)
+    toProfile.delay(600)
     const started = run(t, 'src/main.ts', {
       folder: await emptyFolder(t),
       ports: await freePorts(),
@@ -156,7 +153,7 @@ t.test(
         PUBLIC_URL: publicUrl,
         DRAIN_DELAY: '1',
         ...doubles.yandex.env,
-        YANDEX_USERINFO_URL: slow.through(doubles.yandex.env.YANDEX_USERINFO_URL ?? ''),
+        ...env,
       },
     })
     await up(started)
@@ -168,9 +165,7 @@ t.test(
     }
     const login = await loginToFinish(service)
     const answer = finish(service, login)
-    await eventually(() => {
-      if (!doubles.yandex.requests.some(({ path }) => path === '/token')) throw new Error('not yet there')
-    })
+    await exchanged()
     started.child.kill('SIGTERM')
     await eventually(async () => {
       if ((await ready(started)).status !== 503) throw new Error('still ready')

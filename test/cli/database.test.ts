@@ -1,12 +1,12 @@
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { Client } from 'pg'
 import type { Test } from 'tap'
 import t from 'tap'
 import { selfSigned } from '../providers/self-signed.ts'
-import { emptyDatabase } from '../support/database.ts'
+import { emptyDatabase, withName } from '../support/database.ts'
 import { emptyFolder, freePorts, run } from '../support/npm-start.ts'
+import { listenOnLoopback } from '../support/process.ts'
 import { assertFailed, runHere, strictEnv } from './run-cli.ts'
 
 /** A server that accepts PostgreSQL's request for TLS and shows a self-signed certificate. */
@@ -18,20 +18,14 @@ async function untrusted(t: Test): Promise<number> {
       new TLSSocket(socket, { isServer: true, ...selfSigned }).on('error', () => {})
     })
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
   t.teardown(() => server.close())
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('A TCP server has a port.')
-  return address.port
+  return await listenOnLoopback(server)
 }
 
 async function readOnly(t: Test): Promise<string> {
   const url = await emptyDatabase(t)
   const { pathname } = new URL(url)
-  const other = new URL(url)
-  other.pathname = '/postgres'
-  const client = new Client({ connectionString: other.href })
+  const client = new Client({ connectionString: withName(url, 'postgres') })
   await client.connect()
   await client.query(`ALTER DATABASE ${pathname.slice(1)} SET default_transaction_read_only = on`)
   await client.end()

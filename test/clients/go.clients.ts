@@ -1,5 +1,6 @@
 import { cp, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Test } from 'tap'
 import t from 'tap'
 import {
   expectedValues,
@@ -9,9 +10,8 @@ import {
 } from '../support/generated-client.ts'
 import {
   besideClients,
-  generatorJar,
+  generateClient,
   go,
-  runTool,
   skipWithout,
   tolerantOptions,
   workFolder,
@@ -28,16 +28,7 @@ for (const document of ['/openapi.json', '/openapi-3.0.json', 'an older document
       const input = await saveDocument(running.service, folder, document)
       const properties = `--additional-properties=packageName=authmovies,withGoMod=false,${tolerantOptions.members}`
       const output = ['-o', join(folder, 'authmovies'), properties]
-      await runTool('java', [
-        '-jar',
-        await generatorJar('current'),
-        'generate',
-        '-g',
-        'go',
-        '-i',
-        input,
-        ...output,
-      ])
+      await generateClient('current', ['-g', 'go', '-i', input, ...output])
       t.match(await buildAndRun(folder), expectedValues(running.site))
     },
   )
@@ -53,7 +44,7 @@ for (const document of ['/openapi.json', '/openapi-3.0.json'] as const)
   })
 
 /** @returns a work folder with the program of this name and its go.mod */
-async function goModule(test: Parameters<typeof workFolder>[0], name: string): Promise<string> {
+async function goModule(test: Pick<Test, 'teardown'>, name: string): Promise<string> {
   const folder = await workFolder(test, name)
   await cp(besideClients(`programs/${name}`), folder, { recursive: true })
   return folder

@@ -9,9 +9,9 @@ import {
 } from '../support/generated-client.ts'
 import {
   besideClients,
-  generatorJar,
+  copyLibraries,
+  generateClient,
   maven,
-  runTool,
   skipWithout,
   tolerantOptions,
   workFolder,
@@ -31,22 +31,9 @@ for (const document of ['/openapi.json', '/openapi-3.0.json', 'an older document
         folder,
         `--additional-properties=useSingleRequestParameter=true,${tolerantOptions.members},${tolerantOptions.values}`,
       ]
-      await runTool('java', [
-        '-jar',
-        await generatorJar('current'),
-        'generate',
-        '-g',
-        'java',
-        '-i',
-        input,
-        ...output,
-      ])
+      await generateClient('current', ['-g', 'java', '-i', input, ...output])
       await cp(besideClients('programs/java/Login.java'), join(folder, 'src/main/java/Login.java'))
-      const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
-      await maven(['compile', copy, '-DincludeScope=runtime', '-DoutputDirectory=libraries'], {
-        cwd: folder,
-        minutes: 10,
-      })
+      await maven(['compile', ...copyLibraries, '-DincludeScope=runtime'], { cwd: folder, minutes: 10 })
       const told = await runLoginProgram(running, 'java', ['-cp', 'target/classes:libraries/*', 'Login'], {
         cwd: folder,
       })

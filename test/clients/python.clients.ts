@@ -5,7 +5,9 @@ import {
   saveDocument,
   startServiceWithSite,
 } from '../support/generated-client.ts'
-import { besideClients, generatorJar, python, runTool, skipWithout, workFolder } from '../support/tools.ts'
+import { besideClients, generateClient, python, skipWithout, workFolder } from '../support/tools.ts'
+
+const running = await startServiceWithSite(t)
 
 const releases = [
   { name: 'python', release: 'current', document: '/openapi.json' },
@@ -19,13 +21,12 @@ for (const { name, release, document } of releases)
     `openapi-generator (${release}), ${document}: a whole login in Python`,
     { skip: skipWithout('python', 'java', 'maven') },
     async (t) => {
-      const running = await startServiceWithSite(t)
       const folder = await workFolder(t, name)
       const input = await saveDocument(running.service, folder, document)
       const flags = ['-i', input, '-o', folder, '--package-name', 'authmovies']
-      await runTool('java', ['-jar', await generatorJar(release), 'generate', '-g', 'python', ...flags])
+      await generateClient(release, ['-g', 'python', ...flags])
       const program = besideClients(`programs/${name}/main.py`)
-      const interpreter = await python('programs/python/requirements.txt')
+      const interpreter = await python(besideClients('programs/python/requirements.txt'))
       const told = await runLoginProgram(running, interpreter, [program], {
         cwd: folder,
         env: { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1', PYTHONUTF8: '1' },

@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { logIn } from '../support/login-flow.ts'
 import { startTestManagement } from '../support/management.ts'
-import { python, runTool, skipWithout, workFolder } from '../support/tools.ts'
+import { besideClients, python, runTool, skipWithout, workFolder } from '../support/tools.ts'
 
 // schemathesis sends hundreds of requests that an OpenAPI document allows or forbids, and compares each answer
 // with the document: status, content type, headers, schema, methods, authentication.
@@ -68,7 +68,7 @@ async function look(
 ): Promise<string> {
   const folder = await workFolder(test, 'schemathesis')
   await writeFile(join(folder, 'schemathesis.toml'), configuration)
-  const program = join(await python('programs/schemathesis/requirements.txt'), '../st')
+  const program = join(await python(besideClients('programs/schemathesis/requirements.txt')), '../st')
   const bounds = ['--seed', '1', '--max-examples', '25', '--max-redirects', '0']
   // It redraws its output like on a terminal where these say so.
   const env = { FORCE_COLOR: '', TTY_COMPATIBLE: '0', NO_COLOR: '1' }

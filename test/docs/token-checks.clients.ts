@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { ownAccessKey } from '../support/forge.ts'
 import { end } from '../support/process.ts'
 import type { TestService } from '../support/service.ts'
 import { sharedSecretKeys, startTestService } from '../support/service.ts'
-import { go, maven, python, runTool, skipWithout, workFolder } from '../support/tools.ts'
+import { copyLibraries, go, maven, python, runTool, skipWithout, workFolder } from '../support/tools.ts'
 import { readGuide } from './guide.ts'
 
 // The guide's checks of an access token in other languages, run as they stand. Each program of token-checks/ reads
@@ -129,7 +129,7 @@ function sampleIn(language: string): string {
 
 t.test('PyJWT', { skip: skipWithout('python') }, async (t) => {
   const folder = await programWith(t, 'python', 'sample.py', sampleIn('python'))
-  const interpreter = await python('../docs/token-checks/python/requirements.txt')
+  const interpreter = await python(besideThis('python/requirements.txt'))
   for (const algorithm of algorithms) await judges(t, algorithm, interpreter, ['main.py'], folder)
 })
 
@@ -146,27 +146,17 @@ t.test('Spring Security, which supports only ES256', { skip: skipWithout('java',
   const method = sample.replaceAll(/^import .*;\n/gm, '')
   const source = `${imports.join('\n')}\nclass Sample {\n${method}}\n`
   const folder = await programWith(t, 'java', 'Sample.java', source)
-  const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
-  await maven([copy, '-DoutputDirectory=libraries'], { cwd: folder, minutes: 10 })
+  await maven(copyLibraries, { cwd: folder, minutes: 10 })
   await runTool('javac', ['-cp', 'libraries/*', 'Sample.java', 'Check.java'], { cwd: folder })
   await judges(t, 'ES256', 'java', ['-cp', '.:libraries/*', 'Check'], folder)
 })
 
-t.test('php-jwt: the sample is PHP', { skip: withoutPhp() }, async (t) => {
+t.test('php-jwt: the sample is PHP', { skip: skipWithout('php') }, async (t) => {
   const folder = await workFolder(t, 'check-php')
   const file = join(folder, 'sample.php')
   await writeFile(file, `<?php\n${sampleIn('php')}`)
   t.match(await runTool('php', ['-l', file]), /No syntax errors/)
 })
-
-function withoutPhp(): string | false {
-  try {
-    execFileSync('php', ['--version'], { stdio: 'ignore' })
-    return false
-  } catch {
-    return 'not installed: PHP'
-  }
-}
 
 t.test('every sample of the guide has a test here, except php-jwt (parsed only) and .NET', async (t) => {
   t.strictSame([...checks.keys()], ['python', 'php', 'go', 'java', 'csharp'])

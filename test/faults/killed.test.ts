@@ -7,20 +7,26 @@ import { testDatabase } from '../support/database.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { basic, finish, get, logIn, loginToFinish, start, text } from '../support/login-flow.ts'
+import {
+  basic,
+  bound,
+  finish,
+  get,
+  logIn,
+  loginToFinish,
+  start,
+  text,
+  verifier,
+} from '../support/login-flow.ts'
 import { emptyFolder } from '../support/npm-start.ts'
 import { end, eventually } from '../support/process.ts'
 import { startProcess } from '../support/process-service.ts'
 import { testRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { holdProfiles } from './held-profiles.ts'
 
 t.jobs = 2
-const verifier = 'a-verifier-of-the-caller-43-characters-long'
-const bound = {
-  code_challenge: createHash('sha256').update(verifier).digest('base64url'),
-  code_challenge_method: 'S256',
-}
 const refused = (type: ExpectedProblem['type']) => ({ status: 400, type, error: 'invalid_grant' }) as const
 const inProgress: ExpectedProblem = {
   status: 409,
@@ -29,7 +35,6 @@ const inProgress: ExpectedProblem = {
   retryAfter: [1, 1],
 }
 const loginHash = (state: string) => createHash('sha256').update(state).digest()
-const portOf = (url: string) => Number(new URL(url).port)
 
 /** Starts real storage and doubles behind proxies, and gives a function that runs the service on them. */
 async function stage(t: Test) {
@@ -38,24 +43,16 @@ async function stage(t: Test) {
   const doubles = await startDoubles(t)
   const site = await registerSite(database, redirectUrl)
   const folder = await emptyFolder(t)
-  const toDatabase = await startTcpProxy(t, { host: '127.0.0.1', port: portOf(database.url) })
-  const toProfile = await startTcpProxy(t, { host: '127.0.0.1', port: portOf(doubles.yandex.origin) })
+  const toDatabase = await startTcpProxy(t, database.url)
+  const { toProfile, exchanges, exchanged, env } = await holdProfiles(t, doubles)
   const service = (options: { directly: boolean }) =>
     startProcess(t, {
       databaseUrl: options.directly ? database.url : toDatabase.through(database.url),
       redis,
       doubles,
       folder,
-      env: options.directly
-        ? {}
-        : { YANDEX_USERINFO_URL: toProfile.through(doubles.yandex.env.YANDEX_USERINFO_URL ?? '') },
+      env: options.directly ? {} : env,
     })
-  /** Waits until that many codes have been exchanged: then every profile is requested, and none has arrived. */
-  const exchanged = (count: number) =>
-    eventually(() => {
-      if (exchanges() < count) throw new Error(`${exchanges()} exchanges`)
-    })
-  const exchanges = () => doubles.yandex.requests.filter(({ path }) => path === '/token').length
   const sessionOf = (state: string) =>
     database.prisma.session.findUnique({ where: { loginHash: loginHash(state) } })
   return { database, redis, doubles, site, toDatabase, toProfile, service, exchanged, exchanges, sessionOf }
@@ -160,11 +157,11 @@ t.test(
   async (t) => {
     const { doubles, toProfile, service, exchanged, exchanges, sessionOf } = await stage(t)
     const running = await service({ directly: false })
-    const proxy = await startTcpProxy(t, { host: '127.0.0.1', port: portOf(running.url) })
+    const proxy = await startTcpProxy(t, running.url)
     const login = { ...(await loginToFinish(running, 'yandex', { fields: bound })), code_verifier: verifier }
     doubles.yandex.requests.length = 0
     toProfile.pause()
-    const far = { ...running, url: proxy.through(running.url).replace(/\/$/, '') }
+    const far = { ...running, url: proxy.through(running.url) }
     const outcome = Promise.allSettled([finish(far, login)])
     await exchanged(1)
     proxy.cut()

@@ -44,7 +44,7 @@ async function stage(t: Test) {
   const setUp = { ...openDatabase({ url: primary.url, poolMax: 1 }), url: primary.url }
   await registerSite(setUp, redirectUrl)
   await setUp.close()
-  const proxy = await startTcpProxy(t, { host: '127.0.0.1', port: Number(new URL(primary.url).port) })
+  const proxy = await startTcpProxy(t, primary.url)
   const service = await startProcess(t, {
     databaseUrl: proxy.through(primary.url),
     redis: await testRedis(t),

@@ -10,7 +10,7 @@ import { finish, get, logIn, loginToFinish, post, start, text } from '../support
 import { startPostgres } from '../support/postgres-server.ts'
 import { eventually } from '../support/process.ts'
 import { startDoubles, startTestService } from '../support/service.ts'
-import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { holdProfiles } from './held-profiles.ts'
 
 const away: ExpectedProblem = {
   status: 503,
@@ -23,19 +23,8 @@ const refreshPath = '/api/v1/oauth/refresh/'
 /** A service whose requests for a profile can be held back. */
 async function stage(t: Test, options: Parameters<typeof startTestService>[1] = {}) {
   const doubles = await startDoubles(t)
-  const toProfile = await startTcpProxy(t, {
-    host: '127.0.0.1',
-    port: Number(new URL(doubles.yandex.origin).port),
-  })
-  const service = await startTestService(t, {
-    ...options,
-    doubles,
-    env: { YANDEX_USERINFO_URL: toProfile.through(doubles.yandex.env.YANDEX_USERINFO_URL ?? '') },
-  })
-  const exchanged = () =>
-    eventually(() => {
-      if (!doubles.yandex.requests.some(({ path }) => path === '/token')) throw new Error('not exchanged')
-    })
+  const { toProfile, exchanged, env } = await holdProfiles(t, doubles)
+  const service = await startTestService(t, { ...options, doubles, env })
   return { service, toProfile, exchanged }
 }
 

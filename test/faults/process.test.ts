@@ -1,44 +1,17 @@
 import type { Test } from 'tap'
 import t from 'tap'
-import { openTestDatabase, testDatabase } from '../support/database.ts'
+import type { Environment } from '../../src/config/variables.ts'
+import { openTestDatabase } from '../support/database.ts'
 import type { Answer } from '../support/login-flow.ts'
 import { finish, get, logIn, loginToFinish, post, start } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
-import { liveness, startProcess } from '../support/process-service.ts'
-import { testRedis, withoutRedis } from '../support/redis.ts'
-import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
-import { startTcpProxy } from '../support/tcp-proxy.ts'
+import type { ProcessOptions } from '../support/process-service.ts'
+import { liveness } from '../support/process-service.ts'
+import { withoutRedis } from '../support/redis.ts'
+import { startHeldProcess } from './held-profiles.ts'
 
-/** Starts storage, doubles and a service process whose requests for a profile can be held back. */
-async function stage(
-  t: Test,
-  env: Readonly<Record<string, string>> = {},
-  entry: 'sandbox/start.ts' | 'src/main.ts' = 'src/main.ts',
-) {
-  const database = await testDatabase(t)
-  const doubles = await startDoubles(t)
-  await registerSite(database, redirectUrl)
-  const toProfile = await startTcpProxy(t, {
-    host: '127.0.0.1',
-    port: Number(new URL(doubles.yandex.origin).port),
-  })
-  const service = await startProcess(t, {
-    databaseUrl: database.url,
-    redis: await testRedis(t),
-    doubles,
-    entry,
-    env: {
-      RATE_LIMIT: 'off',
-      YANDEX_USERINFO_URL: toProfile.through(doubles.yandex.env.YANDEX_USERINFO_URL ?? ''),
-      ...env,
-    },
-  })
-  const exchanged = () =>
-    eventually(() => {
-      if (!doubles.yandex.requests.some(({ path }) => path === '/token')) throw new Error('not exchanged')
-    })
-  return { database, service, toProfile, exchanged }
-}
+const stage = (t: Test, env: Environment = {}, entry?: ProcessOptions['entry']) =>
+  startHeldProcess(t, { RATE_LIMIT: 'off', ...env }, entry)
 
 const ready = async (managementUrl: string) => (await fetch(`${managementUrl}/health/ready`)).status
 

@@ -1,22 +1,26 @@
-import { createHash } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { decodeJwt } from 'jose'
 import type { Test } from 'tap'
 import t from 'tap'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { basic, finish, get, logIn, loginToFinish, start, text } from '../support/login-flow.ts'
+import {
+  basic,
+  bound,
+  finish,
+  get,
+  logIn,
+  loginToFinish,
+  start,
+  text,
+  verifier,
+} from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import type { RedisServer } from '../support/redis-server.ts'
 import { startDoubles, startTestService } from '../support/service.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
-
-const verifier = 'a-verifier-of-the-caller-43-characters-long'
-const bound = {
-  code_challenge: createHash('sha256').update(verifier).digest('base64url'),
-  code_challenge_method: 'S256',
-}
+import { holdProfiles } from './held-profiles.ts'
 
 function administer(t: Test, server: RedisServer): Redis {
   const client = new Redis(server.url)
@@ -40,16 +44,13 @@ async function stage(t: Test) {
       if ((await master.wait(1, 1_000)) !== 1) throw new Error('not replicated yet')
     })
   await replicated()
-  const proxy = await startTcpProxy(t, { host: '127.0.0.1', port: one.port })
+  const proxy = await startTcpProxy(t, one.url)
   const doubles = await startDoubles(t)
-  const toProfile = await startTcpProxy(t, {
-    host: '127.0.0.1',
-    port: Number(new URL(doubles.yandex.origin).port),
-  })
+  const { toProfile, exchanged, env } = await holdProfiles(t, doubles)
   const service = await startTestService(t, {
     doubles,
-    redis: { url: proxy.through(one.url).replace(/\/$/, ''), prefix: '' },
-    env: { YANDEX_USERINFO_URL: toProfile.through(doubles.yandex.env.YANDEX_USERINFO_URL ?? '') },
+    redis: { url: proxy.through(one.url), prefix: '' },
+    env,
   })
   return {
     service,
@@ -66,11 +67,7 @@ async function stage(t: Test) {
       await eventually(() => start(service), 5_000)
       t.ok(performance.now() - asked < 5_000, 'it finds the new master without a restart')
     },
-    exchanged: (count: number) =>
-      eventually(() => {
-        const { length } = doubles.yandex.requests.filter(({ path }) => path === '/token')
-        if (length < count) throw new Error(`${length} exchanges`)
-      }),
+    exchanged,
   }
 }
 

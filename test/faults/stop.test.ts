@@ -7,35 +7,10 @@ import { startService } from '../../src/service.ts'
 import { testDatabase } from '../support/database.ts'
 import { get, loginToFinish } from '../support/login-flow.ts'
 import { eventually, freePort } from '../support/process.ts'
-import { startProcess } from '../support/process-service.ts'
-import { testRedis, withoutRedis } from '../support/redis.ts'
-import { redirectUrl, registerSite, startDoubles } from '../support/service.ts'
-import { startTcpProxy } from '../support/tcp-proxy.ts'
-
-/** Starts storage, doubles and a service process whose requests for a profile can be held back. */
-async function stage(t: Test, env: Readonly<Record<string, string>> = {}) {
-  const database = await testDatabase(t)
-  const doubles = await startDoubles(t)
-  await registerSite(database, redirectUrl)
-  const toProfile = await startTcpProxy(t, {
-    host: '127.0.0.1',
-    port: Number(new URL(doubles.yandex.origin).port),
-  })
-  const service = await startProcess(t, {
-    databaseUrl: database.url,
-    redis: await testRedis(t),
-    doubles,
-    env: {
-      YANDEX_USERINFO_URL: toProfile.through(doubles.yandex.env.YANDEX_USERINFO_URL ?? ''),
-      ...env,
-    },
-  })
-  const exchanged = () =>
-    eventually(() => {
-      if (!doubles.yandex.requests.some(({ path }) => path === '/token')) throw new Error('not exchanged')
-    })
-  return { database, service, toProfile, exchanged }
-}
+import type { ProcessService } from '../support/process-service.ts'
+import { withoutRedis } from '../support/redis.ts'
+import { redirectUrl } from '../support/service.ts'
+import { startHeldProcess } from './held-profiles.ts'
 
 /** A keep-alive connection, and everything that was received on it. */
 async function connection(t: Test, url: string) {
@@ -66,8 +41,13 @@ const form = (path: string, fields: Readonly<Record<string, string>>) => {
   return `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 }
 
-const lines = (service: { started: { output: () => string } }): Record<string, unknown>[] =>
-  service.started
+const untilStopping = ({ started }: ProcessService) =>
+  eventually(() => {
+    if (!/"stopping"/.test(started.output())) throw new Error('not stopping')
+  })
+
+const lines = ({ started }: ProcessService): Record<string, unknown>[] =>
+  started
     .output()
     .trim()
     .split('\n')
@@ -77,7 +57,7 @@ t.test(
   'at SIGTERM a running request gets its response, then the process ends with 0',
   { skip: withoutRedis },
   async (t) => {
-    const { service, toProfile, exchanged } = await stage(t)
+    const { service, toProfile, exchanged } = await startHeldProcess(t)
     const kept = await connection(t, service.url)
     kept.send(question('/api/v1/oauth/providers/'))
     t.notMatch((await kept.answers(1))[0], /^connection: close/im)
@@ -85,9 +65,7 @@ t.test(
     kept.send(form('/api/v1/oauth/authorize/', await loginToFinish(service)))
     await exchanged()
     service.started.child.kill('SIGTERM')
-    await eventually(() => {
-      if (!/"stopping"/.test(service.started.output())) throw new Error('not stopping')
-    })
+    await untilStopping(service)
     toProfile.resume()
     const [, answer] = await kept.answers(2)
     const from = performance.now()
@@ -119,7 +97,7 @@ t.test(
 )
 
 t.test('half-sent requests on both ports do not delay a stop', { skip: withoutRedis }, async (t) => {
-  const { service } = await stage(t)
+  const { service } = await startHeldProcess(t)
   const halves = {
     'nothing at all': '',
     'half the headers': 'GET /api/v1/oauth/providers/ HTTP/1.1\r\nHost: local',
@@ -147,7 +125,7 @@ t.test(
   'a request whose rest arrives only after SIGTERM still gets its response',
   { skip: withoutRedis },
   async (t) => {
-    const { service } = await stage(t)
+    const { service } = await startHeldProcess(t)
     const request = form('/api/v1/oauth/authorize-url/', {
       provider: 'yandex',
       client_redirect_url: redirectUrl,
@@ -156,9 +134,7 @@ t.test(
     slow.send(request.slice(0, -5))
     await get(service, '/api/v1/oauth/providers/')
     service.started.child.kill('SIGTERM')
-    await eventually(() => {
-      if (!/"stopping"/.test(service.started.output())) throw new Error('not stopping')
-    })
+    await untilStopping(service)
     slow.send(request.slice(-5))
     const [answer] = await slow.answers(1)
     t.match(answer, /^HTTP\/1\.1 200 /)
@@ -171,14 +147,12 @@ t.test(
   'while it drains, every response of both ports closes its connection',
   { skip: withoutRedis },
   async (t) => {
-    const { service } = await stage(t, { DRAIN_DELAY: '2' })
+    const { service } = await startHeldProcess(t, { DRAIN_DELAY: '2' })
     const kept = await connection(t, service.url)
     kept.send(question('/api/v1/oauth/providers/'))
     await kept.answers(1)
     service.started.child.kill('SIGTERM')
-    await eventually(() => {
-      if (!/"stopping"/.test(service.started.output())) throw new Error('not stopping')
-    })
+    await untilStopping(service)
     kept.send(question('/api/v1/oauth/providers/'))
     t.match((await kept.answers(2))[1], /^connection: close/im, 'a connection of before')
     await kept.closed
@@ -202,7 +176,7 @@ t.test(
 )
 
 t.test('a finish whose caller is gone ends before the process', { skip: withoutRedis }, async (t) => {
-  const { database, service, toProfile, exchanged } = await stage(t)
+  const { database, service, toProfile, exchanged } = await startHeldProcess(t)
   toProfile.delay(700)
   const caller = await connection(t, service.url)
   caller.send(form('/api/v1/oauth/authorize/', await loginToFinish(service)))
@@ -214,7 +188,7 @@ t.test('a finish whose caller is gone ends before the process', { skip: withoutR
 })
 
 t.test('a process whose log is not read ends at SIGTERM', { skip: withoutRedis }, async (t) => {
-  const { service } = await stage(t)
+  const { service } = await startHeldProcess(t)
   const { child } = service.started
   const metrics = await get({ url: service.managementUrl }, '/metrics')
   t.match(metrics.text, /^log_lines_dropped_total 0$/m)
@@ -235,7 +209,7 @@ t.test(
   'requests get responses without a reader of the log, and the process ends with 0',
   { skip: withoutRedis },
   async (t) => {
-    const { service } = await stage(t)
+    const { service } = await startHeldProcess(t)
     const { child } = service.started
     child.stdout?.destroy()
     for (let n = 0; n < 20; n++) t.equal((await get(service, '/nowhere')).status, 404)

@@ -1,8 +1,8 @@
-import { connect } from 'node:net'
 import t from 'tap'
 import type { Encoding } from '../support/login-flow.ts'
 import { basic, loginToFinish, post, readResponse, text } from '../support/login-flow.ts'
 import { startTestManagement } from '../support/management.ts'
+import { sendBytes } from '../support/send-bytes.ts'
 import { redirectUrl } from '../support/service.ts'
 
 const { url: managementUrl, token, service } = await startTestManagement(t)
@@ -84,7 +84,11 @@ t.test('a chunked body with nothing in it is none either, whatever its type', as
       const lines = ['Host: a', 'Transfer-Encoding: chunked', 'Content-Encoding: gzip', 'Connection: close']
       if (type !== undefined) lines.push(`Content-Type: ${type}`)
       const head = `POST ${startPath} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`
-      const received = await raw(wait === 0 ? [`${head}0\r\n\r\n`] : [head, '0\r\n', '\r\n'], wait)
+      const received = await sendBytes(
+        service,
+        wait === 0 ? [`${head}0\r\n\r\n`] : [head, '0\r\n', '\r\n'],
+        wait,
+      )
       t.match(received, /^HTTP\/1\.1 400 [^]*problem:missing-parameter/, `${type} ${wait}`)
     }
 })
@@ -95,9 +99,12 @@ t.test('a chunked body with something in it is read, and its type still counts',
     `POST ${startPath} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nContent-Type: ${type}\r\n\r\n`
   const chunks = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
   const form = 'application/x-www-form-urlencoded'
-  t.match(await raw([chunked(form) + chunks]), /^HTTP\/1\.1 200 /)
-  t.match(await raw([chunked(form), chunks.slice(0, 20), chunks.slice(20)], 50), /^HTTP\/1\.1 200 /)
-  t.match(await raw([chunked('text/plain') + chunks]), /^HTTP\/1\.1 415 /)
+  t.match(await sendBytes(service, [chunked(form) + chunks]), /^HTTP\/1\.1 200 /)
+  t.match(
+    await sendBytes(service, [chunked(form), chunks.slice(0, 20), chunks.slice(20)], 50),
+    /^HTTP\/1\.1 200 /,
+  )
+  t.match(await sendBytes(service, [chunked('text/plain') + chunks]), /^HTTP\/1\.1 415 /)
 })
 
 t.test('Content-Encoding: identity and an empty one are no coding', async (t) => {
@@ -206,16 +213,3 @@ t.test('invalid JSON, and JSON with __proto__, is malformed', async (t) => {
     })
   t.equal((await json(startPath, deep + ']'.repeat(300))).status, 400)
 })
-
-/** Bytes that no HTTP client would send, in pieces with so many milliseconds between them. */
-function raw(pieces: readonly string[], wait = 0): Promise<string> {
-  const { hostname, port } = new URL(service.url)
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () => {
-      for (const [n, piece] of pieces.entries()) setTimeout(() => socket.write(piece), n * wait)
-    })
-    let received = ''
-    socket.setEncoding('utf8').on('data', (chunk) => (received += String(chunk)))
-    socket.once('error', reject).once('close', () => resolve(received))
-  })
-}

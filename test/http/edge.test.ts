@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { get, post, readResponse, start } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
+import { sendBytes } from '../support/send-bytes.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
 const service = await startTestService(t)
@@ -83,7 +84,7 @@ t.test('an Authorization header of any length is read quickly', async (t) => {
 })
 
 t.test('a request without Host gets problem+json too', async (t) => {
-  const answer = await raw('GET /api/v1/me/ HTTP/1.1\r\nConnection: close\r\n\r\n')
+  const answer = await sendBytes(service, ['GET /api/v1/me/ HTTP/1.1\r\nConnection: close\r\n\r\n'])
   t.match(answer, /^HTTP\/1\.1 400 /)
   t.match(answer, /content-type: application\/problem\+json/i)
 })
@@ -264,17 +265,6 @@ t.test('headers may have 32 kB in all, however they are divided', async (t) => {
   )
 })
 
-/** Sends bytes that no HTTP client would send, and gives what comes back until the server closes. */
-function raw(bytes: string): Promise<string> {
-  const { hostname, port } = new URL(service.url)
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () => socket.write(bytes))
-    let received = ''
-    socket.setEncoding('utf8').on('data', (chunk) => (received += String(chunk)))
-    socket.once('error', reject).once('close', () => resolve(received))
-  })
-}
-
 t.test("errors that Node's HTTP parser finds get problem+json too", async (t) => {
   for (const [bytes, status] of [
     ['NONSENSE\r\n\r\n', 400],
@@ -284,7 +274,7 @@ t.test("errors that Node's HTTP parser finds get problem+json too", async (t) =>
     ['POST / HTTP/1.1\r\nHost: a\r\nExpect: magic\r\nContent-Length: 0\r\nConnection: close\r\n\r\n', 417],
     ['GET /%zz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 404],
   ] as const) {
-    const answer = await raw(bytes)
+    const answer = await sendBytes(service, [bytes])
     t.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), bytes.slice(0, 30))
     t.match(answer, /content-type: application\/problem\+json/i)
     t.match(JSON.parse(answer.slice(answer.indexOf('{'))), { status, type: /^urn:auth-movies:problem:/ })

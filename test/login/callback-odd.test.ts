@@ -1,4 +1,3 @@
-import { connect } from 'node:net'
 import type { Test } from 'tap'
 import t from 'tap'
 import type { Answer } from '../support/login-flow.ts'
@@ -11,6 +10,7 @@ import {
   readResponse,
   start,
 } from '../support/login-flow.ts'
+import { sendBytes } from '../support/send-bytes.ts'
 import { startTestService } from '../support/service.ts'
 
 // Callbacks that are neither a plain code nor a plain error.
@@ -281,12 +281,14 @@ t.test('another method or an unknown path below the callback shows a page to a b
   isPage(t, await get(service, `${base}nobody/at/all`, browser), 404, nowhere, /go back to the site/)
   for (const path of ['%zz', 'yandex%', '%ff'])
     t.match(
-      await raw(`GET ${base}${path} HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nConnection: close\r\n\r\n`),
+      await sendBytes(service, [
+        `GET ${base}${path} HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nConnection: close\r\n\r\n`,
+      ]),
       nowhere,
     )
-  const query = await raw(
+  const query = await sendBytes(service, [
     `GET ${base}yandex?state=%&code=%zz HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nConnection: close\r\n\r\n`,
-  )
+  ])
   t.match(query, /^HTTP\/1\.1 400 [^]*<h1>The login did not succeed/)
   const program = await readResponse(await fetch(`${service.url}${base}yandex`, { method: 'POST' }))
   t.match(program.headers.get('content-type'), /problem\+json/)
@@ -321,14 +323,3 @@ t.test(
     t.equal(back.status, 303, 'five large cookies are accepted')
   },
 )
-
-/** Sends bytes that no HTTP client would send. */
-function raw(bytes: string): Promise<string> {
-  const { hostname, port } = new URL(service.url)
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () => socket.write(bytes))
-    let received = ''
-    socket.setEncoding('utf8').on('data', (chunk) => (received += String(chunk)))
-    socket.once('error', reject).once('close', () => resolve(received))
-  })
-}

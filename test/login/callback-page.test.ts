@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import type { Test } from 'tap'
 import t from 'tap'
 import type { NewSite } from '../../src/sites/site.ts'
@@ -8,6 +6,7 @@ import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
 import { finish, get, loginToFinish, openCallback, start } from '../support/login-flow.ts'
 import { removeSite } from '../support/remove-site.ts'
+import { sendBytes } from '../support/send-bytes.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 
 const service = await startTestService(t)
@@ -99,13 +98,10 @@ t.test('a code with line breaks adds no header to the redirect', async (t) => {
   const { state, authorizeUrl } = await start(service)
   const code = 'a\r\nSet-Cookie: x=1\r\n\r\n<html>'
   await service.doubles.yandex.consent(authorizeUrl, { code })
-  const { hostname, port } = new URL(service.url)
-  const socket = connect(Number(port), hostname)
   const sent = `${callback}?state=${state}&code=${encodeURIComponent(code)}`
-  socket.write(`GET ${sent} HTTP/1.1\r\nHost: x\r\nX-Request-Id: a b\r\nConnection: close\r\n\r\n`)
-  let received = ''
-  socket.setEncoding('utf8').on('data', (chunk) => (received += String(chunk)))
-  await once(socket, 'close')
+  const received = await sendBytes(service, [
+    `GET ${sent} HTTP/1.1\r\nHost: x\r\nX-Request-Id: a b\r\nConnection: close\r\n\r\n`,
+  ])
   const [head = ''] = received.split('\r\n\r\n')
   t.match(head, /^HTTP\/1\.1 303 /)
   t.equal(head.match(/^location: /gim)?.length, 1)

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import { finish, loginToFinish, post, start } from '../support/login-flow.ts'
-import { eventually } from '../support/process.ts'
+import { eventually, listenOnLoopback } from '../support/process.ts'
 import { redirectUrl, startDoubles, startTestService } from '../support/service.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
@@ -45,10 +45,8 @@ t.test(
 
 t.test('a login is given back each time that the provider cannot be connected to', async (t) => {
   const plain = createServer((_request, response) => response.end('{}'))
-  await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
+  const port = await listenOnLoopback(plain)
   t.teardown(() => plain.close())
-  const address = plain.address()
-  const port = typeof address === 'object' ? address?.port : 0
   const { database, doubles, site } = service
   for (const tokenUrl of [
     'http://127.0.0.1:1/token',
@@ -67,10 +65,7 @@ t.test(
   'a finish above the concurrency limit is answered at once with provider-unavailable, and can be repeated',
   async (t) => {
     const doubles = await startDoubles(t)
-    const proxy = await startTcpProxy(t, {
-      host: '127.0.0.1',
-      port: Number(new URL(doubles.yandex.origin).port),
-    })
+    const proxy = await startTcpProxy(t, doubles.yandex.origin)
     const env = { YANDEX_TOKEN_URL: proxy.through(doubles.yandex.env.YANDEX_TOKEN_URL ?? '') }
     const busy = await startTestService(t, { doubles, env })
     const logins = await Promise.all(Array.from({ length: 105 }, () => loginToFinish(busy)))

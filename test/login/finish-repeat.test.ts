@@ -1,19 +1,24 @@
-import { createHash } from 'node:crypto'
+import { decodeJwt } from 'jose'
 import t from 'tap'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
-import { basic, finish, get, loginToFinish, post, readResponse, text } from '../support/login-flow.ts'
+import {
+  basic,
+  bound,
+  finish,
+  get,
+  loginToFinish,
+  post,
+  readResponse,
+  text,
+  verifier,
+} from '../support/login-flow.ts'
 import { loginStores } from '../support/login-stores.ts'
 import { eventually } from '../support/process.ts'
 import { startDoubles, startTestService } from '../support/service.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
-const verifier = 'a-verifier-of-the-caller-43-characters-long'
-const bound = {
-  code_challenge: createHash('sha256').update(verifier).digest('base64url'),
-  code_challenge_method: 'S256',
-}
 const completed = { status: 400, type: 'login-completed', error: 'invalid_grant' } as const
 const lost = { status: 400, type: 'login-lost', error: 'invalid_grant' } as const
 const inProgress: ExpectedProblem = {
@@ -24,18 +29,14 @@ const inProgress: ExpectedProblem = {
 }
 
 /** The claim `sid` of an access token. */
-function sessionOf(answer: Answer): unknown {
-  const [, claims = ''] = text(answer, 'access_token').split('.')
-  const parsed: unknown = JSON.parse(Buffer.from(claims, 'base64url').toString())
-  return typeof parsed === 'object' && parsed !== null && 'sid' in parsed ? parsed.sid : undefined
-}
+const sessionOf = (answer: Answer) => decodeJwt(text(answer, 'access_token')).sid
 
 t.jobs = loginStores.length
 for (const { store, skip, options } of loginStores)
   t.test(`logins in ${store}`, { skip, buffered: true }, async (t) => {
     const doubles = await startDoubles(t)
     const { yandex } = doubles
-    const proxy = await startTcpProxy(t, { host: '127.0.0.1', port: Number(new URL(yandex.origin).port) })
+    const proxy = await startTcpProxy(t, yandex.origin)
     const service = await startTestService(t, {
       ...(await options(t)),
       doubles,
@@ -185,14 +186,11 @@ for (const { store, skip, options } of loginStores)
     )
 
     t.test('a finish whose response is lost can be repeated, and gets the same session', async (t) => {
-      const clientProxy = await startTcpProxy(t, {
-        host: '127.0.0.1',
-        port: Number(new URL(service.url).port),
-      })
+      const clientProxy = await startTcpProxy(t, service.url)
       const login = await loginToFinish(service)
       clientProxy.cutAtAnswer()
       await t.rejects(
-        fetch(`http://127.0.0.1:${clientProxy.port}/api/v1/oauth/authorize/`, {
+        fetch(clientProxy.through(`${service.url}/api/v1/oauth/authorize/`), {
           method: 'POST',
           body: new URLSearchParams(login),
           headers: basic(site),

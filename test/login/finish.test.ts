@@ -1,26 +1,23 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import t from 'tap'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import {
   basic,
+  bound,
   finish,
   locationFields,
   loginToFinish,
   openCallback,
   post,
   start,
+  verifier,
 } from '../support/login-flow.ts'
 import { loginStores } from '../support/login-stores.ts'
 import type { TestService } from '../support/service.ts'
 import { registerSite, startTestService } from '../support/service.ts'
 
-const verifier = 'a-verifier-of-the-caller-43-characters-long'
-const bound = {
-  code_challenge: createHash('sha256').update(verifier).digest('base64url'),
-  code_challenge_method: 'S256',
-}
 const grant = (type: ExpectedProblem['type']) => ({ status: 400, type, error: 'invalid_grant' }) as const
 const wrongCredentials = { status: 401, type: 'wrong-credentials', error: 'invalid_client' } as const
 

@@ -104,9 +104,9 @@ t.test(
   { skip: withoutRedis, buffered: true },
   async (t) => {
     const redis = await startRedis(t)
-    const proxy = await startTcpProxy(t, { host: '127.0.0.1', port: redis.port })
+    const proxy = await startTcpProxy(t, redis.url)
     const service = await startTestService(t, {
-      redis: { url: proxy.through(redis.url).replace(/\/$/, ''), prefix: '' },
+      redis: { url: proxy.through(redis.url), prefix: '' },
       deadlines: slower,
     })
     const direct = new Redis(redis.url)
@@ -143,7 +143,7 @@ t.test(
   { buffered: true },
   async (t) => {
     const direct = await testDatabase(t)
-    const proxy = await startTcpProxy(t, { host: '127.0.0.1', port: Number(new URL(direct.url).port) })
+    const proxy = await startTcpProxy(t, direct.url)
     const database = openTestDatabase(t, { url: proxy.through(direct.url), poolMax: 1, deadlines })
     const service = await startTestService(t, { database: { ...database, url: direct.url }, deadlines })
     const otherUrl = 'https://other.example/return'

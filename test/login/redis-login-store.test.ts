@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import type { Test } from 'tap'
 import t from 'tap'
 import type { Login } from '../../src/login/login.ts'
 import { digest, newState } from '../../src/login/login.ts'
@@ -7,9 +8,9 @@ import { tryRedis } from '../../src/redis-start-check.ts'
 import { connectRedis } from '../../src/storage/redis.ts'
 import { StoreUnavailable } from '../../src/storage/redis-errors.ts'
 import { patient } from '../support/deadlines.ts'
+import { eventually } from '../support/process.ts'
 import { startRedis, testRedis, withoutRedis } from '../support/redis.ts'
-
-const { runLoginStoreConformance } = await import('./login-store-conformance.ts')
+import { runLoginStoreConformance } from './login-store-conformance.ts'
 
 const login: Login = {
   provider: 'yandex',
@@ -19,6 +20,14 @@ const login: Login = {
   codeVerifier: 'verifier-marker',
   startedAt: 1,
   answerBy: 2,
+}
+
+/** A store in Redis, and a client that looks at its keys. */
+async function openStore(t: Test) {
+  const { url, prefix } = await testRedis(t)
+  const client = new Redis(url)
+  t.teardown(() => client.disconnect())
+  return { client, keys: () => client.keys(`${prefix}*`), logins: createRedisLoginStore(client, prefix) }
 }
 
 t.test('Redis passes the conformance suite of login stores', { skip: withoutRedis }, async (t) => {
@@ -35,34 +44,28 @@ t.test('Redis passes the conformance suite of login stores', { skip: withoutRedi
 })
 
 t.test('a dump of Redis holds neither state, code nor verifier', { skip: withoutRedis }, async (t) => {
-  const { url, prefix } = await testRedis(t)
-  const client = new Redis(url)
-  t.teardown(() => client.disconnect())
-  const logins = createRedisLoginStore(client, prefix)
+  const { client, keys, logins } = await openStore(t)
   const state = newState()
   await logins.start(state, login, 60)
   const codeDigest = digest('1234567')
   await logins.recordResponse(state, { kind: 'code', codeDigest, kept: {}, finishBy: 3 }, 60)
-  const keys = await client.keys(`${prefix}*`)
-  t.equal(keys.length, 1)
-  const dump = JSON.stringify([keys, await client.hgetall(keys[0] ?? '')])
+  const found = await keys()
+  t.equal(found.length, 1)
+  const dump = JSON.stringify([found, await client.hgetall(found[0] ?? '')])
   for (const marker of [state, 'marker', '1234567', codeDigest]) t.notMatch(dump, marker)
-  t.ok((await client.ttl(keys[0] ?? '')) > 0, 'it has a ttl')
+  t.ok((await client.ttl(found[0] ?? '')) > 0, 'it has a ttl')
 })
 
 t.test(
   'a record that is copied to the key of another login is not found there',
   { skip: withoutRedis },
   async (t) => {
-    const { url, prefix } = await testRedis(t)
-    const client = new Redis(url)
-    t.teardown(() => client.disconnect())
-    const logins = createRedisLoginStore(client, prefix)
+    const { client, keys, logins } = await openStore(t)
     const [one, other] = [newState(), newState()]
     await logins.start(one, login, 60)
-    const [key = ''] = await client.keys(`${prefix}*`)
+    const [key = ''] = await keys()
     await logins.start(other, login, 60)
-    const otherKey = (await client.keys(`${prefix}*`)).find((name) => name !== key) ?? ''
+    const otherKey = (await keys()).find((name) => name !== key) ?? ''
     await client.copy(key, otherKey, 'REPLACE')
     t.equal(await logins.find(other), undefined)
   },
@@ -72,13 +75,10 @@ t.test(
   'a claim of an older version is found, and cannot be released by a token',
   { skip: withoutRedis },
   async (t) => {
-    const { url, prefix } = await testRedis(t)
-    const client = new Redis(url)
-    t.teardown(() => client.disconnect())
-    const logins = createRedisLoginStore(client, prefix)
+    const { client, keys, logins } = await openStore(t)
     const state = newState()
     await logins.start(state, login, 60)
-    const [key = ''] = await client.keys(`${prefix}*`)
+    const [key = ''] = await keys()
     const at = Date.now()
     await client.hset(key, { claim: String(at) })
     t.match(await logins.find(state), { claimed: true })
@@ -95,13 +95,10 @@ t.test(
   'a claim is written so that an older version finds it, and removed so that it no longer does',
   { skip: withoutRedis },
   async (t) => {
-    const { url, prefix } = await testRedis(t)
-    const client = new Redis(url)
-    t.teardown(() => client.disconnect())
-    const logins = createRedisLoginStore(client, prefix)
+    const { client, keys, logins } = await openStore(t)
     const state = newState()
     await logins.start(state, login, 60)
-    const [key = ''] = await client.keys(`${prefix}*`)
+    const [key = ''] = await keys()
     const claim = await logins.claim(state, 'token')
     t.equal(
       await client.hget(key, 'claim'),
@@ -139,9 +136,7 @@ t.test(
     await server.stop('SIGKILL')
     await failsQuickly()
     await server.start()
-    const until = performance.now() + 5_000
-    while (performance.now() < until && (await logins.find(state).catch(() => 'away')) === 'away')
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    t.equal(await logins.find(state), undefined, 'restarted empty: the login is unknown, not an error')
+    const found = await eventually(() => logins.find(state), 5_000)
+    t.equal(found, undefined, 'restarted empty: the login is unknown, not an error')
   },
 )

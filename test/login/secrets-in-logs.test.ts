@@ -6,7 +6,7 @@ import { openTestDatabase } from '../support/database.ts'
 import { patient } from '../support/deadlines.ts'
 import type { Answer, Encoding } from '../support/login-flow.ts'
 import { basic, finish, get, loginToFinish, openCallback, post, start } from '../support/login-flow.ts'
-import { eventually } from '../support/process.ts'
+import { eventually, listenOnLoopback } from '../support/process.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { redirectUrl, startDoubles, startTestService } from '../support/service.ts'
 
@@ -168,10 +168,8 @@ t.test('the log has no secret of an error response that repeats everything that 
     response.end(JSON.stringify({ error: 'invalid_request', error_description: description }))
   }
   const echo = createServer((request, response) => void repeat(request, response))
-  await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve))
+  const origin = `http://127.0.0.1:${await listenOnLoopback(echo)}`
   t.teardown(() => echo.close())
-  const address = echo.address()
-  const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
   const doubles = await startDoubles(t)
   const names = ['yandex', 'google', 'mail'] as const
   for (const endpoint of ['TOKEN', 'USERINFO']) {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import t from 'tap'
@@ -9,6 +8,7 @@ import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
 import {
   basic,
+  bound,
   finish,
   get,
   locationFields,
@@ -18,6 +18,7 @@ import {
   post,
   start,
   text,
+  verifier,
 } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import { startRedis, testRedis, withoutRedis } from '../support/redis.ts'
@@ -27,16 +28,9 @@ import { startTcpProxy } from '../support/tcp-proxy.ts'
 // Where it is unknown whether Redis carried a command out, no login may be lost.
 
 t.jobs = 3
-const verifier = 'a-verifier-of-the-caller-43-characters-long'
 const callers = {
   plain: { atStart: {}, atFinish: {} },
-  'one with a verifier': {
-    atStart: {
-      code_challenge: createHash('sha256').update(verifier).digest('base64url'),
-      code_challenge_method: 'S256',
-    },
-    atFinish: { code_verifier: verifier },
-  },
+  'one with a verifier': { atStart: bound, atFinish: { code_verifier: verifier } },
 }
 const away: ExpectedProblem = {
   status: 503,
@@ -54,8 +48,8 @@ const recordResponse = release
 
 async function startBehindProxy(t: Test) {
   const redis = await startRedis(t)
-  const proxy = await startTcpProxy(t, { host: '127.0.0.1', port: redis.port })
-  const options = { redis: { url: proxy.through(redis.url).replace(/\/$/, ''), prefix: '' }, deadlines }
+  const proxy = await startTcpProxy(t, redis.url)
+  const options = { redis: { url: proxy.through(redis.url), prefix: '' }, deadlines }
   const service = await startTestService(t, options)
   // Afterwards Redis has every script, so that each command is one request.
   await logIn(service)

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import type { Test } from 'tap'
+import { listenOnLoopback } from '../support/process.ts'
 
 /** A proxy for CONNECT on loopback that leads to one port, whatever it is asked for. */
 export async function startConnectProxy(
@@ -18,9 +18,7 @@ export async function startConnectProxy(
     socket.on('error', () => upstream.destroy())
     upstream.on('error', () => socket.destroy())
   })
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const port = await listenOnLoopback(proxy)
   t.teardown(() => proxy.close())
-  const address: AddressInfo | string | null = proxy.address()
-  if (address === null || typeof address === 'string') throw new Error('A TCP server has a port.')
-  return { port: address.port, targets }
+  return { port, targets }
 }

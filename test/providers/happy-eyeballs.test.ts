@@ -1,10 +1,10 @@
 import { createServer } from 'node:http'
-import type { AddressInfo, Server } from 'node:net'
 import type { Test } from 'tap'
 import t from 'tap'
 import type { Address } from '../../src/providers/happy-eyeballs.ts'
 import type { HttpClientOptions } from '../../src/providers/http-client.ts'
 import { createHttpClient } from '../../src/providers/http-client.ts'
+import { listenOnLoopback } from '../support/process.ts'
 import { startBlackHole } from './black-hole.ts'
 import { startConnectProxy } from './connect-proxy.ts'
 import { failureOf } from './provider-setup.ts'
@@ -15,12 +15,11 @@ const dead = '127.0.0.2'
 const alsoDead = '127.0.0.3'
 const refusing = '127.0.0.4'
 
-async function listen(t: Test, server: Server, port = 0): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(port, good, resolve))
+/** Starts a server that answers everything. @returns its port */
+async function serve(t: Test): Promise<number> {
+  const server = createServer((_request, response) => response.end())
   t.teardown(() => server.close())
-  const address: AddressInfo | string | null = server.address()
-  if (address === null || typeof address === 'string') throw new Error('A TCP server has a port.')
-  return address.port
+  return await listenOnLoopback(server)
 }
 
 /** Sends requests to a host with these IP addresses, and measures how long they take in milliseconds. */
@@ -49,10 +48,8 @@ function requester(
   }
 }
 
-const server = () => createServer((_request, response) => response.end())
-
 await t.test('an unreachable address does not prevent the connection to one that works', async (t) => {
-  const port = await listen(t, server())
+  const port = await serve(t)
   for (const hole of [dead, alsoDead]) await startBlackHole(t, hole, port)
   for (const addresses of [
     [good, dead],
@@ -103,7 +100,7 @@ await t.test('if all addresses refuse, the error says so', async (t) => {
 })
 
 await t.test('addresses are resolved once for many connections, and again after a failure', async (t) => {
-  const port = await listen(t, server())
+  const port = await serve(t)
   let asked = 0
   const send = requester(t, [], port, {
     lookUp: async () => {

@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { createServer as createHttpServer } from 'node:http'
-import type { AddressInfo, Server, Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createServer as createTlsServer } from 'node:tls'
@@ -8,6 +8,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import type { HttpClientOptions, HttpObservation, HttpRequest } from '../../src/providers/http-client.ts'
 import { createHttpClient } from '../../src/providers/http-client.ts'
+import { listenOnLoopback } from '../support/process.ts'
 import { startConnectProxy } from './connect-proxy.ts'
 import { failureOf } from './provider-setup.ts'
 import { selfSigned } from './self-signed.ts'
@@ -22,14 +23,11 @@ async function listen(t: Test, server: Server): Promise<number> {
     socket.on('error', () => {})
     socket.on('close', () => sockets.delete(socket))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })
-  const address: string | AddressInfo | null = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  return await listenOnLoopback(server)
 }
 
 async function serve(t: Test, listener: RequestListener): Promise<string> {

@@ -6,6 +6,7 @@ import { createHttpClient } from '../../src/providers/http-client.ts'
 import { createOAuthClient } from '../../src/providers/oauth-client.ts'
 import type { AuthorizationGrant } from '../../src/providers/provider.ts'
 import type { ProviderSettings } from '../../src/providers/settings.ts'
+import { listenOnLoopback } from '../support/process.ts'
 import { failureOf } from './provider-setup.ts'
 
 const grant: AuthorizationGrant = {
@@ -39,10 +40,7 @@ async function setUp(
       answer(response)
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  const origin = `http://127.0.0.1:${address.port}`
+  const origin = `http://127.0.0.1:${await listenOnLoopback(server)}`
   const settings: ProviderSettings = {
     clientId: 'id',
     clientSecret: 'secret-of-ours',

@@ -3,6 +3,7 @@ import t from 'tap'
 import { scenarios } from '../../sandbox/menu.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { startSandbox } from '../../sandbox/sandbox.ts'
+import { listenOnLoopback } from '../support/process.ts'
 
 const publicUrl = 'http://127.0.0.1:3000'
 const start = async (t: { teardown(end: () => Promise<void>): void }) => {
@@ -33,11 +34,9 @@ const pageAfter = (url: string, response: Response) =>
 const location = (response: Response) => new URL(response.headers.get('location') ?? 'about:blank')
 
 t.test('the sandbox uses the next free port and returns its URLs', async (t) => {
-  const other = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => other.once('listening', resolve))
+  const other = createServer()
+  const taken = await listenOnLoopback(other)
   t.teardown(() => other.close())
-  const address = other.address()
-  const taken = typeof address === 'object' ? (address?.port ?? 0) : 0
   const sandbox = await startSandbox({ host: '127.0.0.1', port: taken, publicUrl })
   t.teardown(() => sandbox.close())
   t.ok(Number(new URL(sandbox.url).port) > taken)

@@ -13,8 +13,7 @@ import { addSite, login, opened, refresh } from './test-sessions.ts'
 /** One database twice: directly, and through a proxy that can cut. */
 async function behindProxy(t: Pick<typeof import('tap').default, 'teardown'>, ownDeadlines = patient) {
   const direct = await testDatabase(t)
-  const { hostname, port } = new URL(direct.url)
-  const proxy = await startTcpProxy(t, { host: hostname, port: Number(port) })
+  const proxy = await startTcpProxy(t, direct.url)
   const cuttable = openTestDatabase(t, {
     url: proxy.through(direct.url),
     poolMax: 1,

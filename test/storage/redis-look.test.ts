@@ -5,8 +5,7 @@ import { tryRedis } from '../../src/redis-start-check.ts'
 import { connectRedis } from '../../src/storage/redis.ts'
 import { codeBlocks, readText } from '../docs/markdown.ts'
 import { freePort } from '../support/process.ts'
-import { startRedis, withoutRedis } from '../support/redis.ts'
-import { startSentinelServer } from '../support/redis-server.ts'
+import { startRedis, startSentinel, withoutRedis } from '../support/redis.ts'
 
 // At its start the service does with Redis everything that it will need, and reports in one sentence what fails.
 
@@ -65,8 +64,7 @@ t.test('a user without a permission is told which one is missing', { skip: witho
 t.test('a server of another kind than REDIS_URL says is reported', { skip: withoutRedis }, async (t) => {
   const server = await startRedis(t)
   const replica = await startRedis(t, ['--replicaof', '127.0.0.1', String(server.port)])
-  const sentinel = await startSentinelServer(server.port, 'main')
-  t.teardown(() => sentinel.remove())
+  const sentinel = await startSentinel(t, server.port, 'main')
   const bySentinels = `redis+sentinel://127.0.0.1:${sentinel.port}`
   await Promise.all([
     refused(t, replica.url, /it is a replica, which takes no writes/),

@@ -1,12 +1,11 @@
 import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { Cluster, Redis } from 'ioredis'
 import t from 'tap'
 import { connectRedis, evictionPolicy } from '../../src/storage/redis.ts'
-import { eventually, freePort } from '../support/process.ts'
+import { eventually, freePort, listenOnLoopback } from '../support/process.ts'
 import { startRedis, testRedis, withoutRedis } from '../support/redis.ts'
 
 type Test = Pick<typeof t, 'teardown' | 'rejects' | 'ok' | 'testdir'>
@@ -158,14 +157,12 @@ async function startSentinel(test: Test, masterPort: number): Promise<number> {
 
 t.test('gives up on a server that is down or silent, and names it', async (t) => {
   const sockets: Socket[] = []
-  const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const server = createServer((socket) => sockets.push(socket))
+  const silent = await listenOnLoopback(server)
   t.teardown(() => {
     server.close()
     for (const socket of sockets) socket.destroy()
   })
-  const address = server.address()
-  const silent = typeof address === 'object' && address !== null ? address.port : 0
   const absent = await freePort()
   const from = performance.now()
   await Promise.all([

@@ -66,7 +66,7 @@ export function withName(url: string, name: string): string {
 let server: Promise<string> | undefined
 
 /** TEST_DATABASE_URL, which `npm test` sets. A file that is run without it starts a server of its own. */
-export function serverUrl(): Promise<string> {
+function serverUrl(): Promise<string> {
   server ??=
     process.env.TEST_DATABASE_URL === undefined ? ownServer() : Promise.resolve(process.env.TEST_DATABASE_URL)
   return server

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ConsentOptions } from '../../sandbox/doubles/consent.ts'
 import type { TestService } from './service.ts'
 import { redirectUrl } from './service.ts'
@@ -22,6 +23,15 @@ export interface Answer {
   readonly headers: Headers
   readonly text: string
   readonly json: Readonly<Record<string, unknown>>
+}
+
+/** The verifier of a caller that binds its login by PKCE (RFC 7636). */
+export const verifier = 'a-verifier-of-the-caller-43-characters-long'
+
+/** The fields of a start that bind a login to this verifier. */
+export const bound = {
+  code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+  code_challenge_method: 'S256',
 }
 
 /** POSTs fields as a form (or JSON) to a path of the service. */

@@ -1,15 +1,11 @@
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import type { Test } from 'tap'
-import { end, eventually, freePort } from './process.ts'
+import { end, eventually, findProgram, freePort } from './process.ts'
 
-// Debian installs servers in a folder that is only in root's PATH.
-const program = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
-  .map((folder) => join(folder, 'nginx'))
-  .find((path) => existsSync(path))
+const program = findProgram('nginx')
 
 /** For `t.test(name, { skip: withoutNginx }, …)`: false if nginx is installed, otherwise the reason. */
 export const withoutNginx = program === undefined ? 'nginx is not installed' : false

@@ -1,19 +1,15 @@
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import type t from 'tap'
 import { unprivileged } from './postgres-server.ts'
-import { eventually, freePort, startServerProcess } from './process.ts'
+import { eventually, findProgram, freePort, onLoopback, startServerProcess } from './process.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
-// Debian installs servers in a folder that is only in root's PATH.
-const program = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
-  .map((folder) => join(folder, 'pgbouncer'))
-  .find((path) => existsSync(path))
+const program = findProgram('pgbouncer')
 
 /** For `t.test(name, { skip: withoutPgBouncer }, …)`: false if there is a PgBouncer, otherwise the reason. */
 export const withoutPgBouncer: string | false = program === undefined ? 'pgbouncer is not installed' : false
@@ -62,9 +58,7 @@ export async function startPgBouncer(
     removeSignal: 'SIGKILL',
   })
   test.teardown(() => server.remove())
-  const through = new URL(url)
-  through.host = `127.0.0.1:${port}`
-  return through.href
+  return onLoopback(url, port)
 }
 
 /** @throws if no server listens on this port of loopback */

@@ -1,9 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import type { Server } from 'node:net'
 import { createServer } from 'node:net'
+import { delimiter, join } from 'node:path'
 
 /**
  * A free TCP port of loopback, below those that the system assigns by itself (32768 and above on Linux): otherwise an
@@ -24,6 +26,29 @@ export async function freePort(): Promise<number> {
 function falseIfTaken(error: NodeJS.ErrnoException): false {
   if (error.code !== 'EADDRINUSE') throw error
   return false
+}
+
+/** The path of the first of these programs that is installed; undefined if none of them is. */
+export function findProgram(...names: string[]): string | undefined {
+  // Debian installs servers in a folder that is only in root's PATH.
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path))
+}
+
+/** Makes a server listen on a free port of loopback. @returns the port */
+export async function listenOnLoopback(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('A TCP server has a port.')
+  return address.port
+}
+
+/** `url` with a port of loopback in place of its host and port. An origin stays one: it gets no slash at its end. */
+export function onLoopback(url: string, port: number): string {
+  const other = new URL(url)
+  other.host = `127.0.0.1:${port}`
+  return url.endsWith('/') ? other.href : other.href.replace(/\/$/, '')
 }
 
 /** Sends `signal` to a child and waits until it has ended; does nothing if it has ended already. */

@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type t from 'tap'
 import { eventually } from './process.ts'
+import { startRedis } from './redis.ts'
 import type { RedisServer } from './redis-server.ts'
-import { askServer, startRedisServer } from './redis-server.ts'
+import { askServer } from './redis-server.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
@@ -36,13 +37,7 @@ export async function startRedisCluster(test: Test, more: readonly string[] = []
     '0',
     ...more,
   ]
-  const servers = await Promise.all(
-    Array.from({ length: 6 }, async () => {
-      const server = await startRedisServer(args)
-      test.teardown(() => server.remove())
-      return server
-    }),
-  )
+  const servers = await Promise.all(Array.from({ length: 6 }, () => startRedis(test, args)))
   const hosts = servers.map(({ port }) => `127.0.0.1:${port}`)
   const create = ['--cluster', 'create', ...hosts, '--cluster-replicas', '1', '--cluster-yes']
   await promisify(execFile)('redis-cli', create)

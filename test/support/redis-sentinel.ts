@@ -1,7 +1,8 @@
 import type t from 'tap'
 import { eventually } from './process.ts'
+import { startRedis, startSentinel } from './redis.ts'
 import type { RedisServer } from './redis-server.ts'
-import { askServer, startRedisServer, startSentinelServer } from './redis-server.ts'
+import { askServer } from './redis-server.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
@@ -24,16 +25,11 @@ const name = 'main'
 
 /** Starts the six servers; removed when `test` ends. */
 export async function startSentinelSet(test: Test): Promise<SentinelSet> {
-  const started = async (starting: Promise<RedisServer>) => {
-    const server = await starting
-    test.teardown(() => server.remove())
-    return server
-  }
-  const first = await started(startRedisServer(['--repl-diskless-sync-delay', '0']))
+  const first = await startRedis(test, ['--repl-diskless-sync-delay', '0'])
   const replica = ['--repl-diskless-sync-delay', '0', '--replicaof', '127.0.0.1', String(first.port)]
-  const others = await Promise.all([0, 1].map(() => started(startRedisServer(replica))))
+  const others = await Promise.all([0, 1].map(() => startRedis(test, replica)))
   const servers = [first, ...others]
-  const sentinels = await Promise.all([0, 1, 2].map(() => started(startSentinelServer(first.port, name))))
+  const sentinels = await Promise.all([0, 1, 2].map(() => startSentinel(test, first.port, name)))
 
   const master = async () => {
     for (const { port } of sentinels) {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import t from 'tap'
 import type { RedisServer } from './redis-server.ts'
-import { startRedisServer } from './redis-server.ts'
+import { startRedisServer, startSentinelServer } from './redis-server.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
@@ -51,4 +51,11 @@ export async function startRedis(test: Test, args: readonly string[] = []): Prom
   const server = await startRedisServer(args)
   test.teardown(() => server.remove())
   return server
+}
+
+/** Starts a sentinel for one test; removed when `test` ends. @param name the sentinels' name of the master */
+export async function startSentinel(test: Test, masterPort: number, name: string): Promise<RedisServer> {
+  const sentinel = await startSentinelServer(masterPort, name)
+  test.teardown(() => sentinel.remove())
+  return sentinel
 }

@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import type t from 'tap'
+import { listenOnLoopback, onLoopback } from './process.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
 /** A proxy between the service and one of its servers, which disturbs their connections as networks do. */
 export interface TcpProxy {
-  readonly port: number
   /** `url` with this proxy in place of its host and port. */
   through(url: string): string
   /** Connections open and stay open, but nothing passes in either direction. */
@@ -28,10 +28,14 @@ export interface TcpProxy {
   leadTo(port: number): void
 }
 
-/** Starts a proxy on a free port of loopback; closed when `test` ends. */
-export async function startTcpProxy(test: Test, target: { host: string; port: number }): Promise<TcpProxy> {
+/**
+ * Starts a proxy on a free port of loopback; closed when `test` ends.
+ * @param target any URL of the server
+ */
+export async function startTcpProxy(test: Test, target: string): Promise<TcpProxy> {
+  const { hostname: host, port: firstPort } = new URL(target)
   const pairs = new Set<readonly [Socket, Socket]>()
-  let { port: targetPort } = target
+  let targetPort = Number(firstPort)
   let paused = false
   let withheld: RegExp | undefined
   let awaited: { readonly pattern: RegExp; readonly act: () => void } | undefined
@@ -41,7 +45,7 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
   // Half open: a socket that Node is shutting down by itself cannot be reset any more (libuv: EINVAL), and its handle
   // would then keep the process busy for ever at its end.
   const server = createServer({ allowHalfOpen: true }, (client) => {
-    const upstream = connect({ port: targetPort, host: target.host, allowHalfOpen: true })
+    const upstream = connect({ port: targetPort, host, allowHalfOpen: true })
     const pair = [client, upstream] as const
     pairs.add(pair)
     const end = () => {
@@ -71,10 +75,7 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
     })
     if (paused) hold(pair)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('A TCP server has a port.')
+  const port = await listenOnLoopback(server)
 
   const cut = () => {
     for (const [client, upstream] of pairs) {
@@ -89,12 +90,7 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
     await closed
   })
   return {
-    port: address.port,
-    through(url) {
-      const other = new URL(url)
-      other.host = `127.0.0.1:${address.port}`
-      return other.href
-    },
+    through: (url) => onLoopback(url, port),
     pause() {
       paused = true
       for (const pair of pairs) hold(pair)
@@ -117,8 +113,8 @@ export async function startTcpProxy(test: Test, target: { host: string; port: nu
     delay(milliseconds) {
       lag = milliseconds
     },
-    leadTo(port) {
-      targetPort = port
+    leadTo(next) {
+      targetPort = next
     },
   }
 }

@@ -14,12 +14,14 @@ const languages = {
   go: { program: 'go', args: ['version'], output: /go1\.(2[1-9]|[3-9]\d)/ },
   java: { program: 'java', args: ['-version'] },
   maven: { program: 'mvn', args: ['--version'] },
+  php: { program: 'php', args: ['--version'] },
 }
 const least: Readonly<Record<Language, string>> = {
   python: 'Python 3.10 with its module venv',
   go: 'Go 1.21',
   java: 'Java',
   maven: 'Maven',
+  php: 'PHP',
 }
 
 /** A tool that a test may need beyond npm. */
@@ -113,6 +115,11 @@ async function digest(file: string): Promise<string> {
     .slice(0, 12)
 }
 
+const dependencyPlugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
+
+/** Arguments of `maven` that copy a project's dependencies into its folder `libraries`. */
+export const copyLibraries = [`${dependencyPlugin}:copy-dependencies`, '-DoutputDirectory=libraries']
+
 /** Runs Maven with a repository of its own, without questions and colours. */
 export function maven(args: readonly string[], options?: ToolOptions): Promise<string> {
   return runTool('mvn', ['-B', '-q', '-ntp', `-Dmaven.repo.local=${join(cache, 'maven')}`, ...args], options)
@@ -125,14 +132,13 @@ export function go(args: readonly string[], options: ToolOptions = {}): Promise<
   return runTool('go', args, { ...options, env })
 }
 
-/** @returns Python with exactly the packages of this file, in a virtual environment of its own */
+/** @returns Python with exactly the packages of this requirements.txt, in a virtual environment of its own */
 export async function python(requirements: string): Promise<string> {
-  const file = besideClients(requirements)
   // Its programs contain the path of the folder, so it is made in its final place.
-  const place = await cached(`venv-${await digest(file)}`, async (folder) => {
+  const place = await cached(`venv-${await digest(requirements)}`, async (folder) => {
     await runTool('python3', ['-m', 'venv', folder])
     const flags = ['--quiet', '--disable-pip-version-check', '--no-input', '--only-binary=:all:']
-    await runTool(join(folder, 'bin/python'), ['-m', 'pip', 'install', ...flags, '--requirement', file])
+    await runTool(join(folder, 'bin/python'), ['-m', 'pip', 'install', ...flags, '-r', requirements])
   })
   return join(place, 'bin/python')
 }
@@ -151,15 +157,23 @@ export async function generatorPackages(): Promise<string> {
 /** The release of openapi-generator that is tested, a jar of Maven Central. */
 export const openapiGenerator = '7.25.0'
 
-/** @returns the jar of openapi-generator's current release, or of 4.3.1, which an npm package brings */
-export async function generatorJar(version: 'current' | '4.3.1'): Promise<string> {
+/**
+ * Makes a client with openapi-generator.
+ * @param version its current release, or 4.3.1, which an npm package brings
+ * @param args the generator's name and the paths: `['-g', 'go', '-i', document, '-o', folder]`
+ */
+export async function generateClient(version: 'current' | '4.3.1', args: readonly string[]): Promise<void> {
+  await runTool('java', ['-jar', await generatorJar(version), 'generate', ...args])
+}
+
+async function generatorJar(version: 'current' | '4.3.1'): Promise<string> {
   if (version === '4.3.1')
     return join(await generatorPackages(), '@openapitools/openapi-generator-cli/bin/openapi-generator.jar')
   const name = `openapi-generator-cli-${openapiGenerator}.jar`
   return await cached(name, async (place) => {
     const folder = `${place}.part`
     await maven([
-      'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy',
+      `${dependencyPlugin}:copy`,
       `-Dartifact=org.openapitools:openapi-generator-cli:${openapiGenerator}`,
       `-DoutputDirectory=${folder}`,
     ])

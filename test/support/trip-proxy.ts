@@ -1,7 +1,7 @@
-import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type t from 'tap'
+import { listenOnLoopback, onLoopback } from './process.ts'
 
 type Test = Pick<typeof t, 'teardown'>
 
@@ -57,17 +57,10 @@ export async function startTripProxy(test: Test, target: string, background?: Re
     })
     test.teardown(end)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const ownPort = await listenOnLoopback(server)
   test.teardown(() => server.close())
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('A TCP server has a port.')
   return {
-    through(url) {
-      const other = new URL(url)
-      other.host = `127.0.0.1:${address.port}`
-      return other.href
-    },
+    through: (url) => onLoopback(url, ownPort),
     async take() {
       do await sleep(quiet)
       while (performance.now() - lastByte < quiet)

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { listenOnLoopback } from '../../support/process.ts'
 
 /** What the stand-in saw. */
 export interface Call {
@@ -36,11 +37,9 @@ export async function startStandIn(answers: Answers) {
       response.writeHead(answer.status, { 'content-type': 'application/json' })
       response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body))
     })
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const address = server.address()
+  })
   return {
-    url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+    url: `http://127.0.0.1:${await listenOnLoopback(server)}`,
     calls,
     close: () => {
       server.closeAllConnections()
