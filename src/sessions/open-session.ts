@@ -1,6 +1,8 @@
 import { v7 as uuidv7 } from 'uuid'
+import { Prisma } from '../../prisma/client/client.ts'
 import { isForeignKeyViolation, isTransient } from '../storage/database-errors.ts'
 import type { Database } from '../storage/postgres.ts'
+import { prepareStatement } from '../storage/prepared-statement.ts'
 import { sessionsWithOwners, usable } from './living.ts'
 import { retry } from './retry.ts'
 import type { OpenedSession, OpenSession, SessionOfLogin } from './session.ts'
@@ -58,37 +60,39 @@ interface Written {
   readonly expires_at: Date | null
 }
 
+type SessionParameters = Omit<OpenSessionOptions, 'profile'> & OpenSessionOptions['profile'] & NewIds
+
 /**
  * The identity comes first: its key makes parallel first logins of one person wait for each other, and the
  * update that changes nothing makes each of them see the same user. A disabled user's row is not updated, so `person`
  * is empty and no session is opened.
  */
-async function write(
-  { prisma }: Database,
-  { profile, provider, siteId, loginHash, refreshKid, ttl, maxAge }: OpenSessionOptions,
-  ids: NewIds,
-): Promise<OpenedSession> {
-  const [row] = await prisma.$queryRaw<Written[]>`
+const writeSession = prepareStatement<SessionParameters, Written>('open_session', (parameter) => {
+  const siteId = Prisma.sql`${parameter('siteId')}::text`
+  const provider = Prisma.sql`${parameter('provider')}::text`
+  const maxAge = Prisma.sql`${parameter('maxAge')}::int`
+  return Prisma.sql`
     WITH site AS MATERIALIZED (
       SELECT id FROM sites WHERE id = ${siteId} AND disabled_at IS NULL
     ), identity AS (
       INSERT INTO identities AS i (provider, subject, user_id)
-      SELECT ${provider}, ${profile.subject}, ${ids.userId}::uuid FROM site
+      SELECT ${provider}, ${parameter('subject')}::text, ${parameter('userId')}::uuid FROM site
       ON CONFLICT (provider, subject) DO UPDATE SET user_id = i.user_id
       RETURNING i.user_id
     ), person AS (
       INSERT INTO users AS u (id, name, login, email, email_verified)
-      SELECT user_id, ${profile.name}::text, ${profile.login}::text, ${profile.email}::text,
-        ${profile.emailVerified}::boolean FROM identity
+      SELECT user_id, ${parameter('name')}::text, ${parameter('login')}::text, ${parameter('email')}::text,
+        ${parameter('emailVerified')}::boolean FROM identity
       ON CONFLICT (id) DO UPDATE SET name = excluded.name, login = excluded.login, email = excluded.email,
         email_verified = excluded.email_verified, updated_at = now()
       WHERE u.disabled_at IS NULL
       RETURNING u.id
     ), session AS (
       INSERT INTO sessions (id, user_id, site_id, provider, login_hash, refresh_kid, expires_at, ends_at)
-      SELECT ${ids.sessionId}::uuid, person.id, ${siteId}, ${provider}, ${loginHash}, ${refreshKid},
-        now() + least(${ttl}::int, ${maxAge}::int) * interval '1 second',
-        now() + ${maxAge}::int * interval '1 second'
+      SELECT ${parameter('sessionId')}::uuid, person.id, ${siteId}, ${provider}, ${parameter('loginHash')}::bytea,
+        ${parameter('refreshKid')}::text,
+        now() + least(${parameter('ttl')}::int, ${maxAge}) * interval '1 second',
+        now() + ${maxAge} * interval '1 second'
       FROM person
       ON CONFLICT (login_hash) DO NOTHING
       RETURNING id, expires_at
@@ -96,6 +100,14 @@ async function write(
     SELECT EXISTS (SELECT FROM site) AS site_open, person.id AS user_id, session.id AS session_id,
       session.expires_at
     FROM (VALUES (1)) AS one LEFT JOIN person ON true LEFT JOIN session ON true`
+})
+
+async function write(
+  database: Database,
+  { profile, ...options }: OpenSessionOptions,
+  ids: NewIds,
+): Promise<OpenedSession> {
+  const [row] = await writeSession(database, { ...profile, ...options, ...ids })
   if (row === undefined || !row.site_open) return { kind: 'site-gone' }
   if (row.user_id === null) return { kind: 'disabled' }
   if (row.session_id === null || row.expires_at === null) return { kind: 'exists' }
@@ -103,26 +115,31 @@ async function write(
     kind: 'opened',
     sessionId: row.session_id,
     userId: row.user_id,
-    siteId,
+    siteId: options.siteId,
     generation: 0,
     ageSeconds: 0,
     living: true,
     expiresAt: row.expires_at,
-    refreshKid,
+    refreshKid: options.refreshKid,
   }
 }
 
-/** The session that a login opened, ended or not; undefined where there is none yet, or it has been swept. */
-export async function findSessionOfLogin(
-  { prisma }: Database,
-  loginHash: Buffer,
-): Promise<SessionOfLogin | undefined> {
-  const rows = await prisma.$queryRaw<SessionOfLogin[]>`
+const findByLogin = prepareStatement<Pick<OpenSession, 'loginHash'>, SessionOfLogin>(
+  'find_session_of_login',
+  (parameter) => Prisma.sql`
     SELECT s.id AS "sessionId", s.user_id AS "userId", s.site_id AS "siteId", s.generation,
       s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid",
       extract(epoch FROM now() - s.created_at)::float8 AS "ageSeconds",
       ${usable} AS living
     FROM ${sessionsWithOwners}
-    WHERE s.login_hash = ${loginHash}`
-  return rows[0]
+    WHERE s.login_hash = ${parameter('loginHash')}::bytea`,
+)
+
+/** The session that a login opened, ended or not; undefined where there is none yet, or it has been swept. */
+export async function findSessionOfLogin(
+  database: Database,
+  loginHash: Buffer,
+): Promise<SessionOfLogin | undefined> {
+  const [session] = await findByLogin(database, { loginHash })
+  return session
 }

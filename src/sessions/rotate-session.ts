@@ -1,5 +1,7 @@
+import { Prisma } from '../../prisma/client/client.ts'
 import { isNotCarriedOut, isTransient } from '../storage/database-errors.ts'
 import type { Database } from '../storage/postgres.ts'
+import { prepareStatement } from '../storage/prepared-statement.ts'
 import { sessionsWithOwners, usable } from './living.ts'
 import { retry } from './retry.ts'
 import type { Session } from './session.ts'
@@ -75,27 +77,28 @@ type Rotated = Session & { readonly reused: boolean; readonly fresh: boolean }
  * waited for another's lock may see a `rotated_at` later than its own now(): without a grace that would count as within
  * it. `fresh` (`rotated_at` is now, to the millisecond) tells `rotated` from `repeated`, for metrics.
  */
-async function rotate(
-  { prisma }: Database,
-  { sessionId, generation, authenticatedSite, refreshKid, ttl, grace }: RotationRequest,
-): Promise<Rotated[]> {
-  return await prisma.$queryRaw<Rotated[]>`
+const rotate = prepareStatement<RotationRequest, Rotated>('rotate_session', (parameter) => {
+  const generation = Prisma.sql`${parameter('generation')}::int`
+  const isCurrent = Prisma.sql`s.generation = ${generation}`
+  const site = Prisma.sql`${parameter('authenticatedSite')}::text`
+  const grace = Prisma.sql`${parameter('grace')}::int`
+  return Prisma.sql`
     UPDATE sessions AS s SET
-      generation = CASE WHEN s.generation = ${generation}::int THEN s.generation + 1 ELSE s.generation END,
-      rotated_at = CASE WHEN s.generation = ${generation}::int THEN now() ELSE s.rotated_at END,
-      refresh_kid = CASE WHEN s.generation = ${generation}::int THEN ${refreshKid}::text ELSE s.refresh_kid END,
-      expires_at = CASE WHEN s.generation = ${generation}::int
-        THEN least(now() + ${ttl}::int * interval '1 second', s.ends_at) ELSE s.expires_at END,
-      revoked_at = CASE WHEN s.generation = ${generation}::int
-        OR (s.generation = ${generation}::int + 1 AND ${grace}::int > 0
-          AND s.rotated_at > now() - ${grace}::int * interval '1 second') THEN NULL ELSE now() END
+      generation = CASE WHEN ${isCurrent} THEN s.generation + 1 ELSE s.generation END,
+      rotated_at = CASE WHEN ${isCurrent} THEN now() ELSE s.rotated_at END,
+      refresh_kid = CASE WHEN ${isCurrent} THEN ${parameter('refreshKid')}::text ELSE s.refresh_kid END,
+      expires_at = CASE WHEN ${isCurrent}
+        THEN least(now() + ${parameter('ttl')}::int * interval '1 second', s.ends_at) ELSE s.expires_at END,
+      revoked_at = CASE WHEN ${isCurrent}
+        OR (s.generation = ${generation} + 1 AND ${grace} > 0
+          AND s.rotated_at > now() - ${grace} * interval '1 second') THEN NULL ELSE now() END
     FROM users AS u, sites AS c
-    WHERE s.id = ${sessionId}::uuid AND u.id = s.user_id AND c.id = s.site_id AND ${usable}
-      AND (s.site_id = ${authenticatedSite}::text OR (${authenticatedSite}::text IS NULL AND NOT c.require_secret))
+    WHERE s.id = ${parameter('sessionId')}::uuid AND u.id = s.user_id AND c.id = s.site_id AND ${usable}
+      AND (s.site_id = ${site} OR (${site} IS NULL AND NOT c.require_secret))
     RETURNING s.id AS "sessionId", s.user_id AS "userId", s.site_id AS "siteId", s.generation,
       s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid", s.revoked_at IS NOT NULL AS reused,
       s.rotated_at = now()::timestamptz(3) AS fresh`
-}
+})
 
 /** The state of a session, its site and its user. */
 interface SessionState {

@@ -8,10 +8,15 @@ import { deadlines as ownDeadlines } from '../deadlines.ts'
 import { isReadOnly, SettingsNotKept } from './database-errors.ts'
 import { connectionOf } from './database-url.ts'
 
-/** Prisma and pg over one pool of connections to PostgreSQL: Prisma for ordinary calls, pg for administrative statements. */
+/**
+ * Prisma and pg over one pool of connections to PostgreSQL: Prisma for ordinary calls, pg for administrative statements and
+ * for those of every login and refresh (prepared-statement.ts).
+ */
 export interface Database {
   readonly prisma: PrismaClient
   readonly pool: Pool
+  /** Whether a statement may have a name: each connection has a session of its own at the server. */
+  readonly namesStatements: boolean
   /** Waits for running statements, then closes every connection. */
   close(): Promise<void>
 }
@@ -75,6 +80,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     prisma,
     pool,
+    namesStatements: ownSession,
     async close() {
       await prisma.$disconnect()
       await pool.end()

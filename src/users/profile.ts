@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { Prisma } from '../../prisma/client/client.ts'
 import { invalidToken } from '../http/credentials.ts'
 import { jsonResponse, problemResponses } from '../http/openapi.ts'
 import { longestEmail, longestText } from '../providers/profile.ts'
@@ -7,6 +8,7 @@ import { sessionsWithOwners, usable } from '../sessions/living.ts'
 import type { TokenServices } from '../sessions/read-token.ts'
 import { readBearerSession } from '../sessions/read-token.ts'
 import type { Database } from '../storage/postgres.ts'
+import { prepareStatement } from '../storage/prepared-statement.ts'
 import type { BearerSession } from '../tokens/access-token.ts'
 
 /** A person as they see themselves at a site; what the provider does not tell is null. */
@@ -23,21 +25,23 @@ export interface UserProfile {
   readonly openedAt: Date
 }
 
+const findProfile = prepareStatement<BearerSession, UserProfile>(
+  'find_profile',
+  (parameter) => Prisma.sql`
+    SELECT u.id AS "userId", u.name, u.login, u.email, u.email_verified AS "emailVerified",
+      s.provider, s.id AS "sessionId", s.created_at AS "openedAt"
+    FROM ${sessionsWithOwners}
+    WHERE s.id = ${parameter('sessionId')}::uuid AND s.user_id = ${parameter('userId')}::uuid
+      AND s.site_id = ${parameter('siteId')}::text AND ${usable}`,
+)
+
 /**
  * The profile behind an access token, in one statement.
  * @returns undefined where the session has ended, or the user or the site is disabled: the token no longer counts
  */
-export async function profileOf(
-  { prisma }: Pick<Database, 'prisma'>,
-  { userId, sessionId, siteId }: BearerSession,
-): Promise<UserProfile | undefined> {
-  const rows = await prisma.$queryRaw<UserProfile[]>`
-    SELECT u.id AS "userId", u.name, u.login, u.email, u.email_verified AS "emailVerified",
-      s.provider, s.id AS "sessionId", s.created_at AS "openedAt"
-    FROM ${sessionsWithOwners}
-    WHERE s.id = ${sessionId}::uuid AND s.user_id = ${userId}::uuid AND s.site_id = ${siteId}
-      AND ${usable}`
-  return rows[0]
+export async function profileOf(database: Database, bearer: BearerSession): Promise<UserProfile | undefined> {
+  const [profile] = await findProfile(database, bearer)
+  return profile
 }
 
 const nullable = (options: { description: string; maxLength: number }) =>
