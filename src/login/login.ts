@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 
@@ -14,17 +14,17 @@ export function isState(value: string): boolean {
 
 /** SHA-256: what names a login outside the request that carries its state (a session's `login_hash`). */
 export function loginHash(state: string): Buffer {
-  return createHash('sha256').update(state).digest()
+  return hash('sha256', state, 'buffer')
 }
 
 /** Names a login in logs and in the history: a digest of the digest under which it is stored, good for nothing else. */
 export function loginId(state: string): string {
-  return createHash('sha256').update(loginHash(state)).digest('hex').slice(0, 20)
+  return hash('sha256', loginHash(state), 'hex').slice(0, 20)
 }
 
 /** SHA-256 in base64url: of a code, to compare it; of a verifier, its S256 challenge (RFC 7636 §4.2). */
 export function digest(value: string): string {
-  return createHash('sha256').update(value).digest('base64url')
+  return hash('sha256', value, 'base64url')
 }
 
 /** What a site is told when the provider sends no code (RFC 6749 §4.1.2.1). */
