@@ -98,7 +98,7 @@ export async function createApp(config: Config, resources: Resources) {
     ...(stopping && { stopping }),
   })
   // Every request is answered by then, and Redis is still there.
-  app.addHook('onClose', () => claims.close())
+  app.addHook('onClose', () => Promise.all([claims.close(), history.flush()]).then(() => {}))
   await app.register(measured, { metrics })
   await app.register(forms)
   await app.register(openapi, document)

@@ -13,6 +13,7 @@ export function createMemoryLoginHistory(): LoginHistory {
       const name = streamOf(entry)
       if (site[name].push(entry) > streams[name]) site[name].shift()
     },
+    flush: async () => {},
     async recent(siteId, filter) {
       const { starts, logins } = sites.get(siteId) ?? { starts: [], logins: [] }
       const since = Math.max(Date.now() - rememberedFor, filter.since ?? 0)

@@ -5,6 +5,8 @@ import type { RecentLogin, RecentLoginsFilter } from './query.ts'
 export interface LoginHistory {
   /** Stores the entry of one request, at its end. Never waits and never throws: an entry may be lost, a login may not. */
   record(siteId: string, entry: LoginEntry): void
+  /** Sends what waits, and waits for what was sent: before the process ends. Never throws. */
+  flush(): Promise<void>
   /**
    * The site's logins, newest start first.
    * @throws {StoreUnavailable}

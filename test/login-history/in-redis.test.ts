@@ -55,6 +55,8 @@ t.test('the history in Redis', { skip: withoutRedis }, async (t) => {
 
   await t.test('a start whose own entry was pushed out is still shown with its login', async (t) => {
     const { state, authorizeUrl } = await start(service, 'yandex', {}, { 'x-request-id': 'pushed-out' })
+    // Written by then, so that it can be removed.
+    t.equal((await loginsOf(service, '?request_id=pushed-out')).length, 1)
     await client.del(`${prefix}history:starts:${service.site.id}`)
     const callback = await openCallback(service, await service.doubles.yandex.consent(authorizeUrl))
     const { code = '' } = Object.fromEntries(locationFields(callback))

@@ -20,7 +20,7 @@ import { startTripProxy } from '../support/trip-proxy.ts'
 async function startCounted(t: Test, env: Readonly<Record<string, string>>) {
   const redis = await testRedis(t)
   const direct = await testDatabase(t)
-  const redisTrips = await startTripProxy(t, redis.url, /\r\nxadd\r\n/i)
+  const redisTrips = await startTripProxy(t, redis.url, /history:/)
   const sqlTrips = await startTripProxy(t, direct.url)
   // One connection, so that none is opened during the count.
   const database = openTestDatabase(t, { url: sqlTrips.through(direct.url), poolMax: 1 })
