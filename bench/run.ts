@@ -1,68 +1,46 @@
-import type { ChildProcess } from 'node:child_process'
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-import { startPostgres } from '../test/support/postgres-server.ts'
-import { startRedisServer } from '../test/support/redis-server.ts'
-import type { Result } from './load.ts'
-import { measure } from './load.ts'
+import { parseArgs } from 'node:util'
+import { serviceFlow } from './flow.ts'
+import type { Subject } from './measure.ts'
+import { measure } from './measure.ts'
+import { startProgram } from './program.ts'
+import { startServers } from './servers.ts'
+import { tables } from './tables.ts'
 
-/**
- * `npm run bench [SECONDS]`: measures whole logins and refreshes of this service, and of a floor that handles as many
- * requests on the same Fastify without doing anything in them. What counts is the ratio within one run: absolute numbers
- * depend on the machine.
- */
-const seconds = Number(process.argv[2] ?? 10)
-const concurrency = 32
+const { values: options } = parseArgs({
+  options: {
+    short: { type: 'boolean', default: false },
+    features: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    scale: { type: 'string' },
+  },
+})
+const amount = {
+  rounds: Number(options.rounds ?? (options.short ? 2 : 5)),
+  scale: Number(options.scale ?? (options.short ? 0.1 : 1)),
+}
 /** BENCH_PROFILE=FOLDER: a CPU profile of the service, for Chrome's DevTools. */
 const profiles = process.env.BENCH_PROFILE
 
-const postgres = await startPostgres()
-const redis = await startRedisServer()
-const start = async (name: string, env: Record<string, string>) => {
-  const script = fileURLToPath(new URL(`./${name}.ts`, import.meta.url))
-  const child = fork(script, {
-    ...(profiles !== undefined &&
-      name === 'service' && { execArgv: ['--cpu-prof', `--cpu-prof-dir=${profiles}`] }),
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  })
-  children.push(child)
-  const [url] = await once(child, 'message')
-  return String(url)
+const servers = await startServers()
+const subjects: Subject[] = []
+const add = async (name: string, script: string, env: Readonly<Record<string, string>> = {}) => {
+  const execArgv =
+    profiles !== undefined && name === 'ours' ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : []
+  const program = await startProgram({ script, env: { ...(await servers.environment()), ...env }, execArgv })
+  subjects.push({ name, program, flow: serviceFlow() })
 }
-const children: ChildProcess[] = []
 try {
-  const provider = await start('provider', {})
-  const service = await start('service', {
-    BENCH_DATABASE_URL: postgres.url,
-    BENCH_REDIS_URL: redis.url,
-    BENCH_PROVIDER_URL: provider,
-  })
-  const floor = await start('floor', { BENCH_PROVIDER_URL: provider })
-  const results: Result[] = []
-  // In turns, so that other load on the machine affects both.
-  for (const kind of ['login', 'refresh'] as const)
-    for (const [name, url] of [
-      ['floor', floor],
-      ['service', service],
-    ] as const)
-      results.push(await measure({ kind, name, url, seconds, concurrency }))
-  console.table(
-    results.map(({ kind, name, perSecond, p50, p99 }) => ({
-      what: kind,
-      of: name,
-      'a second': Math.round(perSecond),
-      'p50 ms': p50.toFixed(1),
-      'p99 ms': p99.toFixed(1),
-    })),
+  await add('empty Fastify', 'empty.ts')
+  await add('floor', 'floor.ts')
+  await add('ours', 'service.ts')
+  const switched = options.features ? ['log', 'metrics', 'history', 'limits'] : ['limits']
+  for (const feature of switched)
+    await add(`ours without ${feature}`, 'service.ts', { BENCH_WITHOUT: feature })
+  const results = await measure(subjects, amount, (round) =>
+    console.error(round === 0 ? 'warmed up' : `round ${round} of ${amount.rounds}`),
   )
-  for (const kind of ['login', 'refresh']) {
-    const of = (name: string) =>
-      results.find((result) => result.kind === kind && result.name === name)?.perSecond ?? 0
-    console.log(`${kind}: ${(of('service') / of('floor')).toFixed(2)} of its floor`)
-  }
+  console.log(tables(results))
 } finally {
-  for (const child of children) child.kill('SIGINT')
-  await Promise.all([postgres.remove(), redis.remove()])
+  for (const { program } of subjects) await program.end()
+  await servers.end()
 }

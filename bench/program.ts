@@ -1,0 +1,59 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { end } from '../test/support/process.ts'
+
+/** A program of the bench that runs in a process of its own. */
+export interface Program {
+  readonly url: string
+  readonly pid: number
+  /** Microseconds of CPU that all its threads have used so far. */
+  cpu(): Promise<number>
+  /** Bytes of its resident set. */
+  memory(): Promise<number>
+  end(): Promise<void>
+}
+
+/** How a program is started. */
+export interface ProgramOptions {
+  /** Its file: a URL, or a path relative to this folder. */
+  readonly script: string | URL
+  readonly env?: Readonly<Record<string, string>>
+  /** For Node itself, such as `--cpu-prof`. */
+  readonly execArgv?: readonly string[]
+}
+
+/**
+ * Starts a program in production mode and waits until it serves. Its standard output, where the log goes, is /dev/null.
+ * @throws {Error} if it ends before
+ */
+export async function startProgram({ script, env, execArgv = [] }: ProgramOptions): Promise<Program> {
+  const file = fileURLToPath(new URL(script, import.meta.url))
+  const child = fork(file, {
+    execArgv: [...execArgv],
+    env: { ...process.env, NODE_ENV: 'production', ...env },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`${file} has ended.`)
+  })
+  // Later it is awaited only together with a question.
+  ended.catch(() => {})
+  const reply = async () => {
+    const [message]: unknown[] = await Promise.race([once(child, 'message'), ended])
+    return message
+  }
+  const ask = async (question: 'cpu' | 'memory') => {
+    const answer = reply()
+    child.send(question)
+    return Number(await answer)
+  }
+  const url = String(await reply())
+  return {
+    url,
+    pid: child.pid ?? 0,
+    cpu: () => ask('cpu'),
+    memory: () => ask('memory'),
+    end: () => end(child, 'SIGINT'),
+  }
+}

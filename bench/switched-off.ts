@@ -1,0 +1,36 @@
+import type { Cluster, Redis } from 'ioredis'
+import { Counter, Gauge, Histogram } from 'prom-client'
+import type { Metrics } from '../src/http/metrics.ts'
+import { createMetrics } from '../src/http/metrics.ts'
+
+/**
+ * The metrics of the service. Silent ones take every value and do nothing with it; only what prom-client collects of the
+ * process by itself (garbage collection, delay of the event loop) goes on.
+ */
+export function metricsOf({ silent }: { silent: boolean }): Metrics {
+  const metrics = createMetrics()
+  if (!silent) return metrics
+  const nothing = () => {}
+  for (const metric of Object.values(metrics)) {
+    if (metric instanceof Histogram)
+      Object.assign(metric, { observe: nothing, labels: () => ({ observe: nothing }) })
+    if (metric instanceof Counter) Object.assign(metric, { inc: nothing, labels: () => ({ inc: nothing }) })
+    if (metric instanceof Gauge) Object.assign(metric, { set: nothing, labels: () => ({ set: nothing }) })
+  }
+  return metrics
+}
+
+/**
+ * The same client, whose commands on the keys of the login history are answered at once and never sent. The bench checks
+ * afterwards that none arrived.
+ */
+export function withoutHistory<T extends Redis | Cluster>(client: T, prefix: string): T {
+  const ofHistory = (key: unknown) => String(key).startsWith(`${prefix}history:`)
+  const xadd = client.xadd.bind(client)
+  const expire = client.expire.bind(client)
+  return Object.assign(client, {
+    xadd: (...args: Parameters<typeof xadd>) => (ofHistory(args[0]) ? Promise.resolve(null) : xadd(...args)),
+    expire: (...args: Parameters<typeof expire>) =>
+      ofHistory(args[0]) ? Promise.resolve(0) : expire(...args),
+  })
+}
