@@ -82,12 +82,26 @@ export function boundedOutput(stream: Writable, limit: number, onFlow: (dropped:
   let droppedBefore = 0
   let stuck = false
   let gone = false
+  let gathering = false
   const flows = () => {
     stuck = false
     const count = dropped - droppedBefore
     droppedBefore = dropped
     onFlow(count)
   }
+  const send = () => {
+    gathering = false
+    stream.uncork()
+  }
+  // Lines of one turn of the event loop go out by one system call.
+  const gather = () => {
+    if (gathering) return
+    gathering = true
+    stream.cork()
+    setImmediate(send)
+  }
+  // Lines that wait at process.exit() would be lost.
+  process.once('exit', send)
   // After EPIPE and the like the service continues without a log.
   stream.on('error', () => {
     gone = true
@@ -99,7 +113,10 @@ export function boundedOutput(stream: Writable, limit: number, onFlow: (dropped:
         stream.once('drain', flows)
       }
       if (stuck || gone) dropped++
-      else stream.write(line)
+      else {
+        gather()
+        stream.write(line)
+      }
     },
     get dropped() {
       return dropped

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { Writable } from 'node:stream'
 import t from 'tap'
 import { boundedOutput } from '../src/log.ts'
@@ -69,3 +70,36 @@ t.test('lines for a broken stream are dropped, and nothing is thrown', async (t)
   await output.flush(5_000)
   t.equal(output.dropped, 1)
 })
+
+t.test(
+  'lines of one turn of the event loop are written at once, in their order, and none is lost at an exit',
+  async (t) => {
+    const batches: string[][] = []
+    const stream = new Writable({
+      decodeStrings: false,
+      write(chunk, _encoding, done) {
+        batches.push([String(chunk)])
+        done()
+      },
+      writev(chunks, done) {
+        batches.push(chunks.map(({ chunk }) => String(chunk)))
+        done()
+      },
+    })
+    const output = boundedOutput(stream, 100_000, () => {})
+    for (const line of ['one', 'two', 'three']) output.write(line)
+    t.strictSame(batches, [])
+    await output.flush(5_000)
+    t.strictSame(batches, [['one', 'two', 'three', '']])
+
+    const program = `
+    import { createLog } from '${new URL('../src/log.ts', import.meta.url).href}'
+    const { log } = createLog('info')
+    log.info('before')
+    log.info('last')
+    process.exit(3)`
+    const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program])
+    t.equal(status, 3)
+    t.match(stdout.toString(), /"before".*\n.*"last"/)
+  },
+)

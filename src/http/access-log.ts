@@ -19,7 +19,7 @@ declare module 'fastify' {
  */
 export function logRequests(app: FastifyInstance): void {
   for (const member of ['site', 'provider', 'problem'] as const) app.decorateRequest(member, undefined)
-  app.addHook('onResponse', async (request: FastifyRequest, reply: FastifyReply) => {
+  app.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {
     const { method, problem, site, provider } = request
     request.log.info(
       {
@@ -33,5 +33,6 @@ export function logRequests(app: FastifyInstance): void {
       },
       'answered',
     )
+    done()
   })
 }

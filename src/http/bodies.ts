@@ -65,18 +65,27 @@ function isWellFormed(value: unknown): boolean {
   return true
 }
 
-/** What the schema of the route says of its body's members: their names, and which of them must be there. */
-function bodyMembers({ routeOptions, server }: FastifyRequest): {
+interface BodyMembers {
   readonly known: ReadonlySet<string>
   readonly required: ReadonlySet<unknown>
-} {
+}
+
+/** By the schema of a body. */
+const membersOf = new WeakMap<object, BodyMembers>()
+
+/** What the schema of the route says of its body's members: their names, and which of them must be there. */
+function bodyMembers({ routeOptions, server }: FastifyRequest): BodyMembers {
   const body: unknown = routeOptions.schema?.body
+  const read = isObject(body) ? membersOf.get(body) : undefined
+  if (read !== undefined) return read
   const schema = isObject(body) && typeof body.$ref === 'string' ? server.getSchema(body.$ref) : body
   const { properties, required } = isObject(schema) ? schema : {}
-  return {
+  const members = {
     known: new Set(isObject(properties) ? Object.keys(properties) : []),
     required: new Set(Array.isArray(required) ? required : []),
   }
+  if (isObject(body)) membersOf.set(body, members)
+  return members
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -138,7 +147,7 @@ export const forms = fp(async (app: FastifyInstance) => {
     { parseAs: 'buffer', bodyLimit },
     (request: FastifyRequest, body: Buffer) => multipart(request.headers['content-type'], body),
   )
-  app.addHook('preParsing', async (request, _reply, payload) => {
+  app.addHook('preParsing', (request, _reply, payload, done) => {
     const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
     const consumes = request.routeOptions.schema?.consumes
     const refused =
@@ -146,15 +155,16 @@ export const forms = fp(async (app: FastifyInstance) => {
       isEncoded(request.headers['content-encoding'])
     if (refused)
       throw new Problem('unsupported-media-type', { values: { accepted: accepted(request).join(', ') } })
-    return payload
+    done(null, payload)
   })
-  app.addHook('preValidation', async (request) => {
+  app.addHook('preValidation', (request, _reply, done) => {
     const { body } = request
-    if (request.routeOptions.schema?.consumes === undefined || typeof body !== 'object' || body === null)
-      return
-    const { known, required } = bodyMembers(request)
-    for (const [name, value] of Object.entries(body))
-      if (value === '' && known.has(name) && !required.has(name)) Reflect.deleteProperty(body, name)
+    if (request.routeOptions.schema?.consumes !== undefined && isObject(body)) {
+      const { known, required } = bodyMembers(request)
+      for (const [name, value] of Object.entries(body))
+        if (value === '' && known.has(name) && !required.has(name)) Reflect.deleteProperty(body, name)
+    }
+    done()
   })
 })
 

@@ -4,7 +4,7 @@ import ipaddr from 'ipaddr.js'
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
 /** Whether this IP address is trusted to name its own client. The peer of the connection is hop 0. */
-type Trusts = (address: Address, hop: number) => boolean
+type Trusts = (ip: string, hop: number) => boolean
 
 /** Characters; more than any IP address with quotes, brackets, zone and port has. */
 const maxEntryLength = 100
@@ -25,19 +25,19 @@ export function clientIpReader(
   const trusts = trustOf(proxies)
   let told = false
   return (peer, forwardedFor = '') => {
-    let address = readEntry(peer ?? '')
-    if (address === undefined) return ''
-    if (forwardedFor !== '' && !told && !trusts(address, 0)) {
+    let ip = readEntry(peer ?? '')
+    if (ip === undefined) return ''
+    if (forwardedFor !== '' && !told && !trusts(ip, 0)) {
       told = true
       onIgnored()
     }
     const entries = (typeof forwardedFor === 'string' ? forwardedFor : forwardedFor.join(',')).split(',')
-    for (let hop = 0; hop < entries.length && trusts(address, hop); hop++) {
+    for (let hop = 0; hop < entries.length && trusts(ip, hop); hop++) {
       const next = readEntry(entries[entries.length - 1 - hop] ?? '')
       if (next === undefined) break
-      address = next
+      ip = next
     }
-    return withoutZone(address.toString())
+    return withoutZone(ip)
   }
 }
 
@@ -48,7 +48,7 @@ export function clientIpReader(
  * @param given an IP address; every other text, such as a result of this function, is returned unchanged
  */
 export function network(given: string): string {
-  if (isIP(given) === 0) return given
+  if (isIP(given) !== 6) return given
   const address = ipaddr.process(withoutZone(given))
   if (!(address instanceof ipaddr.IPv6)) return address.toString()
   const bytes = address.toByteArray()
@@ -59,12 +59,18 @@ export function network(given: string): string {
   return `${[first, second, third, fourth].map((part) => part.toString(16)).join(':')}::/64`
 }
 
+const mapped = '::ffff:'
+
 /**
  * Reads one entry: an IP address, quoted or not, with or without a port, IPv6 with or without brackets. X-Forwarded-For
  * has no standard; these are the forms of RFC 7239 §6.
- * @returns undefined for everything that is not an IP address, such as `unknown` and host names
+ * @returns the address in its shortest form, an IPv4-mapped one as IPv4; undefined for everything that is not an IP
+ *   address, such as `unknown` and host names
  */
-function readEntry(entry: string): Address | undefined {
+function readEntry(entry: string): string | undefined {
+  // Nearly every address is one of these two, and needs no parsing.
+  if (isIP(entry) === 4) return entry
+  if (entry.startsWith(mapped) && isIP(entry.slice(mapped.length)) === 4) return entry.slice(mapped.length)
   if (entry.length > maxEntryLength) return undefined
   const bare = entry.trim().replace(/^"(.*)"$/, '$1')
   const [, bracketed, four] = /^\[(.+)\](?::\d{1,5})?$|^([\d.]+):\d{1,5}$/.exec(bare) ?? []
@@ -72,7 +78,7 @@ function readEntry(entry: string): Address | undefined {
   // Node's check is the stricter one: ipaddr.js also accepts 127.1 and 0x7f000001.
   if (isIP(address) === 0 || (bracketed !== undefined && isIP(address) !== 6)) return undefined
   const read = parse(address)
-  return read instanceof ipaddr.IPv6 && read.isIPv4MappedAddress() ? read.toIPv4Address() : read
+  return (read instanceof ipaddr.IPv6 && read.isIPv4MappedAddress() ? read.toIPv4Address() : read).toString()
 }
 
 /**
@@ -88,9 +94,12 @@ function parse(text: string): Address {
 
 function trustOf(proxies: TrustedProxies): Trusts {
   if (proxies === false) return () => false
-  if (typeof proxies === 'number') return (_address, hop) => hop < proxies
+  if (typeof proxies === 'number') return (_ip, hop) => hop < proxies
   const ranges = proxies.map(readRange)
-  return (address) => ranges.some((range) => within(address, range))
+  return (ip) => {
+    const address = parse(ip)
+    return ranges.some((range) => within(address, range))
+  }
 }
 
 interface Range {

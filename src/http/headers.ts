@@ -16,7 +16,7 @@ export const readableHeaders = 131_072
  */
 export const headers = fp(async (app: FastifyInstance, { publicUrl }: { publicUrl: string }) => {
   const domain = new URL(publicUrl).hostname
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const bytes = sizeOf(request.raw)
     if (bytes > maxHeaderBytes)
       throw new Problem('headers-too-large', { values: { domain }, log: { bytes: String(bytes) } })
@@ -28,6 +28,7 @@ export const headers = fp(async (app: FastifyInstance, { publicUrl }: { publicUr
       'x-content-type-options': 'nosniff',
       'cache-control': 'no-store',
     })
+    done()
   })
 })
 

@@ -96,7 +96,7 @@ export function createMetrics(
 
 /** Measures the duration of every request, by the pattern of its route. */
 export const measured = fp(async (app: FastifyInstance, { metrics }: { metrics: Metrics }) => {
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     metrics.serverDuration.observe(
       {
         http_request_method: request.method,
@@ -105,5 +105,6 @@ export const measured = fp(async (app: FastifyInstance, { metrics }: { metrics: 
       },
       reply.elapsedTime / 1000,
     )
+    done()
   })
 })

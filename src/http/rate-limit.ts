@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
 import { RateLimiterRedis } from 'rate-limiter-flexible'
 import { network } from './client-ip.ts'
-import type { LimitBucketOptions, LimitFactor } from './limit-bucket.ts'
+import type { LimitBucket, LimitBucketOptions, LimitFactor } from './limit-bucket.ts'
 import { createLimitBucket } from './limit-bucket.ts'
 
 /**
@@ -59,6 +59,8 @@ export interface RateLimits {
    * @throws {Problem} rate-limited
    */
   countRequest(kind: Limited, site: LimitedSite, counted: Counted): Promise<void>
+  /** Whether this process knows that `countRequest` would refuse. Counts nothing. */
+  struck(kind: Limited, site: LimitedSite, counted: Counted): boolean
   /**
    * Counts an introspection by an authenticated site, for the site and for the session.
    * @throws {Problem} rate-limited
@@ -118,6 +120,7 @@ export interface RateLimits {
 /** For benchmarks (`RATE_LIMIT=off`): refuses nothing. */
 export const noRateLimits: RateLimits = {
   countRequest: async () => {},
+  struck: () => false,
   introspection: async () => {},
   session: async () => {},
   unknownState: async () => {},
@@ -164,6 +167,15 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
   const siteQuestions = bucket('site', limits.siteQuestion, 'site')
   const rejectedCodes = bucket('rejected-code', limits.rejectedCode, 'rejected-codes')
 
+  /** Where a request is counted, the narrowest bucket first. */
+  const bucketsOf = (kind: Limited, { id }: LimitedSite, counted: Counted): [CountedKey, ...CountedKey[]] => {
+    if (counted.by === 'address')
+      return [{ bucket: addresses[kind], key: `${id}:${network(counted.address)}` }]
+    const ofSite = { bucket: sites[kind], key: id }
+    if (counted.visitor === undefined) return [ofSite]
+    return [{ bucket: visitors, key: `${id}:${network(counted.visitor)}` }, ofSite]
+  }
+
   /** Counts twice in one trip. A narrow bucket that is above its limit refuses first, and the wide one is not counted. */
   const both = async (narrow: () => Promise<void>, struck: boolean, wide: () => Promise<void>) => {
     if (struck) {
@@ -173,14 +185,18 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
   }
 
   return {
-    async countRequest(kind, { id, limitFactor }, counted) {
-      if (counted.by === 'address')
-        return await addresses[kind].count(`${id}:${network(counted.address)}`, limitFactor)
-      const ofSite = () => sites[kind].count(id, limitFactor)
-      if (counted.visitor === undefined) return await ofSite()
-      const visitor = `${id}:${network(counted.visitor)}`
-      await both(() => visitors.count(visitor, limitFactor), visitors.struck(visitor), ofSite)
+    async countRequest(kind, site, counted) {
+      const [narrow, wide] = bucketsOf(kind, site, counted)
+      const count = ({ bucket, key }: CountedKey) => bucket.count(key, site.limitFactor)
+      if (wide === undefined) return await count(narrow)
+      await both(
+        () => count(narrow),
+        narrow.bucket.struck(narrow.key),
+        () => count(wide),
+      )
     },
+    struck: (kind, site, counted) =>
+      bucketsOf(kind, site, counted).some(({ bucket, key }) => bucket.struck(key)),
     introspection: ({ id, limitFactor }, sessionId) =>
       both(
         () => sessions.count(sessionId),
@@ -199,6 +215,11 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
     checkRejectedCodes: (from) => rejectedCodes.check(from),
     countRejectedCode: (from) => rejectedCodes.record(from),
   }
+}
+
+interface CountedKey {
+  readonly bucket: LimitBucket
+  readonly key: string
 }
 
 function secretKey(siteId: string | undefined, ip: string): string {

@@ -17,18 +17,18 @@ export async function withDeadline<T>(
   late: ProblemName = 'dependency-unavailable',
 ): Promise<T> {
   const controller = new AbortController()
-  const warning = setTimeout(
-    () => controller.abort(new DOMException('The request ran out of time', 'TimeoutError')),
-    milliseconds * signalAt,
-  )
   let timer: NodeJS.Timeout | undefined
-  const expired = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Problem(late, { retryAfter: 1 })), milliseconds)
-  })
   try {
-    return await Promise.race([work(controller.signal), expired])
+    return await new Promise<T>((resolve, reject) => {
+      const expire = () => reject(new Problem(late, { retryAfter: 1 }))
+      const warn = () => {
+        timer = setTimeout(expire, milliseconds * (1 - signalAt))
+        controller.abort(new DOMException('The request ran out of time', 'TimeoutError'))
+      }
+      timer = setTimeout(warn, milliseconds * signalAt)
+      work(controller.signal).then(resolve, reject)
+    })
   } finally {
-    clearTimeout(warning)
     clearTimeout(timer)
   }
 }

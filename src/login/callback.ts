@@ -98,7 +98,11 @@ export async function callback(
   services: CallbackServices,
   progress: LoginProgress,
 ): Promise<CallbackRedirect> {
-  const found = isState(request.state) ? await services.logins.find(request.state) : undefined
+  const from = digest(network(request.ip))
+  // Together, so that the check makes no trip of its own. What it throws counts only where a code would be recorded.
+  const [found, refused] = isState(request.state)
+    ? await Promise.all([services.logins.find(request.state), refusalOf(from, request, services)])
+    : []
   if (found === undefined) throw new CallbackFailure(new Problem('unknown-login'), undefined)
   const { login } = found
   progress.isAbout({ ...login, id: loginId(request.state) })
@@ -121,13 +125,11 @@ export async function callback(
   if (now > by) return { location: redirectWithError('login_expired') }
 
   const missing = missingParameter(request, adapter)
-  const response = missing === undefined ? responseOf(request, adapter, now) : incomplete
+  const response = missing === undefined ? responseOf(request, adapter, now, from) : incomplete
   if (response === undefined)
     throw failure(new Problem('missing-parameter', { values: { parameter: 'code' } }))
-  if (response.kind === 'code' && response.from !== undefined)
-    await services.limits.checkRejectedCodes(response.from).catch((error: unknown) => {
-      throw error instanceof Problem ? failure(error) : error
-    })
+  if (response.kind === 'code' && refused !== undefined)
+    throw refused instanceof Problem ? failure(refused) : refused
   const codeTtl = (finishWithin + rememberExpired) / 1000
   const outcome = await services.logins.recordResponse(request.state, response, codeTtl)
   if (outcome === 'gone') throw failure(new Problem('login-completed'))
@@ -138,6 +140,19 @@ export async function callback(
   if (found.response?.kind !== response.kind) progress.mark('came_back')
   if (response.kind === 'code') return { location: redirect({ code: request.code ?? '' }) }
   return { location: redirectWithError(response.error), ...(missing !== undefined && { missing }) }
+}
+
+/**
+ * Why a code from this network is refused.
+ * @returns what the check threw; undefined where it threw nothing, or no code came
+ */
+async function refusalOf(
+  from: string,
+  { code }: CallbackRequest,
+  { limits }: CallbackServices,
+): Promise<unknown> {
+  if (code === undefined) return undefined
+  return await limits.checkRejectedCodes(from).catch((error: unknown) => error)
 }
 
 /** The response that is recorded in place of a code that cannot be exchanged. */
@@ -168,6 +183,7 @@ function responseOf(
   request: CallbackRequest,
   adapter: ProviderAdapter,
   now: number,
+  from: string,
 ): AuthorizationResponse | undefined {
   if (request.code !== undefined && request.error === undefined) {
     const kept = Object.keys(adapter.callbackParameters).flatMap((name) => {
@@ -179,7 +195,7 @@ function responseOf(
       codeDigest: digest(request.code),
       kept: Object.fromEntries(kept),
       finishBy: now + finishWithin,
-      from: digest(network(request.ip)),
+      from,
     }
   }
   if (request.error === undefined || request.code !== undefined) return undefined

@@ -1,10 +1,11 @@
-import { hash, randomBytes } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
+import { randomText } from './random.ts'
 
 /** A new state: 256 random bits in base64url. It names a login and, with the code, is its only credential (RFC 9700 §4.7). */
 export function newState(): string {
-  return randomBytes(32).toString('base64url')
+  return randomText(32)
 }
 
 /** Whether a string has the form of a state; any other string is unknown without asking the store. */

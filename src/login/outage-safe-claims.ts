@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import { finishWithin, rememberExpired } from '../deadlines.ts'
 import { retry } from '../sessions/retry.ts'
 import { StoreUnavailable } from '../storage/redis-errors.ts'
 import { loginId } from './login.ts'
 import type { Claim, LoginStore } from './login-store.ts'
+import { randomText } from './random.ts'
 
 /** The outcome of Claims.take(): only the winner has a claim to give back. */
 export type TakenLogin =
@@ -88,7 +88,7 @@ export function createClaims(
 
   return {
     async take(state) {
-      const token = randomBytes(16).toString('base64url')
+      const token = randomText(16)
       try {
         const claim = await logins.claim(state, token)
         if (claim === undefined) return undefined

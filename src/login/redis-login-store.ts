@@ -1,10 +1,11 @@
-import { createCipheriv, createDecipheriv, createSecretKey, hash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, hash } from 'node:crypto'
 import type { Cluster, Redis, Result } from 'ioredis'
 import { Compile } from 'typebox/compile'
 import { StoreUnavailable } from '../storage/redis-errors.ts'
 import { AuthorizationResponse, digest, Login } from './login.ts'
 import type { LoginStore } from './login-store.ts'
 import { claimedTtl } from './login-store.ts'
+import { randomPart } from './random.ts'
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
@@ -84,10 +85,7 @@ export function createRedisLoginStore(client: Redis | Cluster, prefix: string): 
   for (const [name, lua] of Object.entries(scripts)) client.defineCommand(name, { lua, numberOfKeys: 1 })
 
   const keyOf = (state: string) => `${prefix}login:${digest(state)}`
-  const record = (state: string) => {
-    const key = keyOf(state)
-    return { key, seal: sealOf(state, key) }
-  }
+  const record = (state: string) => ({ key: keyOf(state), seal: sealOf(state) })
 
   return {
     start: (state, login, ttlSeconds) =>
@@ -162,37 +160,37 @@ const tagBytes = 16
  * What a sealed value is: part of the authenticated data, so that one value never passes for another. `answer` is the
  * authorization response; records of other versions are sealed by this word.
  */
-type SealPurpose = 'login' | 'answer'
+const purposes = { login: Buffer.from('login'), answer: Buffer.from('answer') }
+
+type SealPurpose = keyof typeof purposes
 
 /** Seals with one login's key, which comes from its state alone: somebody with the store but no state can read nothing. */
 interface LoginSeal {
   seal(purpose: SealPurpose, value: unknown): Buffer
-  /** @returns undefined where the value was not sealed by this key for this purpose and name */
+  /** @returns undefined where the value was not sealed by this key for this purpose */
   open(purpose: SealPurpose, sealed: Buffer): unknown
 }
 
 /**
- * AES-256-GCM with purpose and key name as additional data. The key is derived by the one-step function of NIST
- * SP 800-56C §4, SHA-256 of counter, secret and label, which is enough for a secret of 256 random bits; HKDF takes ten
- * times as long (docs/decisions/0026-hot-path.md).
+ * AES-256-GCM with the purpose as additional data. The key is derived by the one-step function of NIST SP 800-56C §4,
+ * SHA-256 of counter, secret and label, which is enough for a secret of 256 random bits; HKDF takes ten times as long
+ * (docs/decisions/0026-hot-path.md).
  * @param state the login's 256 random bits, base64url
- * @param name the key under which the record is stored
  */
-function sealOf(state: string, name: string): LoginSeal {
+function sealOf(state: string): LoginSeal {
   // OpenSSL takes a key object in half the time that it takes a buffer.
   const key = createSecretKey(hash('sha256', `\0\0\0\x01${state}auth-movies login`, 'buffer'))
-  const additional = (purpose: SealPurpose) => Buffer.from(`${purpose}\0${name}`)
   return {
     seal(purpose, value) {
-      const iv = randomBytes(ivBytes)
-      const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(additional(purpose))
+      const iv = randomPart(ivBytes)
+      const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(purposes[purpose])
       const sealed = cipher.update(JSON.stringify(value), 'utf8')
       return Buffer.concat([iv, sealed, cipher.final(), cipher.getAuthTag()])
     },
     open(purpose, sealed) {
       if (sealed.length < ivBytes + tagBytes) return undefined
       const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, ivBytes))
-      decipher.setAAD(additional(purpose)).setAuthTag(sealed.subarray(-tagBytes))
+      decipher.setAAD(purposes[purpose]).setAuthTag(sealed.subarray(-tagBytes))
       try {
         const opened = decipher.update(sealed.subarray(ivBytes, -tagBytes))
         return JSON.parse(Buffer.concat([opened, decipher.final()]).toString())

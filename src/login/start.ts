@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { rememberExpired } from '../deadlines.ts'
 import { network } from '../http/client-ip.ts'
 import type { Credentials } from '../http/credentials.ts'
@@ -16,6 +15,7 @@ import { checkAccess } from './check-request.ts'
 import type { Login } from './login.ts'
 import { digest, loginId, newState } from './login.ts'
 import type { LoginStore } from './login-store.ts'
+import { randomText } from './random.ts'
 
 /** What a site's backend posts to start a login. */
 export interface StartRequest {
@@ -92,23 +92,28 @@ export async function start(
   const counted = countedOf(caller, request.ip)
   // Without the site's secret the visitor's IP address is ignored, because it could be invented.
   const visitor = counted.by === 'site' ? request.userIp : undefined
-  await limits.countRequest('start', site, { ...counted, ...(visitor !== undefined && { visitor }) })
+  const by = { ...counted, ...(visitor !== undefined && { visitor }) }
+  const counting = limits.countRequest('start', site, by)
+  // Otherwise the login is stored in the same trip: one that the count then refuses is known to nobody, and expires.
+  if (limits.struck('start', site, by)) await counting
   const admission = provider.guard.allowsStart()
-  if (!admission.allowed)
+  if (!admission.allowed) {
+    await counting
     throw new Problem('provider-unavailable', {
       values: { provider: request.provider },
       retryAfter: admission.retryAfter,
     })
+  }
 
   const { adapter } = provider
   const state = newState()
-  const codeVerifier = randomBytes(32).toString('base64url')
+  const codeVerifier = randomText(32)
   const now = progress.now()
   const login: Login = {
     provider: adapter.name,
     siteId: site.id,
     redirectUrl: request.redirectUrl,
-    nonce: randomBytes(16).toString('base64url'),
+    nonce: randomText(16),
     ...(adapter.pkce && { codeVerifier }),
     ...(request.codeChallenge !== undefined && { codeChallenge: request.codeChallenge }),
     ...(caller === undefined && { startedFrom: network(request.ip) }),
@@ -116,7 +121,8 @@ export async function start(
     requestId: progress.requestId,
     answerBy: now + services.loginTtl * 1000,
   }
-  await services.logins.start(state, login, services.loginTtl + rememberExpired / 1000)
+  const ttl = services.loginTtl + rememberExpired / 1000
+  await Promise.all([counting, services.logins.start(state, login, ttl)])
   progress.isAbout({ ...login, id: loginId(state) })
   progress.mark('started')
   const authorizeUrl = await adapter.authorizeUrl({
