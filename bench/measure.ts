@@ -62,6 +62,8 @@ export async function measure(
   const samples = new Map<string, Sample[]>()
   for (let round = 0; round <= rounds; round++) {
     const tickets = new Map<string, readonly Ticket[]>()
+    for (const subject of subjects)
+      tickets.set(subject.name, await prepared(subject, Math.ceil(requests.finish * scale)))
     for (const step of steps)
       for (const subject of rotated(subjects, round)) {
         if (subject.flow[step] === undefined) continue
@@ -109,8 +111,9 @@ export async function runStep(
   let taken = 0
   const worker = async () => {
     while (taken < count) {
-      const ticket = queue[taken++]
+      const ticket = queue[taken]
       if (ticket === undefined) return
+      taken++
       const from = performance.now()
       after.push(await send(pool, ticket))
       times.push(performance.now() - from)
@@ -127,6 +130,17 @@ export async function runStep(
     return { tickets: after === queue ? queue.slice(taken) : after, sample }
   } catch (error) {
     throw new Error(`${name}, ${step}`, { cause: error })
+  } finally {
+    await pool.close()
+  }
+}
+
+async function prepared({ program, flow }: Subject, count: number): Promise<Ticket[]> {
+  const { prepare } = flow
+  if (prepare === undefined) return []
+  const pool = new Pool(program.url, { connections: concurrency })
+  try {
+    return await Promise.all(Array.from({ length: count }, () => prepare(pool, {})))
   } finally {
     await pool.close()
   }
