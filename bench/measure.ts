@@ -43,7 +43,7 @@ const requests: Readonly<Record<Step, number>> = {
 }
 
 /** Requests under way at the same time. */
-const concurrency = 32
+const usualConcurrency = 32
 
 /** Steps whose outcome can be their next input, so that there may be more requests of them than logins. */
 const repeatable: ReadonlySet<Step> = new Set(['refresh', 'me'])
@@ -100,6 +100,7 @@ export async function runStep(
   step: Step,
   tickets: readonly Ticket[],
   count: number,
+  concurrency = usualConcurrency,
 ): Promise<{ tickets: readonly Ticket[]; sample: Sample }> {
   const send = flow[step]
   if (send === undefined) throw new Error(`${name} has no ${step}`)
@@ -120,7 +121,7 @@ export async function runStep(
     }
   }
   try {
-    await openConnections(pool)
+    await openConnections(pool, concurrency)
     const cpuBefore = await program.cpu()
     const from = performance.now()
     await Promise.all(Array.from({ length: concurrency }, worker))
@@ -138,7 +139,7 @@ export async function runStep(
 async function prepared({ program, flow }: Subject, count: number): Promise<Ticket[]> {
   const { prepare } = flow
   if (prepare === undefined) return []
-  const pool = new Pool(program.url, { connections: concurrency })
+  const pool = new Pool(program.url, { connections: usualConcurrency })
   try {
     return await Promise.all(Array.from({ length: count }, () => prepare(pool, {})))
   } finally {
@@ -147,7 +148,7 @@ async function prepared({ program, flow }: Subject, count: number): Promise<Tick
 }
 
 /** A connection is not opened within a measured request: no program has the route that this asks for. */
-async function openConnections(pool: Pool): Promise<void> {
+async function openConnections(pool: Pool, concurrency: number): Promise<void> {
   const ask = async () => {
     const { body } = await pool.request({ method: 'GET', path: '/no-such-route' })
     await body.dump()
