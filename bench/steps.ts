@@ -3,6 +3,7 @@ import { measure } from './measure.ts'
 import { startServers } from './servers.ts'
 import type { SubjectPlan } from './subjects.ts'
 import { floors, ours, peers, startSubject, without } from './subjects.ts'
+import { expectNoHistory } from './switched-off.ts'
 
 /** What `npm run bench` measures of the steps. */
 export interface StepsOptions extends Amount {
@@ -19,15 +20,20 @@ export interface StepsOptions extends Amount {
 export async function measureSteps(options: StepsOptions): Promise<Readonly<Record<string, Medians>>> {
   const servers = await startServers()
   const subjects: Subject[] = []
+  const withoutHistory: string[] = []
   try {
     for (const plan of plansOf(options)) {
       const profiled = options.profiles !== undefined && plan === ours
       const execArgv = profiled ? ['--cpu-prof', `--cpu-prof-dir=${options.profiles}`] : []
-      subjects.push(await startSubject(plan, servers, execArgv))
+      const subject = await startSubject(plan, servers, execArgv)
+      subjects.push(subject)
+      if (plan.env?.BENCH_WITHOUT === 'history') withoutHistory.push(subject.redisUrl)
     }
-    return await measure(subjects, options, (round) =>
+    const results = await measure(subjects, options, (round) =>
       console.error(round === 0 ? 'warmed up' : `round ${round} of ${options.rounds}`),
     )
+    for (const redisUrl of withoutHistory) await expectNoHistory(redisUrl)
+    return results
   } finally {
     for (const { program } of subjects) await program.end()
     await servers.end()

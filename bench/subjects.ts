@@ -55,14 +55,12 @@ export const peers: readonly SubjectPlan[] = [
     script: 'peers/oidc-provider.mjs',
     flow: oidcProviderFlow,
     env: { BENCH_STORE: 'postgres' },
-    ownTables: true,
   },
   {
     name: 'oidc-provider on Redis',
     script: 'peers/oidc-provider.mjs',
     flow: oidcProviderFlow,
     env: { BENCH_STORE: 'redis' },
-    ownTables: true,
   },
 ]
 
@@ -74,9 +72,9 @@ export async function startSubject(
   { name, script, flow, env, ownTables = false }: SubjectPlan,
   servers: Servers,
   execArgv: readonly string[] = [],
-): Promise<Subject> {
+): Promise<Subject & { readonly redisUrl: string }> {
   const environment = await servers.environment()
   const database = ownTables && { BENCH_DATABASE_URL: await servers.emptyDatabase() }
   const program = await startProgram({ script, env: { ...environment, ...database, ...env }, execArgv })
-  return { name, program, flow }
+  return { name, program, flow, redisUrl: environment.BENCH_REDIS_URL }
 }

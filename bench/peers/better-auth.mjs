@@ -39,6 +39,7 @@ const { runMigrations } = await getMigrations(options)
 await runMigrations()
 if (process.env.BENCH_INDEX === 'yes')
   await pool.query('CREATE INDEX ON account ("accountId", "providerId")')
-const server = createServer(toNodeHandler(betterAuth(options))).listen(0, '127.0.0.1', () => {
+const handle = toNodeHandler(betterAuth(options))
+const server = createServer((request, response) => void handle(request, response)).listen(0, '127.0.0.1', () => {
   serveBench(`http://127.0.0.1:${server.address().port}`)
 })

@@ -1,24 +1,32 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { Redis } from 'ioredis'
-import Provider from 'oidc-provider'
+import { Provider } from 'oidc-provider'
 import pg from 'pg'
+import { v7 as uuidv7 } from 'uuid'
 import { given, serveBench } from '../child.ts'
 
 // oidc-provider, an authorization server of its own: only its refresh can be compared. It rotates the refresh token and signs
 // an access token (JWT, EdDSA) as the service does. BENCH_STORE says where its adapter keeps everything.
 const store = given('BENCH_STORE')
+// Whoever is refreshed is looked up, as the service does: somebody who is disabled gets no tokens. Users are in PostgreSQL.
+const pool = new pg.Pool({ connectionString: given('BENCH_DATABASE_URL'), max: 10 })
 const resource = 'https://api.example'
 const { privateKey } = generateKeyPairSync('ed25519')
 
+const run = (name, text, values) => pool.query({ name, text, values })
+
+async function findAccount(_context, id) {
+  const { rows } = await run('user', 'SELECT id FROM users WHERE id = $1 AND disabled_at IS NULL', [id])
+  return rows.length === 0 ? undefined : { accountId: id, claims: async () => ({ sub: id }) }
+}
+
 /** One table for all models, one row an object; each statement is named. */
 async function postgresAdapter() {
-  const pool = new pg.Pool({ connectionString: given('BENCH_DATABASE_URL'), max: 10 })
   await pool.query(`
     CREATE TABLE oidc (model TEXT, id TEXT, payload JSONB NOT NULL, grant_id TEXT, uid TEXT, expires_at TIMESTAMPTZ,
       consumed_at TIMESTAMPTZ, PRIMARY KEY (model, id));
     CREATE INDEX ON oidc (grant_id);
     CREATE INDEX ON oidc (uid);`)
-  const run = (name, text, values) => pool.query({ name, text, values })
   const found = ({ rows: [row] }) =>
     row && { ...row.payload, ...(row.consumed_at && { consumed: Math.floor(row.consumed_at / 1000) }) }
   return class {
@@ -111,7 +119,7 @@ const provider = new Provider('http://127.0.0.1:3000', {
   jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), alg: 'EdDSA', use: 'sig', kid: 'bench' }] },
   enabledJWA: { idTokenSigningAlgValues: ['EdDSA'] },
   rotateRefreshToken: true,
-  findAccount: (_context, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
+  findAccount,
   ttl: { AccessToken: 900, RefreshToken: 2_592_000, Grant: 2_592_000 },
   features: {
     devInteractions: { enabled: false },
@@ -132,14 +140,19 @@ const provider = new Provider('http://127.0.0.1:3000', {
 
 /** A refresh token as the end of a login would leave it: logins themselves are another job here than the service's. */
 provider.use(async (context, next) => {
-  if (context.path !== '/bench/refresh-token') return next()
+  if (context.path !== '/bench/refresh-token') {
+    await next()
+    return
+  }
   const client = await provider.Client.find('bench')
-  const grant = new provider.Grant({ accountId: 'anna', clientId: 'bench' })
+  const accountId = uuidv7()
+  await run('add', "INSERT INTO users (id, name) VALUES ($1, 'Anna')", [accountId])
+  const grant = new provider.Grant({ accountId, clientId: 'bench' })
   grant.addResourceScope(resource, 'read')
   const grantId = await grant.save()
   context.body = await new provider.RefreshToken({
     client,
-    accountId: 'anna',
+    accountId,
     grantId,
     gty: 'authorization_code',
     scope: 'read',
