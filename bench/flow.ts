@@ -8,8 +8,14 @@ export type Step = (typeof steps)[number]
 /** What one step gives to the next: state, code, tokens, cookies. */
 export type Ticket = Readonly<Record<string, string>>
 
-/** Sends the requests of a step and checks their responses. A step that a program does not have is absent. */
-export type Flow = Readonly<Partial<Record<Step, (pool: Pool, ticket: Ticket) => Promise<Ticket>>>>
+/** Sends the requests of one step and checks their responses. */
+type Send = (pool: Pool, ticket: Ticket) => Promise<Ticket>
+
+/** How each step is sent. A step that a program does not have is absent. */
+export type Flow = Readonly<Partial<Record<Step, Send>>> & {
+  /** Makes a ticket for the first step where that is none of a login; it is not measured. */
+  readonly prepare?: Send
+}
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
 

@@ -43,7 +43,7 @@ const requests: Readonly<Record<Step, number>> = {
 }
 
 /** Requests under way at the same time. */
-const concurrency = 32
+const usualConcurrency = 32
 
 /** Steps whose outcome can be their next input, so that there may be more requests of them than logins. */
 const repeatable: ReadonlySet<Step> = new Set(['refresh', 'me'])
@@ -62,6 +62,8 @@ export async function measure(
   const samples = new Map<string, Sample[]>()
   for (let round = 0; round <= rounds; round++) {
     const tickets = new Map<string, readonly Ticket[]>()
+    for (const subject of subjects)
+      tickets.set(subject.name, await prepared(subject, Math.ceil(requests.finish * scale)))
     for (const step of steps)
       for (const subject of rotated(subjects, round)) {
         if (subject.flow[step] === undefined) continue
@@ -98,6 +100,7 @@ export async function runStep(
   step: Step,
   tickets: readonly Ticket[],
   count: number,
+  concurrency = usualConcurrency,
 ): Promise<{ tickets: readonly Ticket[]; sample: Sample }> {
   const send = flow[step]
   if (send === undefined) throw new Error(`${name} has no ${step}`)
@@ -109,15 +112,16 @@ export async function runStep(
   let taken = 0
   const worker = async () => {
     while (taken < count) {
-      const ticket = queue[taken++]
+      const ticket = queue[taken]
       if (ticket === undefined) return
+      taken++
       const from = performance.now()
       after.push(await send(pool, ticket))
       times.push(performance.now() - from)
     }
   }
   try {
-    await openConnections(pool)
+    await openConnections(pool, concurrency)
     const cpuBefore = await program.cpu()
     const from = performance.now()
     await Promise.all(Array.from({ length: concurrency }, worker))
@@ -132,8 +136,19 @@ export async function runStep(
   }
 }
 
+async function prepared({ program, flow }: Subject, count: number): Promise<Ticket[]> {
+  const { prepare } = flow
+  if (prepare === undefined) return []
+  const pool = new Pool(program.url, { connections: usualConcurrency })
+  try {
+    return await Promise.all(Array.from({ length: count }, () => prepare(pool, {})))
+  } finally {
+    await pool.close()
+  }
+}
+
 /** A connection is not opened within a measured request: no program has the route that this asks for. */
-async function openConnections(pool: Pool): Promise<void> {
+async function openConnections(pool: Pool, concurrency: number): Promise<void> {
   const ask = async () => {
     const { body } = await pool.request({ method: 'GET', path: '/no-such-route' })
     await body.dump()

@@ -18,6 +18,7 @@ export interface Program {
 export interface ProgramOptions {
   /** Its file: a URL, or a path relative to this folder. */
   readonly script: string | URL
+  readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   /** For Node itself, such as `--cpu-prof`. */
   readonly execArgv?: readonly string[]
@@ -27,9 +28,14 @@ export interface ProgramOptions {
  * Starts a program in production mode and waits until it serves. Its standard output, where the log goes, is /dev/null.
  * @throws {Error} if it ends before
  */
-export async function startProgram({ script, env, execArgv = [] }: ProgramOptions): Promise<Program> {
+export async function startProgram({
+  script,
+  args = [],
+  env,
+  execArgv = [],
+}: ProgramOptions): Promise<Program> {
   const file = fileURLToPath(new URL(script, import.meta.url))
-  const child = fork(file, {
+  const child = fork(file, [...args], {
     execArgv: [...execArgv],
     env: { ...process.env, NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

@@ -1,29 +1,19 @@
-import { createApp, providers } from '../src/app.ts'
-import { readConfig } from '../src/config/config.ts'
+import { createApp } from '../src/app.ts'
 import { createSigningKeys } from '../src/keys/ring.ts'
 import { createLog } from '../src/log.ts'
 import { tryRedis } from '../src/redis-start-check.ts'
 import { openDatabase } from '../src/storage/postgres.ts'
 import { connectRedis } from '../src/storage/redis.ts'
 import { given, listenForBench } from './child.ts'
+import { benchConfig } from './config.ts'
 import { metricsOf, withoutHistory } from './switched-off.ts'
 
 // The service as in production, with everything on except what BENCH_WITHOUT names: log, metrics, history or limits.
 const without = new Set((process.env.BENCH_WITHOUT ?? '').split(','))
-const provider = given('BENCH_PROVIDER_URL')
-const config = readConfig(
-  {
-    NODE_ENV: 'development',
-    RATE_LIMIT: without.has('limits') ? 'off' : 'on',
-    LOG_LEVEL: without.has('log') ? 'silent' : 'info',
-    YANDEX_CLIENT_ID: 'bench',
-    YANDEX_CLIENT_SECRET: 'bench',
-    YANDEX_AUTHORIZE_URL: `${provider}/authorize`,
-    YANDEX_TOKEN_URL: `${provider}/token`,
-    YANDEX_USERINFO_URL: `${provider}/info`,
-  },
-  providers,
-)
+const config = benchConfig(given('BENCH_PROVIDER_URL'), {
+  RATE_LIMIT: without.has('limits') ? 'off' : 'on',
+  LOG_LEVEL: without.has('log') ? 'silent' : 'info',
+})
 const database = openDatabase({ url: given('BENCH_DATABASE_URL'), poolMax: config.database.poolMax })
 const redis = await connectRedis({
   url: given('BENCH_REDIS_URL'),

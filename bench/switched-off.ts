@@ -1,4 +1,5 @@
-import type { Cluster, Redis } from 'ioredis'
+import type { Cluster } from 'ioredis'
+import { Redis } from 'ioredis'
 import { Counter, Gauge, Histogram } from 'prom-client'
 import type { Metrics } from '../src/http/metrics.ts'
 import { createMetrics } from '../src/http/metrics.ts'
@@ -22,7 +23,7 @@ export function metricsOf({ silent }: { silent: boolean }): Metrics {
 
 /**
  * The same client, whose commands on the keys of the login history are answered at once and never sent. The bench checks
- * afterwards that none arrived.
+ * afterwards that none arrived (`expectNoHistory`).
  */
 export function withoutHistory<T extends Redis | Cluster>(client: T, prefix: string): T {
   const ofHistory = (key: unknown) => String(key).startsWith(`${prefix}history:`)
@@ -33,4 +34,13 @@ export function withoutHistory<T extends Redis | Cluster>(client: T, prefix: str
     expire: (...args: Parameters<typeof expire>) =>
       ofHistory(args[0]) ? Promise.resolve(0) : expire(...args),
   })
+}
+
+/** @throws {Error} where a history was written all the same: then the service writes it by other commands than it did */
+export async function expectNoHistory(redisUrl: string): Promise<void> {
+  const client = new Redis(redisUrl)
+  const keys = await client.keys('*history:*')
+  client.disconnect()
+  if (keys.length > 0)
+    throw new Error('The history was not switched off: bench/switched-off.ts no longer fits.')
 }

@@ -1,0 +1,47 @@
+import type { Amount, Medians, Subject } from './measure.ts'
+import { measure } from './measure.ts'
+import { startServers } from './servers.ts'
+import type { SubjectPlan } from './subjects.ts'
+import { floors, ours, peers, startSubject, without } from './subjects.ts'
+import { expectNoHistory } from './switched-off.ts'
+
+/** What `npm run bench` measures of the steps. */
+export interface StepsOptions extends Amount {
+  /** Also the service with each feature switched off. */
+  readonly features: boolean
+  readonly peers: boolean
+  /** The names of the subjects, where not all are wanted. */
+  readonly only?: readonly string[]
+  /** A folder for CPU profiles of the service, for Chrome's DevTools. */
+  readonly profiles?: string
+}
+
+/** Measures each step of a login, refresh and profile, of the floors, the service and its peers. */
+export async function measureSteps(options: StepsOptions): Promise<Readonly<Record<string, Medians>>> {
+  const servers = await startServers()
+  const subjects: Subject[] = []
+  const withoutHistory: string[] = []
+  try {
+    for (const plan of plansOf(options)) {
+      const profiled = options.profiles !== undefined && plan === ours
+      const execArgv = profiled ? ['--cpu-prof', `--cpu-prof-dir=${options.profiles}`] : []
+      const subject = await startSubject(plan, servers, execArgv)
+      subjects.push(subject)
+      if (plan.env?.BENCH_WITHOUT === 'history') withoutHistory.push(subject.redisUrl)
+    }
+    const results = await measure(subjects, options, (round) =>
+      console.error(round === 0 ? 'warmed up' : `round ${round} of ${options.rounds}`),
+    )
+    for (const redisUrl of withoutHistory) await expectNoHistory(redisUrl)
+    return results
+  } finally {
+    for (const { program } of subjects) await program.end()
+    await servers.end()
+  }
+}
+
+function plansOf({ features, peers: withPeers, only }: StepsOptions): SubjectPlan[] {
+  const switchedOff = features ? (['log', 'metrics', 'history', 'limits'] as const) : []
+  const plans = [...floors, ours, ...switchedOff.map(without), ...(withPeers ? peers : [])]
+  return plans.filter(({ name }) => only?.includes(name) ?? true)
+}
