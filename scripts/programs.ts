@@ -33,6 +33,9 @@ const programs: readonly {
   { names: ['go'], packageName: 'golang', kinds: ['clients'] },
   { names: ['javac'], packageName: 'default-jdk-headless', kinds: ['clients'] },
   { names: ['mvn'], packageName: 'maven', kinds: ['clients'] },
+  // The image is built from a base of this machine's own files.
+  { names: ['buildah'], packageName: 'buildah', kinds: ['clients'] },
+  { names: ['busybox'], packageName: 'busybox-static', kinds: ['clients'] },
   { names: ['php'], packageName: 'php-cli', kinds: ['clients'] },
 ]
 
