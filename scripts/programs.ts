@@ -23,6 +23,8 @@ const programs: readonly {
   },
   { names: ['chromium', 'chromium-browser', 'google-chrome'], packageName: 'chromium', kinds: ['test'] },
   { names: ['nginx'], packageName: 'nginx-light', kinds: ['long'] },
+  { names: ['haproxy'], packageName: 'haproxy', kinds: ['long'] },
+  { names: ['caddy'], packageName: 'caddy', kinds: ['long'] },
   { names: ['pgbouncer'], packageName: 'pgbouncer', kinds: ['long'] },
   {
     names: ['python3'],
