@@ -23,6 +23,8 @@ const programs: readonly {
   },
   { names: ['chromium', 'chromium-browser', 'google-chrome'], packageName: 'chromium', kinds: ['test'] },
   { names: ['nginx'], packageName: 'nginx-light', kinds: ['long'] },
+  { names: ['haproxy'], packageName: 'haproxy', kinds: ['long'] },
+  { names: ['caddy'], packageName: 'caddy', kinds: ['long'] },
   { names: ['pgbouncer'], packageName: 'pgbouncer', kinds: ['long'] },
   {
     names: ['python3'],
@@ -33,6 +35,9 @@ const programs: readonly {
   { names: ['go'], packageName: 'golang', kinds: ['clients'] },
   { names: ['javac'], packageName: 'default-jdk-headless', kinds: ['clients'] },
   { names: ['mvn'], packageName: 'maven', kinds: ['clients'] },
+  // The image is built from a base of this machine's own files.
+  { names: ['buildah'], packageName: 'buildah', kinds: ['clients'] },
+  { names: ['busybox'], packageName: 'busybox-static', kinds: ['clients'] },
   { names: ['php'], packageName: 'php-cli', kinds: ['clients'] },
 ]
 

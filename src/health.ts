@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import type { Build } from './config/config.ts'
 import type { Metrics } from './http/metrics.ts'
 import type { SigningKeys } from './keys/ring.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
@@ -9,6 +10,8 @@ import { takesWrites } from './storage/postgres.ts'
 
 /** What the process knows of its own health. */
 export interface Health {
+  /** Shown beside the state, so that a roll-out can be followed. */
+  readonly build: Build
   /** What must hold before requests come: the schema is at this version, the signing keys are loaded, no stop has begun. */
   readonly ready: () => Promise<Readonly<Record<string, boolean>>>
   /**
@@ -29,12 +32,14 @@ const rememberStates = 2
 
 /** The readiness of this process, and the states of its dependencies. */
 export function createHealth({
+  build,
   database,
   tryRedis,
   keys,
   registry,
   metrics,
 }: {
+  build: Build
   database: Database
   /** Does with Redis what a login does; absent where logins live in memory. */
   tryRedis?: () => Promise<void>
@@ -59,6 +64,7 @@ export function createHealth({
   })
 
   return {
+    build,
     drain: () => {
       draining = true
     },
@@ -79,6 +85,8 @@ export function createHealth({
 
 const Readiness = Type.Object({
   ready: Type.Boolean(),
+  version: Type.String(),
+  commit: Type.String(),
   checks: Type.Record(Type.String(), Type.Boolean()),
   dependencies: Type.Record(Type.String(), Type.String()),
 })
@@ -99,7 +107,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health; metrics: 
     async (_request, reply) => {
       const [checks, dependencies] = await Promise.all([health.ready(), health.dependencies()])
       const ready = Object.values(checks).every(Boolean)
-      return reply.code(ready ? 200 : 503).send({ ready, checks, dependencies })
+      return reply.code(ready ? 200 : 503).send({ ready, ...health.build, checks, dependencies })
     },
   )
   app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>

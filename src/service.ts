@@ -87,6 +87,7 @@ async function open(config: Config, { log, output }: ProcessLog, opened: Opened[
   const { app, ...managed } = await createApp(config, resources)
   const health = createHealth({
     ...resources,
+    build: config.build,
     registry: managed.providers,
     ...(redis && { tryRedis: loginsTried(redis, config.redis.prefix) }),
   })

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
+import manifest from '../package.json' with { type: 'json' }
 import type { Environment } from '../src/config/variables.ts'
 import { holdProfiles } from './faults/held-profiles.ts'
 import { emptyDatabase, testDatabase } from './support/database.ts'
@@ -23,6 +24,7 @@ const strict = (databaseUrl: string, redis: { url: string; prefix: string }): En
   REDIS_PREFIX: redis.prefix,
   SECRET_KEYS: secretKey,
   PUBLIC_URL: 'https://login.example',
+  COMMIT: 'a1b2c3',
   HOST: '127.0.0.1',
   YANDEX_CLIENT_ID: 'id',
   YANDEX_CLIENT_SECRET: 'MARKER-provider-secret',
@@ -79,6 +81,8 @@ t.test('strict mode on real Redis and PostgreSQL', { skip: withoutRedis }, async
   await up(started)
   t.match(JSON.parse((await ready(started)).body), {
     ready: true,
+    version: manifest.version,
+    commit: 'a1b2c3',
     dependencies: { postgresql: 'up', redis: 'up', yandex: 'closed' },
   })
 

@@ -40,6 +40,7 @@ export interface Config {
   readonly drainDelay: number
   readonly tokenAlg: 'EdDSA' | 'ES256'
   readonly rateLimit: boolean
+  readonly build: Build
   readonly proxy: ProxySettings | undefined
   readonly providers: ReadonlyMap<string, ProviderSettings>
   readonly deadlines: Deadlines
@@ -47,6 +48,14 @@ export interface Config {
   readonly siteKept: number
   /** Sentences for the log about settings that weaken security and about values that were corrected. */
   readonly warnings: readonly string[]
+}
+
+/** Which build of the service this is. */
+export interface Build {
+  /** Of package.json. */
+  readonly version: string
+  /** `unknown` where the build did not say it. */
+  readonly commit: string
 }
 
 /** The configuration cannot be used; `problems` has one sentence per variable that is wrong or missing. */
@@ -116,6 +125,7 @@ export function readConfig(
     drainDelay: variables.DRAIN_DELAY,
     tokenAlg: variables.TOKEN_ALG,
     rateLimit: variables.RATE_LIMIT === 'on',
+    build: { version: manifest.version, commit: variables.COMMIT ?? 'unknown' },
     proxy: readProxySettings(variables, problems),
     providers,
     deadlines,
@@ -170,7 +180,7 @@ function readAdminTokens(value: string | undefined, problems: string[]): Map<str
  */
 export function settingsLine(config: Config) {
   return {
-    version: manifest.version,
+    ...config.build,
     node: process.version,
     mode: config.mode,
     host: config.host,

@@ -74,6 +74,13 @@ export const Variables = Type.Object({
     default: 'EdDSA',
     description: 'Algorithm of new access keys: EdDSA, or ES256 for libraries that need it',
   }),
+  COMMIT: Type.Optional(
+    Type.String({
+      pattern: '^[\\w.-]{1,64}$',
+      description:
+        'The commit that this was built from, for the first line of the log and /health/ready; the image brings it',
+    }),
+  ),
   RATE_LIMIT: Type.Union([Type.Literal('on'), Type.Literal('off')], {
     default: 'on',
     description: 'off: no rate limits, for benchmarks only',

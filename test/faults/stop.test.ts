@@ -78,6 +78,7 @@ t.test(
       {
         msg: 'starting',
         version: /^\d+\.\d+\.\d+$/,
+        commit: 'unknown',
         mode: 'development',
         port: Number(new URL(service.url).port),
         providers: ['yandex', 'google', 'mail'],

@@ -179,7 +179,11 @@ t.test('TRUST_PROXY is ignored on the management port', async (t) => {
     ...service.managed,
     database: service.database,
     metrics: service.metrics,
-    health: { ready: async () => ({}), dependencies: async () => ({}) },
+    health: {
+      build: { version: '0.0.0', commit: 'unknown' },
+      ready: async () => ({}),
+      dependencies: async () => ({}),
+    },
   })
   t.teardown(() => manager.close())
   const statuses = new Set<number>()

@@ -48,6 +48,7 @@ export async function startTestManagement(
   const service = await startTestService(test, { ...options, env })
   const { config, database, keys, metrics, managed, redis } = service
   const health = createHealth({
+    build: config.build,
     database,
     keys,
     metrics,

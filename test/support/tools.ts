@@ -52,6 +52,8 @@ function installed(language: Language): boolean {
 export interface ToolOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
+  /** What it reads from standard input. */
+  readonly input?: string
   /** Five minutes by default: the first run downloads. */
   readonly minutes?: number
 }
@@ -64,7 +66,7 @@ export interface ToolOptions {
 export async function runTool(
   program: string,
   args: readonly string[],
-  { cwd, env, minutes = 5 }: ToolOptions = {},
+  { cwd, env, input = '', minutes = 5 }: ToolOptions = {},
 ): Promise<string> {
   return await new Promise((done, refuse) => {
     const options = {
@@ -73,11 +75,13 @@ export async function runTool(
       timeout: minutes * 60_000,
       maxBuffer: 64 * 1024 * 1024,
     }
-    execFile(program, [...args], options, (error, stdout, stderr) => {
+    const child = execFile(program, [...args], options, (error, stdout, stderr) => {
       if (error === null) return done(stdout)
       const how = error.killed === true ? `took more than ${minutes} minutes` : `ended with ${error.code}`
       refuse(new Error(`${program} ${args.join(' ')} ${how}\n${stdout}\n${stderr}`))
     })
+    // A program that ends without reading it says so by its exit code.
+    child.stdin?.on('error', () => {}).end(input)
   })
 }
 
@@ -130,6 +134,17 @@ export function go(args: readonly string[], options: ToolOptions = {}): Promise<
   const folders = { GOMODCACHE: join(cache, 'go'), GOCACHE: join(cache, 'go-build') }
   const env = { ...folders, GOFLAGS: '-modcacherw', GOWORK: 'off', ...options.env }
   return runTool('go', args, { ...options, env })
+}
+
+/** @returns a program of a Go module, built once: `MODULE/PATH@VERSION` */
+export async function goProgram(module: string): Promise<string> {
+  const [path = '', version = ''] = module.split('@')
+  const name = path.split('/').findLast((part) => !/^v\d+$/.test(part)) ?? ''
+  const place = await cached(`${name}-${version}`, async (folder) => {
+    await mkdir(folder)
+    await go(['install', module], { env: { GOBIN: folder } })
+  })
+  return join(place, name)
 }
 
 /** @returns Python with exactly the packages of this requirements.txt, in a virtual environment of its own */
