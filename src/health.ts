@@ -102,7 +102,9 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health; metrics: 
       return reply.code(ready ? 200 : 503).send({ ready, checks, dependencies })
     },
   )
-  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
-  )
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+    // `dependency_up` is as fresh as the scrape, also where nobody asks for readiness.
+    await health.dependencies()
+    return await reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
+  })
 }

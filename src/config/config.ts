@@ -11,6 +11,8 @@ import type { DatabaseSettings } from '../storage/database-url.ts'
 import { readDatabaseSettings } from '../storage/database-url.ts'
 import type { RedisSettings } from '../storage/redis-address.ts'
 import { readRedisSettings } from '../storage/redis-address.ts'
+import type { TracingSettings } from '../tracing/settings.ts'
+import { readTracingSettings } from '../tracing/settings.ts'
 import type { Environment, Variables } from './variables.ts'
 import { convert, trimmed } from './variables.ts'
 
@@ -42,6 +44,8 @@ export interface Config {
   readonly rateLimit: boolean
   readonly proxy: ProxySettings | undefined
   readonly providers: ReadonlyMap<string, ProviderSettings>
+  /** Absent unless the variables of OpenTelemetry ask for traces. */
+  readonly tracing: TracingSettings | undefined
   readonly deadlines: Deadlines
   /** Milliseconds for which a site is remembered, so that a change to it is effective everywhere after two seconds. */
   readonly siteKept: number
@@ -118,6 +122,7 @@ export function readConfig(
     rateLimit: variables.RATE_LIMIT === 'on',
     proxy: readProxySettings(variables, problems),
     providers,
+    tracing: readTracingSettings(values, warnings),
     deadlines,
     siteKept,
     warnings,
@@ -185,6 +190,7 @@ export function settingsLine(config: Config) {
     rateLimit: config.rateLimit,
     trustProxy: config.trustProxy,
     httpsProxy: config.proxy !== undefined,
+    traces: config.tracing !== undefined,
     logLevel: config.logLevel,
     tokenAlg: config.tokenAlg,
     loginTtl: config.loginTtl,
