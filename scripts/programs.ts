@@ -24,6 +24,7 @@ const programs: readonly {
   { names: ['chromium', 'chromium-browser', 'google-chrome'], packageName: 'chromium', kinds: ['test'] },
   { names: ['nginx'], packageName: 'nginx-light', kinds: ['long'] },
   { names: ['pgbouncer'], packageName: 'pgbouncer', kinds: ['long'] },
+  { names: ['prometheus'], packageName: 'prometheus', kinds: ['long'] },
   {
     names: ['python3'],
     packageName: 'python3-venv',

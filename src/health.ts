@@ -103,8 +103,8 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health; metrics: 
     },
   )
   app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
-    // `dependency_up` is as fresh as the scrape, also where nobody asks for readiness.
-    await health.dependencies()
+    // Not awaited: a dependency that does not answer must not delay the scrape that reports it. The next one shows the result.
+    void health.dependencies()
     return await reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
   })
 }
