@@ -105,7 +105,7 @@ async function evaluatePanels(t: Test, prometheus: Prometheus): Promise<void> {
           (
             await prometheus.query(
               compress(query)
-                .replaceAll('$__rate_interval', '5s')
+                .replaceAll('$__rate_interval', '20s')
                 .replaceAll('$__range', '30s')
                 .replaceAll('$provider', provider),
             )
