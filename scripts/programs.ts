@@ -26,6 +26,7 @@ const programs: readonly {
   { names: ['haproxy'], packageName: 'haproxy', kinds: ['long'] },
   { names: ['caddy'], packageName: 'caddy', kinds: ['long'] },
   { names: ['pgbouncer'], packageName: 'pgbouncer', kinds: ['long'] },
+  { names: ['prometheus'], packageName: 'prometheus', kinds: ['long'] },
   {
     names: ['python3'],
     packageName: 'python3-venv',

@@ -13,6 +13,7 @@ import { createRunningWork } from './http/running-work.ts'
 import { createServer } from './http/server.ts'
 import type { SigningKeys } from './keys/ring.ts'
 import { callbackPage, callbackPath, callbackRoute } from './login/callback-route.ts'
+import { finishProblems } from './login/finish.ts'
 import { createMemoryLoginStore } from './login/memory-login-store.ts'
 import { createClaims } from './login/outage-safe-claims.ts'
 import { createRedisLoginStore } from './login/redis-login-store.ts'
@@ -26,6 +27,7 @@ import { Problem } from './problems/problem.ts'
 import { createProviderRegistry, providerRoutes } from './providers/registry.ts'
 import { findSessionOfLogin, openSession } from './sessions/open-session.ts'
 import { ownSessionRoutes } from './sessions/own-sessions.ts'
+import { refreshOutcomes } from './sessions/refresh.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { createSites } from './sites/lookup.ts'
 import { siteRoutes } from './sites/routes.ts'
@@ -34,6 +36,7 @@ import type { Database } from './storage/postgres.ts'
 import { StoreUnavailable } from './storage/redis-errors.ts'
 import { tokenRoutes } from './tokens/routes.ts'
 import { issueTokenPair, TokenPair } from './tokens/token-pair.ts'
+import type { Tracing } from './tracing/tracing.ts'
 import { profileRoute } from './users/profile.ts'
 
 export { providers }
@@ -46,6 +49,8 @@ export interface Resources {
   readonly keys: SigningKeys
   readonly metrics: Metrics
   readonly log: FastifyBaseLogger
+  /** Absent where no variable asks for traces. */
+  readonly tracing?: Tracing
   /** Aborted at the beginning of a stop. */
   readonly stopping?: AbortSignal
 }
@@ -70,7 +75,7 @@ const document = {
 
 /** The public service: which plugins, in which order. */
 export async function createApp(config: Config, resources: Resources) {
-  const { database, redis, keys, metrics, log, stopping } = resources
+  const { database, redis, keys, metrics, log, tracing, stopping } = resources
   const { publicUrl, deadlines } = config
   const registry = createProviderRegistry()
   const running = createRunningWork()
@@ -84,7 +89,10 @@ export async function createApp(config: Config, resources: Resources) {
   const track = trackRequests({
     history,
     translate,
-    onStep: (provider, step, seconds) => metrics.stepDuration.observe({ provider, step }, seconds),
+    onStep(provider, step, seconds, at) {
+      metrics.stepDuration.observe({ provider, step }, seconds)
+      tracing?.step(step, { provider, seconds, at })
+    },
   })
   const told = { publicUrl, providerTitles: new Map(providers.map(({ name, title }) => [name, title])) }
   const callback = { services: { logins, sites, limits }, track, deadlines, ...told }
@@ -100,6 +108,8 @@ export async function createApp(config: Config, resources: Resources) {
   // Every request is answered by then, and Redis is still there.
   app.addHook('onClose', () => Promise.all([claims.close(), history.flush()]).then(() => {}))
   await app.register(measured, { metrics })
+  if (tracing !== undefined) await app.register(tracing.requests)
+  beginAtZero(metrics, [...config.providers.keys()])
   await app.register(forms)
   await app.register(openapi, document)
   app.addSchema(TokenPair)
@@ -118,6 +128,7 @@ export async function createApp(config: Config, resources: Resources) {
       timeouts: { connect: deadlines.providerConnect, response: deadlines.providerResponse },
       onHttpRequest({ provider, endpoint, result, seconds }) {
         metrics.clientDuration.observe({ provider, endpoint, outcome: String(result) }, seconds)
+        tracing?.providerRequest({ provider, endpoint, result, seconds })
       },
       onStateChange: (provider, state) => metrics.breakerState.set({ provider }, breakerValue[state]),
     })
@@ -159,6 +170,20 @@ export async function createApp(config: Config, resources: Resources) {
   // The last hook runs first: a finish whose caller is gone still needs its provider's connections.
   app.addHook('onClose', () => running.ended())
   return { app, providers: registry, sites, history }
+}
+
+/**
+ * Makes the counters that alerts look at before anything is counted: a counter that first appears with its first event
+ * hides that event from Prometheus, which sees no rise.
+ */
+function beginAtZero(metrics: Metrics, configured: readonly string[]): void {
+  const failures = [...finishProblems, 'internal-error', 'dependency-unavailable'] as const
+  for (const provider of configured) {
+    metrics.loginsStarted.inc({ provider }, 0)
+    for (const outcome of ['success', ...failures]) metrics.loginsFinished.inc({ provider, outcome }, 0)
+  }
+  for (const problem of failures) metrics.problems.inc({ problem }, 0)
+  for (const outcome of refreshOutcomes) metrics.refreshes.inc({ outcome }, 0)
 }
 
 const breakerValue = { closed: 0, 'half-open': 1, open: 2 } as const

@@ -110,7 +110,9 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health; metrics: 
       return reply.code(ready ? 200 : 503).send({ ready, ...health.build, checks, dependencies })
     },
   )
-  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
-  )
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+    // Not awaited: a dependency that does not answer must not delay the scrape that reports it. The next one shows the result.
+    void health.dependencies()
+    return await reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
+  })
 }

@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import manifest from '../package.json' with { type: 'json' }
 import { createApp, providers } from './app.ts'
 import type { Config } from './config/config.ts'
 import { readConfig, settingsLine } from './config/config.ts'
@@ -21,6 +22,8 @@ import { migrate, notAtThisVersion, pendingMigrations } from './storage/migrate.
 import type { Database } from './storage/postgres.ts'
 import { openDatabase, takesWrites } from './storage/postgres.ts'
 import { connectRedis } from './storage/redis.ts'
+import type { TracingSettings } from './tracing/settings.ts'
+import type { Tracing } from './tracing/tracing.ts'
 import { sweepDeletions } from './users/personal-data.ts'
 
 /** A running service. */
@@ -81,9 +84,19 @@ async function open(config: Config, { log, output }: ProcessLog, opened: Opened[
   const metrics = createMetrics(
     () => keyAges(keys),
     () => output.dropped,
+    { pool: database.pool, exemplars: config.tracing !== undefined },
   )
+  const tracing = config.tracing && (await openTracing(config.tracing, log, opened))
   const stopping = new AbortController()
-  const resources = { database, keys, metrics, log, stopping: stopping.signal, ...(redis && { redis }) }
+  const resources = {
+    database,
+    keys,
+    metrics,
+    log,
+    stopping: stopping.signal,
+    ...(redis && { redis }),
+    ...(tracing && { tracing }),
+  }
   const { app, ...managed } = await createApp(config, resources)
   const health = createHealth({
     ...resources,
@@ -92,7 +105,11 @@ async function open(config: Config, { log, output }: ProcessLog, opened: Opened[
     ...(redis && { tryRedis: loginsTried(redis, config.redis.prefix) }),
   })
   const manager = await createManagement(config, { ...resources, ...managed, health })
-  const sweep = startSweep(database, log, { sweepDeletions: () => sweepDeletions(database) })
+  for (const outcome of ['done', 'elsewhere', 'failed']) metrics.sweeps.inc({ outcome }, 0)
+  const sweep = startSweep(database, log, {
+    sweepDeletions: () => sweepDeletions(database),
+    onSweep: (outcome) => metrics.sweeps.inc({ outcome }),
+  })
   opened.push({ name: 'sweep', close: () => sweep.close() })
   // Closed in reverse: the public port first, then health and metrics, then what runs behind them.
   opened.push({ name: 'management port', close: () => manager.close() })
@@ -170,6 +187,18 @@ async function openCheckedRedis(
   })
   opened.push({ name: 'Redis', close: async () => redis.disconnect() })
   return redis
+}
+
+/** Traces to a collector. The SDK is loaded here alone: a process that was not asked for traces never reads it. */
+async function openTracing(
+  settings: TracingSettings,
+  log: FastifyBaseLogger,
+  opened: Opened[],
+): Promise<Tracing> {
+  const { startTracing } = await import('./tracing/otlp.ts')
+  const tracing = startTracing(settings, { version: manifest.version, log })
+  opened.push({ name: 'traces', close: () => tracing.close() })
+  return tracing
 }
 
 /**

@@ -67,6 +67,8 @@ const broken: Readonly<Record<string, Readonly<Record<string, readonly string[]>
   'rooms-of-the-sandbox': { 'sandbox/doubles/one.ts': ['../demo-site/two.ts'] },
   'plugins-see-providers-alone': { 'plugins/one.ts': ['../src/http/two.ts'] },
   'the-login-is-plain': { 'src/login/finish.ts': ['fastify'] },
+  'opentelemetry-in-tracing': { 'src/http/one.ts': ['@opentelemetry/api'] },
+  'tracing-is-loaded-on-demand': { 'src/service.ts': ['./tracing/otlp.ts'] },
   'undici-in-providers': { 'src/http/one.ts': ['undici'] },
   'http-knows-no-concept': {
     'src/http/one.ts': ['../else/two.ts'],
@@ -88,11 +90,11 @@ async function rulesBrokenBy(
 ): Promise<Set<string>> {
   const base = t.testdir({
     'package.json': JSON.stringify({
-      dependencies: { fastify: '1', undici: '1' },
+      dependencies: { '@opentelemetry/api': '1', fastify: '1', undici: '1' },
       devDependencies: { tap: '1' },
     }),
     node_modules: Object.fromEntries(
-      ['fastify', 'undici', 'tap'].map((name) => [
+      ['@opentelemetry/api', 'fastify', 'undici', 'tap'].map((name) => [
         name,
         { 'package.json': JSON.stringify({ name }), 'index.js': '' },
       ]),

@@ -11,6 +11,8 @@ import type { DatabaseSettings } from '../storage/database-url.ts'
 import { readDatabaseSettings } from '../storage/database-url.ts'
 import type { RedisSettings } from '../storage/redis-address.ts'
 import { readRedisSettings } from '../storage/redis-address.ts'
+import type { TracingSettings } from '../tracing/settings.ts'
+import { readTracingSettings } from '../tracing/settings.ts'
 import type { Environment, Variables } from './variables.ts'
 import { convert, trimmed } from './variables.ts'
 
@@ -43,6 +45,8 @@ export interface Config {
   readonly build: Build
   readonly proxy: ProxySettings | undefined
   readonly providers: ReadonlyMap<string, ProviderSettings>
+  /** Absent unless the variables of OpenTelemetry ask for traces. */
+  readonly tracing: TracingSettings | undefined
   readonly deadlines: Deadlines
   /** Milliseconds for which a site is remembered, so that a change to it is effective everywhere after two seconds. */
   readonly siteKept: number
@@ -128,6 +132,7 @@ export function readConfig(
     build: { version: manifest.version, commit: variables.COMMIT ?? 'unknown' },
     proxy: readProxySettings(variables, problems),
     providers,
+    tracing: readTracingSettings(values, warnings),
     deadlines,
     siteKept,
     warnings,
@@ -195,6 +200,7 @@ export function settingsLine(config: Config) {
     rateLimit: config.rateLimit,
     trustProxy: config.trustProxy,
     httpsProxy: config.proxy !== undefined,
+    traces: config.tracing !== undefined,
     logLevel: config.logLevel,
     tokenAlg: config.tokenAlg,
     loginTtl: config.loginTtl,

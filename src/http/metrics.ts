@@ -1,9 +1,19 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import type { RegistryContentType } from 'prom-client'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The trace that is kept of it, as the exemplar of its duration. */
+    sampledTrace: string | undefined
+  }
+}
 
 /** Seconds: the buckets that OpenTelemetry recommends for request durations. */
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+
+type ServerLabel = 'http_request_method' | 'http_route' | 'http_response_status_code'
 
 /** Every metric of the service. No label ever holds a site, a user or a URL. */
 export type Metrics = ReturnType<typeof createMetrics>
@@ -12,21 +22,33 @@ export type Metrics = ReturnType<typeof createMetrics>
  * Makes the metrics of a process, which `/metrics` on the management port shows.
  * @param signingKeyAges seconds by kind of key, called at each scrape
  * @param droppedLines lines of the log that were lost since the start, called at each scrape
+ * @param options `pool`: the connections to PostgreSQL, asked at each scrape; `exemplars`: the histogram of requests names
+ *   traces, for which the output is OpenMetrics
  */
 export function createMetrics(
   signingKeyAges: () => Readonly<Record<string, number>> = () => ({}),
   droppedLines: () => number = () => 0,
+  { pool, exemplars = false }: { readonly pool?: ConnectionPool; readonly exemplars?: boolean } = {},
 ) {
-  const registry = new Registry()
+  const registry = new Registry<RegistryContentType>()
+  if (exemplars) registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
   return {
     registry,
-    serverDuration: new Histogram({
+    // `trace_id` is a label of exemplars alone.
+    serverDuration: new Histogram<ServerLabel | 'trace_id'>({
       name: 'http_server_request_duration_seconds',
       help: 'Duration of requests to the service',
       labelNames: ['http_request_method', 'http_route', 'http_response_status_code'],
       buckets,
+      enableExemplars: exemplars,
+      registers,
+    }),
+    problems: new Counter({
+      name: 'problems_total',
+      help: 'Requests that were answered with a problem, by its type',
+      labelNames: ['problem'],
       registers,
     }),
     clientDuration: new Histogram({
@@ -67,6 +89,33 @@ export function createMetrics(
       labelNames: ['outcome'],
       registers,
     }),
+    poolConnections: new Gauge({
+      name: 'database_pool_connections',
+      help: 'Connections to PostgreSQL: used, idle, and free, which are not open',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        if (pool === undefined) return
+        const { totalCount, idleCount } = pool
+        this.set({ state: 'used' }, totalCount - idleCount)
+        this.set({ state: 'idle' }, idleCount)
+        this.set({ state: 'free' }, pool.options.max - totalCount)
+      },
+    }),
+    poolWaiting: new Gauge({
+      name: 'database_pool_waiting',
+      help: 'Statements that wait for a connection to PostgreSQL',
+      registers,
+      collect() {
+        if (pool !== undefined) this.set(pool.waitingCount)
+      },
+    }),
+    sweeps: new Counter({
+      name: 'sweep_total',
+      help: 'Sweeps of ended sessions, by outcome',
+      labelNames: ['outcome'],
+      registers,
+    }),
     signingKeyAge: new Gauge({
       name: 'signing_key_age_seconds',
       help: 'Age of the active signing key',
@@ -94,17 +143,35 @@ export function createMetrics(
   }
 }
 
-/** Measures the duration of every request, by the pattern of its route. */
+/** A pool of connections, as pg counts it. */
+export interface ConnectionPool {
+  readonly totalCount: number
+  readonly idleCount: number
+  readonly waitingCount: number
+  readonly options: { readonly max: number }
+}
+
+/** Measures the duration of every request, by the pattern of its route, and counts problems. */
 export const measured = fp(async (app: FastifyInstance, { metrics }: { metrics: Metrics }) => {
+  const { registry, serverDuration, problems } = metrics
+  const exemplars = registry.contentType === Registry.OPENMETRICS_CONTENT_TYPE
+  app.decorateRequest('sampledTrace', undefined)
   app.addHook('onResponse', (request, reply, done) => {
-    metrics.serverDuration.observe(
-      {
-        http_request_method: request.method,
-        http_route: request.routeOptions.url ?? 'unknown',
-        http_response_status_code: String(reply.statusCode),
-      },
-      reply.elapsedTime / 1000,
-    )
+    const labels = {
+      http_request_method: request.method,
+      http_route: request.routeOptions.url ?? 'unknown',
+      http_response_status_code: String(reply.statusCode),
+    }
+    const value = reply.elapsedTime / 1000
+    const { sampledTrace, problem } = request
+    if (!exemplars) serverDuration.observe(labels, value)
+    else
+      serverDuration.observe({
+        labels,
+        value,
+        exemplarLabels: sampledTrace === undefined ? {} : { trace_id: sampledTrace },
+      })
+    if (problem !== undefined) problems.inc({ problem })
     done()
   })
 })

@@ -102,8 +102,11 @@ export interface TrackOptions {
   readonly history: LoginHistory
   /** The Problem of an error that is no Problem itself. */
   readonly translate: (error: unknown) => Problem | undefined
-  /** For the metrics: how long a step came after the one before it, or after the request. */
-  readonly onStep: (provider: string, step: Step, seconds: number) => void
+  /**
+   * For metrics and traces: how long a step came after the one before it, or after the request, and when (milliseconds since
+   * the epoch).
+   */
+  readonly onStep: (provider: string, step: Step, seconds: number, at: number) => void
 }
 
 /** The type of the problem with which a failed request is answered; `internal-error` for a bug, as in the response. */
@@ -120,7 +123,7 @@ export function trackRequests({ history, translate, onStep }: TrackOptions): Tra
     history.record(siteId, entry)
     let before = entry.at
     for (const [step, at] of entry.steps) {
-      onStep(entry.provider, step, (at - before) / 1000)
+      onStep(entry.provider, step, (at - before) / 1000, at)
       before = at
     }
   }

@@ -34,6 +34,16 @@ export interface RefreshServices {
   readonly metrics: Pick<Metrics, 'refreshes'>
 }
 
+/** The values of `outcome` in the metric of refreshes: those of a rotation, and a token that does not verify. */
+export const refreshOutcomes = [
+  'rotated',
+  'repeated',
+  'reused',
+  'ahead',
+  'refused',
+  'invalid',
+] as const satisfies readonly (RefreshOutcome['kind'] | 'invalid')[]
+
 /** What a site's backend posts. */
 export interface RefreshRequest {
   readonly refreshToken: string

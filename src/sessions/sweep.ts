@@ -16,6 +16,9 @@ export interface SweepOptions {
 
 const day = 86_400
 
+/** How a sweep ended; `elsewhere` where another replica is sweeping. */
+export type SweepOutcome = 'done' | 'elsewhere' | 'failed'
+
 /** Milliseconds. */
 const hour = 3_600_000
 
@@ -65,7 +68,7 @@ interface SweptPage {
  * Sweeps every hour, the first time after a random part of an hour, so that replicas take turns. It does not keep the
  * process alive.
  * @param options `sweepDeletions` removes old lines of the deletions' journal and returns their number; `every` is in
- *   milliseconds
+ *   milliseconds; `onSweep` is told of each
  * @returns `close()`, which starts no new page and waits for the running one
  */
 export function startSweep(
@@ -73,8 +76,13 @@ export function startSweep(
   log: Pick<FastifyBaseLogger, 'info' | 'error'>,
   {
     sweepDeletions,
+    onSweep = () => {},
     every = hour,
-  }: { readonly sweepDeletions: () => Promise<number>; readonly every?: number },
+  }: {
+    readonly sweepDeletions: () => Promise<number>
+    readonly onSweep?: (outcome: SweepOutcome) => void
+    readonly every?: number
+  },
 ): { close(): Promise<void> } {
   const stop = new AbortController()
   let running: Promise<void> = Promise.resolve()
@@ -84,7 +92,7 @@ export function startSweep(
   }
   // The next one is timed when this one is over: close() waits for the only one that runs.
   async function sweepAndWait() {
-    await sweepAndLog(database, log, sweepDeletions, stop.signal)
+    onSweep(await sweepAndLog(database, log, sweepDeletions, stop.signal))
     if (!stop.signal.aborted) timer = setTimeout(run, every).unref()
   }
   return {
@@ -101,13 +109,15 @@ async function sweepAndLog(
   log: Pick<FastifyBaseLogger, 'info' | 'error'>,
   sweepDeletions: () => Promise<number>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<SweepOutcome> {
   try {
     const deleted = await sweepSessions(database, { signal })
-    if (deleted === undefined) return
+    if (deleted === undefined) return 'elsewhere'
     const lines = await sweepDeletions()
     log.info({ deleted, lines }, "Ended sessions and old lines of the deletions' journal were swept.")
+    return 'done'
   } catch (error) {
     log.error({ err: error }, 'The sweep of ended sessions failed; the next will try again.')
+    return 'failed'
   }
 }

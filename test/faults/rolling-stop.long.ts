@@ -8,6 +8,7 @@ import type { FlowService } from '../support/login-flow.ts'
 import { finish, get, loginToFinish, post, start, text } from '../support/login-flow.ts'
 import { startNginx, withoutNginx } from '../support/nginx.ts'
 import { emptyFolder, freePorts } from '../support/npm-start.ts'
+import { startOpenLoad } from '../support/open-load.ts'
 import type { ProcessService } from '../support/process-service.ts'
 import { startProcess } from '../support/process-service.ts'
 import { testRedis, withoutRedis } from '../support/redis.ts'
@@ -56,40 +57,6 @@ const requests: readonly ((service: FlowService) => Promise<unknown>)[] = [
   },
 ]
 
-/** Sends fifty of them per second until `stop`, at most for ten minutes. */
-function load(service: FlowService) {
-  const failures: string[] = []
-  const running = new Set<Promise<void>>()
-  const stopped = new AbortController()
-  const from = performance.now()
-  const send = async (number: number) => {
-    try {
-      await requests[number % requests.length]?.(service)
-    } catch (error) {
-      failures.push(String(error))
-    }
-  }
-  const work = (async () => {
-    let sent = 0
-    for (; !stopped.signal.aborted && sent < 30_000; sent++) {
-      const one = send(sent)
-      running.add(one)
-      void one.then(() => running.delete(one))
-      await wait(Math.max(0, from + (sent + 1) * 20 - performance.now()))
-    }
-    await Promise.all(running)
-    return sent
-  })()
-  return {
-    failures,
-    /** @returns how many were sent */
-    async stop() {
-      stopped.abort()
-      return await work
-    },
-  }
-}
-
 /** Opens requests on both ports that never end. */
 async function halfSent(t: Test, { url, managementUrl }: ProcessService) {
   const halves = [
@@ -121,7 +88,10 @@ t.test(
   { skip: withoutRedis || withoutNginx, timeout: 600_000 },
   async (t) => {
     const { service, first, restart, nginx } = await stage(t)
-    const traffic = load(service)
+    const traffic = startOpenLoad(
+      requests.map((request) => () => request(service)),
+      20,
+    )
     let replica = first
     for (let stop = 1; stop <= 10; stop++) {
       // Long enough for nginx to find it again.

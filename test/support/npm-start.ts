@@ -36,13 +36,24 @@ export async function freePorts(): Promise<Started['ports']> {
   }
 }
 
-/** Runs an entry of the project with this environment only; killed when `test` ends. */
+/** The repository. */
+const repository = fileURLToPath(new URL('../../', import.meta.url))
+
+/**
+ * Runs an entry of the project with this environment only; killed when `test` ends.
+ * @param options `root` has the code: the repository, or a copy of it with changes
+ */
 export function run(
   test: Pick<Test, 'teardown'>,
   entry: 'sandbox/start.ts' | 'src/main.ts',
-  { folder, env, ports }: { folder: string; env: Environment; ports: Started['ports'] },
+  {
+    folder,
+    env,
+    ports,
+    root = repository,
+  }: { folder: string; env: Environment; ports: Started['ports']; root?: string | undefined },
 ): Started {
-  const script = fileURLToPath(new URL(`../../${entry}`, import.meta.url))
+  const script = join(root, entry)
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script], {
     cwd: folder,
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...ports, ...env },

@@ -27,16 +27,19 @@ export interface ProcessOptions {
   readonly entry?: 'sandbox/start.ts' | 'src/main.ts'
   /** The ports, for a process that replaces another one. */
   readonly ports?: Started['ports']
+  /** A folder with another version of the code, the repository by default. */
+  readonly root?: string
 }
 
 /** Runs the service until it is ready; killed when `test` ends. */
 export async function startProcess(
   test: Pick<Test, 'teardown'>,
-  { databaseUrl, redis, doubles, env, folder, ports, entry = 'src/main.ts' }: ProcessOptions,
+  { databaseUrl, redis, doubles, env, folder, ports, root, entry = 'src/main.ts' }: ProcessOptions,
 ): Promise<ProcessService> {
   const started = run(test, entry, {
     folder: folder ?? (await emptyFolder(test)),
     ports: ports ?? (await freePorts()),
+    root,
     env: {
       NODE_ENV: 'development',
       PUBLIC_URL: publicUrl,
