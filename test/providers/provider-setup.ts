@@ -87,8 +87,9 @@ export async function consented(
 ): Promise<AuthorizationGrant> {
   const verifier = randomBytes(32).toString('base64url')
   const nonce = randomBytes(16).toString('base64url')
+  const state = randomBytes(32).toString('base64url')
   const url = await adapter.authorizeUrl({
-    state: randomBytes(32).toString('base64url'),
+    state,
     redirectUri,
     nonce,
     ...(adapter.pkce && { codeChallenge: challengeOf(verifier) }),
@@ -96,7 +97,17 @@ export async function consented(
   const callback = new URL(await double.consent(url.href, options))
   const code = callback.searchParams.get('code')
   if (code === null) throw new Error(`The double sent no code: ${callback.search}`)
-  return { code, redirectUri, nonce, callbackParameters: {}, ...(adapter.pkce && { codeVerifier: verifier }) }
+  const callbackParameters = Object.fromEntries(
+    [...callback.searchParams].filter(([name]) => Object.hasOwn(adapter.callbackParameters, name)),
+  )
+  return {
+    code,
+    state,
+    redirectUri,
+    nonce,
+    callbackParameters,
+    ...(adapter.pkce && { codeVerifier: verifier }),
+  }
 }
 
 /** S256 of RFC 7636 §4.2. */
@@ -122,6 +133,6 @@ export async function failureOf(work: Promise<unknown>): Promise<ProviderFailure
 
 /** The requests that an endpoint of a double has received so far. */
 export function requestsAt(double: ProviderDouble, address: 'TOKEN_URL' | 'USERINFO_URL'): RecordedRequest[] {
-  const url = new URL(double.env[`${double.name.toUpperCase()}_${address}`] ?? '')
-  return double.requests.filter((request) => request.path === url.pathname)
+  const url = URL.parse(double.env[`${double.name.toUpperCase()}_${address}`] ?? '')
+  return double.requests.filter((request) => request.path === url?.pathname)
 }

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { CryptoKey, JSONWebKeySet, JWTPayload } from 'jose'
-import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
+import type { CryptoKey, JSONWebKeySet } from 'jose'
+import { CompactSign, exportJWK, generateKeyPair } from 'jose'
+import { toJson } from './provider-rules.ts'
 
 /** A way to make an ID token invalid (OpenID Connect Core §3.1.3.7). */
 export type IdTokenSpoiling =
@@ -23,23 +24,31 @@ export type IdTokenSpoiling =
   | 'alg-none'
   | 'alg-hs256'
 
+/** The algorithms with which a double can sign. */
+export type Signature = 'RS256' | 'ES256' | 'EdDSA'
+
+/** The claims of an ID token; a bigint is a number of any length. */
+export type Claims = Readonly<Record<string, unknown>>
+
 interface SigningKey {
   readonly kid: string
   readonly privateKey: CryptoKey
   readonly publicKey: CryptoKey
 }
 
-/** Google's signing keys: two are published, and the first one signs. */
-export class GoogleKeys {
-  // Generated at the first use: an RSA key takes a while, and many tests never use Google.
+/** A provider's signing keys: two are published, and the first one signs. */
+export class IdTokenKeys {
+  #algorithm: Signature = 'RS256'
+  // Generated at the first use: an RSA key takes a while, and many tests never need one.
   #made: Promise<readonly [SigningKey, SigningKey]> | undefined
 
   get #keys() {
-    return (this.#made ??= makePair())
+    return (this.#made ??= makePair(this.#algorithm))
   }
 
   /** Replaces both keys: a client must fetch the new ones (but not for every unknown `kid`). */
-  rotate(): void {
+  rotate(algorithm: Signature = this.#algorithm): void {
+    this.#algorithm = algorithm
     this.#made = undefined
   }
 
@@ -52,17 +61,17 @@ export class GoogleKeys {
           ...(await exportJWK(publicKey)),
           kid,
           use: 'sig',
-          alg: 'RS256',
+          alg: this.#algorithm,
         })),
       ),
     }
   }
 
   /**
-   * Signs the claims with RS256, or makes an invalid token.
+   * Signs the claims, or makes an invalid token.
    * @param secret the client secret, which signs `alg-hs256`: a token that anybody with the secret could make
    */
-  async sign(claims: JWTPayload, secret: string, spoiling?: IdTokenSpoiling): Promise<string | undefined> {
+  async sign(claims: Claims, secret: string, spoiling?: IdTokenSpoiling): Promise<string | undefined> {
     const [key] = await this.#keys
     const payload = spoilClaims(claims, spoiling)
     switch (spoiling) {
@@ -71,21 +80,31 @@ export class GoogleKeys {
       case 'garbage':
         return 'not.a.token'
       case 'alg-none':
-        return new UnsecuredJWT(payload).encode()
+        return `${encoded({ alg: 'none' })}.${encoded(payload)}.`
       case 'alg-hs256':
-        return new SignJWT(payload)
+        return new CompactSign(Buffer.from(toJson(payload)))
           .setProtectedHeader({ alg: 'HS256', kid: key.kid, typ: 'JWT' })
-          .sign(new TextEncoder().encode(secret))
+          .sign(new TextEncoder().encode(secret || 'no secret'))
       case 'unknown-kid':
       case 'bad-signature': {
-        const stranger = await makeKey()
+        const stranger = await makeKey(this.#algorithm)
         const kid = spoiling === 'unknown-kid' ? stranger.kid : key.kid
-        return signed(payload, { ...stranger, kid })
+        return this.#signed(payload, { ...stranger, kid })
       }
       default:
-        return signed(payload, key)
+        return this.#signed(payload, key)
     }
   }
+
+  #signed(payload: Claims, { kid, privateKey }: SigningKey): Promise<string> {
+    return new CompactSign(Buffer.from(toJson(payload)))
+      .setProtectedHeader({ alg: this.#algorithm, kid, typ: 'JWT' })
+      .sign(privateKey)
+  }
+}
+
+function encoded(value: unknown): string {
+  return Buffer.from(toJson(value)).toString('base64url')
 }
 
 /** The left half of the token's hash (OpenID Connect Core §3.1.3.6). */
@@ -93,11 +112,7 @@ export function accessTokenHash(accessToken: string): string {
   return createHash('sha256').update(accessToken).digest().subarray(0, 16).toString('base64url')
 }
 
-function signed(payload: JWTPayload, { kid, privateKey }: SigningKey): Promise<string> {
-  return new SignJWT(payload).setProtectedHeader({ alg: 'RS256', kid, typ: 'JWT' }).sign(privateKey)
-}
-
-function spoilClaims(claims: JWTPayload, spoiling: IdTokenSpoiling | undefined): JWTPayload {
+function spoilClaims(claims: Claims, spoiling: IdTokenSpoiling | undefined): Claims {
   const now = Math.floor(Date.now() / 1000)
   const stranger = '999999999999-stranger.apps.googleusercontent.com'
   const changes: Partial<Record<IdTokenSpoiling, Record<string, unknown>>> = {
@@ -106,7 +121,7 @@ function spoilClaims(claims: JWTPayload, spoiling: IdTokenSpoiling | undefined):
     'wrong-nonce': { nonce: 'of-another-login' },
     'no-nonce': { nonce: undefined },
     'wrong-azp': { azp: stranger },
-    'two-aud-no-azp': { aud: [claims.aud, stranger], azp: undefined },
+    'two-aud-no-azp': { aud: [claims['aud'], stranger], azp: undefined },
     'wrong-at-hash': { at_hash: accessTokenHash('another') },
     expired: { iat: now - 7200, exp: now - 3600 },
     'no-exp': { exp: undefined },
@@ -117,10 +132,10 @@ function spoilClaims(claims: JWTPayload, spoiling: IdTokenSpoiling | undefined):
   return { ...claims, ...(spoiling && changes[spoiling]) }
 }
 
-async function makePair(): Promise<readonly [SigningKey, SigningKey]> {
-  return Promise.all([makeKey(), makeKey()])
+async function makePair(algorithm: Signature): Promise<readonly [SigningKey, SigningKey]> {
+  return Promise.all([makeKey(algorithm), makeKey(algorithm)])
 }
 
-async function makeKey(): Promise<SigningKey> {
-  return { kid: randomBytes(20).toString('hex'), ...(await generateKeyPair('RS256')) }
+async function makeKey(algorithm: Signature): Promise<SigningKey> {
+  return { kid: randomBytes(20).toString('hex'), ...(await generateKeyPair(algorithm)) }
 }
