@@ -92,6 +92,7 @@ export const google = (): ProviderRules<GoogleSwitches> => ({
     {
       method: 'GET',
       path: '/.well-known/openid-configuration',
+      endpoint: 'discovery',
       respond: (_request, { origin }) => discovery(origin),
     },
     {
@@ -198,7 +199,7 @@ async function tokens(
     azp: client.id,
     aud: client.id,
     ...profile(grant.person, grant.scopes),
-    at_hash: accessTokenHash(access),
+    at_hash: accessTokenHash(access, switches.keys.algorithm),
     nonce: grant.request.get('nonce') ?? undefined,
     iat: now,
     exp: now + 3600,

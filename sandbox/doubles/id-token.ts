@@ -46,6 +46,11 @@ export class IdTokenKeys {
     return (this.#made ??= makePair(this.#algorithm))
   }
 
+  /** What signs now. */
+  get algorithm(): Signature {
+    return this.#algorithm
+  }
+
   /** Replaces both keys: a client must fetch the new ones (but not for every unknown `kid`). */
   rotate(algorithm: Signature = this.#algorithm): void {
     this.#algorithm = algorithm
@@ -107,9 +112,12 @@ function encoded(value: unknown): string {
   return Buffer.from(toJson(value)).toString('base64url')
 }
 
-/** The left half of the token's hash (OpenID Connect Core §3.1.3.6). */
-export function accessTokenHash(accessToken: string): string {
-  return createHash('sha256').update(accessToken).digest().subarray(0, 16).toString('base64url')
+/** The left half of the token's hash, by the hash of the signature (OpenID Connect Core §3.1.3.6). */
+export function accessTokenHash(accessToken: string, algorithm: Signature = 'RS256'): string {
+  const digest = createHash(algorithm === 'EdDSA' ? 'sha512' : 'sha256')
+    .update(accessToken)
+    .digest()
+  return digest.subarray(0, digest.length / 2).toString('base64url')
 }
 
 function spoilClaims(claims: Claims, spoiling: IdTokenSpoiling | undefined): Claims {

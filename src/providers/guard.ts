@@ -49,7 +49,7 @@ export interface Guard {
   execute<T>(work: () => Promise<T>): Promise<T>
   /** Ends the hold of a guard that began open; otherwise nothing happens. */
   release(): void
-  /** Forgets every failure: closes the circuit and ends the back-off. The sandbox's menu uses it. */
+  /** Forgets every failure: closes the circuit and ends the back-off. A hold stays. The sandbox's menu uses it. */
   reset(): void
 }
 
@@ -152,6 +152,7 @@ export function createGuard({
       onStateChange?.('closed')
     },
     reset() {
+      if (isHeld) return
       // The only way to close a circuit of cockatiel: isolate it, then undo that, which ends in `Closed`.
       circuit.isolate().dispose()
       breaker.success()

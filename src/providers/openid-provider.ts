@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { BackgroundWork } from './background.ts'
 import type { ProviderMetadata } from './discovery.ts'
 import { discover } from './discovery.ts'
 import type { IdTokenVerifier } from './id-token.ts'
@@ -96,10 +97,12 @@ export function rediscoveryPause(failures: number): number {
 /**
  * Any OpenID provider, by configuration alone (OpenID Connect Discovery). Until its metadata have been read for the first
  * time, no login can start through it; later the last good ones stay in use.
+ * @param pace how often they are read; daily where absent
  */
 export function openIdProvider(
   declaration: ProviderDeclaration,
   configured: ProviderSettings,
+  pace: Pick<BackgroundWork, 'every' | 'again'> = { every: day, again: rediscoveryPause },
 ): ProviderPlugin {
   const { name } = declaration
   const [ru, en] = [ownValue(configured, titles.ru), ownValue(configured, titles.en)]
@@ -127,7 +130,7 @@ export function openIdProvider(
       }
       return {
         background: [
-          { name: 'discovery', work: rediscover, every: day, again: rediscoveryPause },
+          { name: 'discovery', work: rediscover, ...pace },
           { name: 'keys', work: async () => known?.idTokens.refreshKeys() },
         ],
         requiresIssuer: () => known?.metadata.sendsIssuer === true,
