@@ -22,6 +22,7 @@ export const google = providerPlugin({
   name: 'google',
   title: { ru: 'Google', en: 'Google' },
   jurisdiction: 'other',
+  gives: ['name', 'email'],
   defaults: {
     authorizeUrl: 'https://accounts.google.com/o/oauth2/v2/auth',
     tokenUrl: 'https://oauth2.googleapis.com/token',
@@ -41,7 +42,7 @@ export const google = providerPlugin({
       jwksUrl: ownValue(settings, jwksUrl),
     })
     return {
-      background: { name: 'keys', work: () => idTokens.refreshKeys() },
+      background: [{ name: 'keys', work: () => idTokens.refreshKeys() }],
 
       authorizeUrl: (request) =>
         client.authorizeUrl(request, {

@@ -12,6 +12,7 @@ export const mail = providerPlugin({
   name: 'mail',
   title: { ru: 'Mail.ru', en: 'Mail.ru' },
   jurisdiction: 'ru',
+  gives: ['name', 'login', 'email'],
   defaults: {
     authorizeUrl: 'https://oauth.mail.ru/login',
     tokenUrl: 'https://oauth.mail.ru/token',

@@ -9,6 +9,7 @@ export const yandex = providerPlugin({
   name: 'yandex',
   title: { ru: 'Яндекс', en: 'Yandex' },
   jurisdiction: 'ru',
+  gives: ['name', 'login', 'email'],
   defaults: {
     authorizeUrl: 'https://oauth.yandex.ru/authorize',
     tokenUrl: 'https://oauth.yandex.ru/token',

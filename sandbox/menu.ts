@@ -2,8 +2,8 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { Guard } from '../src/providers/guard.ts'
 import type { ProviderDouble } from './doubles/double.ts'
 import type { CommonSwitches } from './doubles/provider-rules.ts'
-import type { Title } from './web.ts'
-import { bodyOf, html, languageOf, sendPage } from './web.ts'
+import type { Mark, Title } from './web.ts'
+import { bodyOf, drawn, html, languageOf, sendPage } from './web.ts'
 
 /** How a provider or a person behaves: an entry to choose in the menu. */
 export interface Scenario {
@@ -112,7 +112,7 @@ const texts = {
   en: {
     title: 'Sandbox of Auth-movies',
     about:
-      'Doubles of Yandex, Google and Mail.ru, so that every login can be tried without keys and without the internet. Choose how each provider behaves, then log in on the demo site. After five failures in a row the service sends no requests to a provider for ten seconds, and then tries it with one login at a time.',
+      'Doubles of the providers, so that every login can be tried without keys and without the internet. Choose how each provider behaves, then log in on the demo site. After five failures in a row the service sends no requests to a provider for ten seconds, and then tries it with one login at a time.',
     set: 'Apply',
     done: 'Applied.',
     demo: 'Open the demo site',
@@ -127,7 +127,7 @@ const texts = {
   ru: {
     title: 'Песочница Auth-movies',
     about:
-      'Заглушки Яндекса, Google и Mail.ru: любой вход можно попробовать без ключей и без интернета. Выберите, как каждый должен себя вести, и войдите на демонстрационном сайте. После пяти сбоев подряд сервис на десять секунд прекращает запросы к провайдеру, а затем пробует его по одному входу.',
+      'Заглушки провайдеров: любой вход можно попробовать без ключей и без интернета. Выберите, как каждый должен себя вести, и войдите на демонстрационном сайте. После пяти сбоев подряд сервис на десять секунд прекращает запросы к провайдеру, а затем пробует его по одному входу.',
     set: 'Применить',
     done: 'Применено.',
     demo: 'Открыть демонстрационный сайт',
@@ -145,6 +145,7 @@ const texts = {
 export interface MenuEntry {
   readonly double: ProviderDouble
   readonly title: Title
+  readonly mark: Mark
 }
 
 /**
@@ -161,8 +162,8 @@ export function menu(
       const lang = languageOf(request)
       const t = texts[lang]
       const selects = entries().map(
-        ({ double: { name }, title }) =>
-          html`<label>${title[lang]}<select name="${name}">${scenarios.map(
+        ({ double: { name }, title, mark }) =>
+          html`<label><span>${drawn(mark)}${title[lang]}</span><select name="${name}">${scenarios.map(
             (scenario) =>
               html`<option value="${scenario.name}"${chosen.get(name) === scenario.name ? html` selected` : undefined}>${scenario.title[lang]}</option>`,
           )}</select></label>`,

@@ -4,15 +4,9 @@ import type { ProviderRegistry } from '../src/providers/registry.ts'
 import { isLoopback } from '../src/providers/settings.ts'
 import type { DemoSiteOptions } from './demo-site/auth-movies-client.ts'
 import { demoSite } from './demo-site/demo-site.ts'
-import type { ProviderDouble } from './doubles/double.ts'
 import { createDouble } from './doubles/double.ts'
-import type { GoogleSwitches } from './doubles/google.ts'
-import { google } from './doubles/google.ts'
-import type { MailSwitches } from './doubles/mail.ts'
-import { mail } from './doubles/mail.ts'
-import type { CommonSwitches, ProviderRules } from './doubles/provider-rules.ts'
-import type { YandexSwitches } from './doubles/yandex.ts'
-import { yandex } from './doubles/yandex.ts'
+import type { Doubles } from './doubles/index.ts'
+import { envOf, serveDoubles } from './doubles/index.ts'
 import type { MenuEntry } from './menu.ts'
 import { menu } from './menu.ts'
 import { newServer } from './web.ts'
@@ -29,7 +23,7 @@ export interface SandboxOptions {
   readonly publicUrl: string
 }
 
-/** All three providers, the menu and the demo site on one port. */
+/** A double of every provider, the menu and the demo site on one port. */
 export interface Sandbox {
   /** `http://127.0.0.1:3001`: the menu. */
   readonly url: string
@@ -38,11 +32,7 @@ export interface Sandbox {
   readonly demoRedirectUrl: string
   /** The variables that point the service to the doubles. */
   readonly env: Readonly<Record<string, string>>
-  readonly doubles: {
-    readonly yandex: ProviderDouble<YandexSwitches>
-    readonly google: ProviderDouble<GoogleSwitches>
-    readonly mail: ProviderDouble<MailSwitches>
-  }
+  readonly doubles: Doubles
   /** Tells the demo site where the service is. Until then its pages say that the service is starting. */
   openDemo(options: DemoSiteOptions): void
   /** Lets the menu show and reset the circuit breakers of the service. */
@@ -64,20 +54,17 @@ export async function startSandbox({ host, port, publicUrl }: SandboxOptions): P
   let circuits: Circuits | undefined
 
   const callback = (name: string) => [`${publicUrl.replace(/\/$/, '')}/api/v1/oauth/callback/${name}`]
-  const mount = async <S extends CommonSwitches>(rules: ProviderRules<S>) => {
-    const double = createDouble(rules, callback(rules.name))
-    await app.register(double.plugin, { prefix: `/${rules.name}` })
-    return (url: string) => {
-      const served = double.serveAt(`${url}/${rules.name}`, close)
-      entries.push({ double: served, title: rules.title })
-      return served
-    }
-  }
   const close = async () => {
     await app.close()
   }
-
-  const [yandexAt, googleAt, mailAt] = [await mount(yandex()), await mount(google()), await mount(mail())]
+  const mounted: ((url: string) => void)[] = []
+  const doubles = await serveDoubles(async (rules) => {
+    const { plugin, double, serveAt } = createDouble(rules, callback(rules.name))
+    await app.register(plugin, { prefix: `/${rules.name}` })
+    mounted.push((url) => serveAt(`${url}/${rules.name}`, close))
+    entries.push({ double, title: rules.title, mark: rules.mark })
+    return double
+  })
   await app.register(
     menu(
       () => entries,
@@ -85,17 +72,20 @@ export async function startSandbox({ host, port, publicUrl }: SandboxOptions): P
     ),
   )
   await app.register(
-    demoSite(() => demo),
+    demoSite(
+      () => demo,
+      entries.map(({ double: { name }, title, mark }) => ({ name, title, mark })),
+    ),
     { prefix: '/demo' },
   )
 
   const url = await listen(app, host, port)
-  const doubles = { yandex: yandexAt(url), google: googleAt(url), mail: mailAt(url) }
+  for (const serveAt of mounted) serveAt(url)
   return {
     url,
     demoUrl: `${url}/demo/`,
     demoRedirectUrl: `${url}/demo/return`,
-    env: { ...doubles.yandex.env, ...doubles.google.env, ...doubles.mail.env },
+    env: envOf(doubles),
     doubles,
     openDemo: (options) => {
       demo = options

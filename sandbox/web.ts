@@ -10,6 +10,26 @@ export interface Title {
   readonly en: string
 }
 
+/** A provider's mark: a few lines of our own, in its colours. */
+export interface Mark {
+  readonly background: string
+  readonly color: string
+  /** A path in a square of 24 by 24. */
+  readonly lines: string
+}
+
+/** For a provider without a mark: a key. */
+const plainMark: Mark = {
+  background: '#667',
+  color: '#fff',
+  lines: 'M12.5 11.5a3 3 0 1 0-1 1L16 17l2-2M14.5 15.5l1.5-1.5',
+}
+
+/** The drawing of a mark, without a text: the name stands beside it. */
+export function drawn({ background, color, lines }: Mark = plainMark): Html {
+  return html`<svg class="mark" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true"><rect width="24" height="24" rx="6" fill="${background}"/><path d="${lines}" fill="none" stroke="${color}" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/></svg>`
+}
+
 /** The languages of the sandbox's pages. */
 export type Language = keyof Title
 
@@ -68,6 +88,7 @@ input:not([type=checkbox]), select { font: inherit; width: 100%; padding: .45rem
 select option { color: initial; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1rem; } dt { opacity: .7; } dd { margin: 0; overflow-wrap: anywhere; }
 pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-radius: .5rem; font-size: .85rem; }
+.mark { vertical-align: -.4em; margin-right: .5rem; border-radius: 6px; outline: 1px solid var(--line); }
 .quiet { opacity: .7; font-size: .9rem; } .quiet a { color: inherit; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 `

@@ -24,6 +24,7 @@ import { createRedisLoginHistory } from './login-history/redis-store.ts'
 import { siteLoginsRoute } from './login-history/routes.ts'
 import { problemPages } from './problems/pages.ts'
 import { Problem } from './problems/problem.ts'
+import type { ProviderPlugin } from './providers/provider-plugin.ts'
 import { createProviderRegistry, providerRoutes } from './providers/registry.ts'
 import { findSessionOfLogin, openSession } from './sessions/open-session.ts'
 import { ownSessionRoutes } from './sessions/own-sessions.ts'
@@ -40,6 +41,11 @@ import type { Tracing } from './tracing/tracing.ts'
 import { profileRoute } from './users/profile.ts'
 
 export { providers }
+
+/** Every provider that this service knows, configured or not: the built-in ones, and those that the configuration adds. */
+export function providersOf({ openIdProviders }: Pick<Config, 'openIdProviders'>): readonly ProviderPlugin[] {
+  return [...providers, ...openIdProviders]
+}
 
 /** What the process opened for the app, and closes after it. */
 export interface Resources {
@@ -94,7 +100,8 @@ export async function createApp(config: Config, resources: Resources) {
       tracing?.step(step, { provider, seconds, at })
     },
   })
-  const told = { publicUrl, providerTitles: new Map(providers.map(({ name, title }) => [name, title])) }
+  const known = providersOf(config)
+  const told = { publicUrl, providerTitles: new Map(known.map(({ name, title }) => [name, title])) }
   const callback = { services: { logins, sites, limits }, track, deadlines, ...told }
 
   const problems = { ...told, origin: publicUrl, page: callbackPage(told) }
@@ -116,7 +123,7 @@ export async function createApp(config: Config, resources: Resources) {
   // Not closed with the app: QUIT fails while Redis is away, and with it the stop. Who opened it disconnects.
   if (redis !== undefined) await app.register(fastifyRedis, { client: redis })
 
-  for (const { name, plugin } of providers) {
+  for (const { name, plugin } of known) {
     const settings = config.providers.get(name)
     if (settings === undefined) continue
     metrics.breakerState.set({ provider: name }, breakerValue.closed)
@@ -154,7 +161,8 @@ export async function createApp(config: Config, resources: Resources) {
     callback,
     track,
     running,
-    providerNames: providers.map(({ name }) => name),
+    providerNames: known.map(({ name }) => name),
+    providerAccounts: known.flatMap(({ accounts }) => accounts),
     metrics,
   })
   await app.register(siteRoutes, { sites, limits, keys, config })

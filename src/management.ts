@@ -1,6 +1,6 @@
 import { adminApi } from './admin/api.ts'
 import type { Resources } from './app.ts'
-import { providers, translate } from './app.ts'
+import { providersOf, translate } from './app.ts'
 import type { Config } from './config/config.ts'
 import type { Health } from './health.ts'
 import { healthRoutes } from './health.ts'
@@ -30,7 +30,7 @@ export async function createManagement(config: Config, managed: Managed) {
   await manager.register(adminApi, {
     services: {
       ...services,
-      rules: siteRules(config.mode, providers),
+      rules: siteRules(config.mode, providersOf(config)),
       callbackUrl: (provider) => publicUrl + callbackPath(provider),
       deadlines,
     },

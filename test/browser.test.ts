@@ -2,6 +2,7 @@ import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { chromium as driver } from 'playwright-core'
 import t from 'tap'
+import { providers } from '../plugins/index.ts'
 import { chromium, withoutChromium } from './support/chromium.ts'
 import { emptyFolder, startSandboxed } from './support/npm-start.ts'
 
@@ -28,9 +29,12 @@ t.test('a person logs in, refuses, and logs out', { skip: withoutChromium, timeo
     await page.click('button[value=anna]')
   }
 
-  for (const provider of ['yandex', 'google', 'mail'])
+  // The last one sends its response as a form. The others differ in nothing that a browser sees.
+  for (const provider of ['yandex', 'google', 'mail', 'apple'])
     await t.test(`${provider}: log in and log out`, async (t) => {
       const page = await visit()
+      for (const { name } of providers)
+        t.ok(await page.$(`button[name=provider][value=${name}] svg`), `${name} has a button and a mark`)
       await choose(page, provider)
       await page.click('button[value=allow]')
       await page.waitForSelector('dd[data-field=email]')
@@ -107,6 +111,7 @@ t.test('a person logs in, refuses, and logs out', { skip: withoutChromium, timeo
       ['yandex', false],
       ['google', true],
       ['mail', false],
+      ['github', true],
     ] as const) {
       const page = await visit('en')
       await page.click(`button[name=provider][value=${provider}]`)

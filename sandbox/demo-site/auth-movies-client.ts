@@ -15,6 +15,15 @@ export interface Tokens {
   readonly refresh_token: string
 }
 
+/** A provider that Auth-movies offers. */
+export interface OfferedProvider {
+  readonly name: string
+  /** For a button. */
+  readonly title: { readonly ru: string; readonly en: string }
+  /** Whether a login may be started through it now. */
+  readonly available: boolean
+}
+
 /** What went wrong: the fields of problem+json (RFC 9457), or the site's own text. */
 export interface Trouble {
   readonly status: number
@@ -80,14 +89,18 @@ export function authMovies(
   }
 
   return {
-    /** The providers through which a login may be started now; undefined if Auth-movies does not say. */
-    availableProviders: async (): Promise<ReadonlySet<string> | undefined> => {
-      // The login page must not wait long for this list: without a response it offers every provider.
+    /** The providers that Auth-movies offers, in its order; undefined if it does not say. */
+    offeredProviders: async (): Promise<readonly OfferedProvider[] | undefined> => {
+      // The login page must not wait long for this list: without a response it offers every provider that it knows.
       const outcome = await request('GET', '/api/v1/oauth/providers/', { headers: {}, timeout: 2_000 })
       const list = outcome.ok ? member(outcome.body, 'providers') : undefined
       if (!Array.isArray(list)) return undefined
-      const available = list.filter((provider) => member(provider, 'available') === true)
-      return new Set(available.flatMap((provider) => field(provider, 'name') ?? []))
+      return list.flatMap((provider) => {
+        const [name, title] = [field(provider, 'name'), member(provider, 'title')]
+        const [ru, en] = [field(title, 'ru'), field(title, 'en')]
+        if (name === undefined || ru === undefined || en === undefined) return []
+        return [{ name, title: { ru, en }, available: member(provider, 'available') === true }]
+      })
     },
 
     /** Step 1 of the guide: returns the URL for the browser and the state to store. */

@@ -3,6 +3,7 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { newServer } from '../web.ts'
 import type { DemoSiteOptions } from './auth-movies-client.ts'
 import { authMovies } from './auth-movies-client.ts'
+import type { KnownProvider } from './pages.ts'
 import { declinedPage, foreignLoginPage, homePage, notOpenPage, profilePage, troublePage } from './pages.ts'
 import { DemoSessions, rememberState } from './session.ts'
 
@@ -10,8 +11,12 @@ import { DemoSessions, rememberState } from './session.ts'
  * A site that lets its visitors log in through Auth-movies: a complete client to read from top to bottom and to copy. The
  * requests to Auth-movies are in auth-movies-client.ts, the browser's session in session.ts.
  * @param options where Auth-movies is and how this site is registered; undefined while Auth-movies is starting
+ * @param known the providers of which this site has a mark; they are offered where Auth-movies does not say which it has
  */
-export function demoSite(options: () => DemoSiteOptions | undefined): FastifyPluginAsync {
+export function demoSite(
+  options: () => DemoSiteOptions | undefined,
+  known: readonly KnownProvider[] = [],
+): FastifyPluginAsync {
   return async (app) => {
     const sessions = new DemoSessions()
     const home = `${app.prefix}/`
@@ -30,7 +35,7 @@ export function demoSite(options: () => DemoSiteOptions | undefined): FastifyPlu
     app.get('/', async (request, reply) => {
       const session = sessions.find(request)
       if (session?.tokens === undefined)
-        return homePage(request, reply, home, await service(request).availableProviders())
+        return homePage(request, reply, home, { known, offered: await service(request).offeredProviders() })
       let profile = await service(request).me(session.tokens.access_token)
       // An access token lives for minutes, a session for weeks: refresh it and ask again.
       if (!profile.ok && profile.trouble.status === 401) {

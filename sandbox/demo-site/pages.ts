@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Html } from '../web.ts'
-import { html, languageOf, sendPage } from '../web.ts'
-import type { Tokens, Trouble } from './auth-movies-client.ts'
+import type { Html, Mark, Title } from '../web.ts'
+import { drawn, html, languageOf, sendPage } from '../web.ts'
+import type { OfferedProvider, Tokens, Trouble } from './auth-movies-client.ts'
 
 const texts = {
   en: {
@@ -74,32 +74,41 @@ const texts = {
   },
 } as const
 
-const providers = [
-  { name: 'yandex', ru: 'Яндекс', en: 'Yandex' },
-  { name: 'google', ru: 'Google', en: 'Google' },
-  { name: 'mail', ru: 'Mail.ru', en: 'Mail.ru' },
-] as const
+/** A provider of which this site has a mark. */
+export interface KnownProvider {
+  readonly name: string
+  readonly title: Title
+  readonly mark: Mark
+}
 
 /**
- * For a visitor who is not logged in: one button per provider.
- * @param available the providers that work now: the buttons of the others are disabled; undefined if that is not known
+ * For a visitor who is not logged in: one button per provider. Those of providers that do not work now are disabled.
+ * @param providers.offered what Auth-movies offers; where that is undefined, every known one
  */
 export function homePage(
   request: FastifyRequest,
   reply: FastifyReply,
   home: string,
-  available: ReadonlySet<string> | undefined,
+  {
+    known,
+    offered,
+  }: { readonly known: readonly KnownProvider[]; readonly offered: readonly OfferedProvider[] | undefined },
 ): FastifyReply {
   const lang = languageOf(request)
   const t = texts[lang]
-  const buttons = providers.map((provider) =>
-    available?.has(provider.name) === false
-      ? html`<button disabled>${t.logInWith} ${provider[lang]} <small>${t.unavailable}</small></button>`
-      : html`<button name="provider" value="${provider.name}">${t.logInWith} ${provider[lang]}</button>`,
+  const marks = new Map(known.map(({ name, mark }) => [name, mark]))
+  const buttons = (offered ?? known.map((one) => ({ ...one, available: true }))).map(
+    ({ name, title, available }) => {
+      const label = html`${drawn(marks.get(name))}${t.logInWith} ${title[lang]}`
+      return available
+        ? html`<button name="provider" value="${name}">${label}</button>`
+        : html`<button disabled>${label} <small>${t.unavailable}</small></button>`
+    },
   )
   return show(request, reply, {
     title: t.welcome,
     body: html`<form method="post" action="${home}login" class="stack">${buttons}</form>
+${buttons.length === 0 ? html`<p>${t.noResponse}</p>` : undefined}
 <p class="quiet"><a href="/">${t.menu}</a></p>`,
   })
 }

@@ -2,19 +2,12 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { bodyOf, newServer } from '../web.ts'
 import type { Authorization, ConsentOptions, RedirectUris } from './consent.ts'
-import {
-  AuthorizationRefused,
-  allow,
-  authorize,
-  consentPage,
-  deny,
-  loginPage,
-  personOf,
-  refusedPage,
-} from './consent.ts'
+import { AuthorizationRefused, allow, authorize, deny } from './consent.ts'
 import type { Endpoint, Fault, RawResponse } from './faults.ts'
 import { Misbehaviour } from './faults.ts'
+import { sendFormPost } from './form-post.ts'
 import { Grants } from './grants.ts'
+import { consentPage, loginPage, personOf, refusedPage } from './pages.ts'
 import { personByKey } from './people.ts'
 import type { CommonSwitches, Context, EndpointRequest, ProviderRules } from './provider-rules.ts'
 
@@ -35,6 +28,8 @@ export interface ProviderDouble<Switches extends CommonSwitches = CommonSwitches
   readonly name: string
   /** `http://127.0.0.1:PORT`, followed by the prefix under which the double is mounted, if any. */
   readonly origin: string
+  /** How its authorization response reaches the callback: POST means that the query of a callback URL goes into a form. */
+  readonly callbackMethod: 'GET' | 'POST'
   /** The variables that point the service to this double: `YANDEX_CLIENT_ID`, `YANDEX_TOKEN_URL` and so on. */
   readonly env: Readonly<Record<string, string>>
   /** The latest requests, oldest first; a test may clear it (`length = 0`). */
@@ -71,19 +66,21 @@ export async function serveDouble<S extends CommonSwitches>(
   { port = 0, redirectUris }: DoubleOptions,
 ): Promise<ProviderDouble<S>> {
   const app = await newServer()
-  const double = createDouble(rules, redirectUris)
-  await app.register(double.plugin)
-  const origin = await app.listen({ host: '127.0.0.1', port })
-  return double.serveAt(origin, async () => {
+  const { plugin, double, serveAt } = createDouble(rules, redirectUris)
+  await app.register(plugin)
+  serveAt(await app.listen({ host: '127.0.0.1', port }), async () => {
     await app.close()
   })
+  return double
 }
 
 /** A double that no server serves yet. Its plugin can be mounted under any prefix. */
 export interface UnservedDouble<Switches extends CommonSwitches> {
   readonly plugin: FastifyPluginAsync
-  /** Completes the double with the URL where it is served and with what closes that server. */
-  serveAt(origin: string, close: () => Promise<void>): ProviderDouble<Switches>
+  /** Its addresses are those of `serveAt`. */
+  readonly double: ProviderDouble<Switches>
+  /** Tells the double where it is served, and what closes that server. */
+  readonly serveAt: (origin: string, close: () => Promise<void>) => void
 }
 
 /** What the endpoints and the controls of one double share. */
@@ -93,6 +90,7 @@ interface Parts<S extends CommonSwitches> {
   readonly context: Context<S> & { origin: string }
   readonly misbehaviour: Misbehaviour
   readonly requests: RecordedRequest[]
+  close: () => Promise<void>
 }
 
 /** The form of the first page as it was sent, added to the query of the authorization URL: which account was chosen. */
@@ -112,6 +110,7 @@ export function createDouble<S extends CommonSwitches>(
     context: { origin: '', client: rules.client, grants: new Grants(), switches: rules.switches() },
     misbehaviour: new Misbehaviour(),
     requests: [],
+    close: async () => {},
   }
   return {
     plugin: async (app) => {
@@ -122,9 +121,10 @@ export function createDouble<S extends CommonSwitches>(
       await app.register(authorizationPages(parts))
       await app.register(endpoints(parts))
     },
+    double: controls(parts),
     serveAt: (origin, close) => {
       parts.context.origin = origin
-      return controls(parts, close)
+      parts.close = close
     },
   }
 }
@@ -133,6 +133,9 @@ export function createDouble<S extends CommonSwitches>(
 function authorizationPages<S extends CommonSwitches>(parts: Parts<S>): FastifyPluginAsync {
   const { rules, context, redirectUris } = parts
   const { switches } = context
+
+  const sendBack = (reply: FastifyReply, callback: string, status: 302 | 303) =>
+    rules.callbackMethod === 'POST' ? sendFormPost(reply, callback) : reply.redirect(callback, status)
 
   async function checked(request: FastifyRequest, reply: FastifyReply): Promise<Authorization | undefined> {
     try {
@@ -150,11 +153,11 @@ function authorizationPages<S extends CommonSwitches>(parts: Parts<S>): FastifyP
       if (authorization === undefined) return reply
       const { error, request: query } = authorization
       if (error !== undefined)
-        return reply.redirect(deny(authorization, error.error, error.description, rules))
+        return sendBack(reply, deny(authorization, error.error, error.description, rules), 302)
       if (switches.refuseWith !== undefined)
-        return reply.redirect(deny(authorization, switches.refuseWith, undefined, rules))
+        return sendBack(reply, deny(authorization, switches.refuseWith, undefined, rules), 302)
       const person = personByKey(query.get('sandbox_person'))
-      if (person !== undefined) return reply.redirect(allow(authorization, { person }, rules, context))
+      if (person !== undefined) return sendBack(reply, allow(authorization, { person }, rules, context), 302)
       const chosen = query.get(chosenParameter)
       return chosen === null
         ? loginPage(request, reply, rules)
@@ -168,9 +171,9 @@ function authorizationPages<S extends CommonSwitches>(parts: Parts<S>): FastifyP
       const form = new URLSearchParams(bodyOf(request))
       switch (form.get('decision')) {
         case 'allow':
-          return reply.redirect(allow(authorization, { person: personOf(form) }, rules, context), 303)
+          return sendBack(reply, allow(authorization, { person: personOf(form) }, rules, context), 303)
         case 'deny':
-          return reply.redirect(deny(authorization, 'access_denied', undefined, rules), 303)
+          return sendBack(reply, deny(authorization, 'access_denied', undefined, rules), 303)
         default:
           // The second page has a URL of its own, so that the browser's "back" shows it again and the person can decide anew.
           return reply.redirect(
@@ -195,31 +198,41 @@ function endpoints<S extends CommonSwitches>({ rules, context, misbehaviour }: P
       rules.paths.token,
       handler('token', (request) => rules.token(request, context)),
     )
-    app.get(
-      rules.paths.userinfo,
-      handler('userinfo', (request) => rules.userinfo(request, context)),
-    )
+    const { paths, userinfo, userinfoMethod = 'GET' } = rules
+    if (paths.userinfo !== undefined && userinfo !== undefined)
+      app.route({
+        method: userinfoMethod,
+        url: paths.userinfo,
+        handler: handler('userinfo', (request) => userinfo(request, context)),
+      })
     for (const { method, path, endpoint, respond } of rules.routes)
       app.route({ method, url: path, handler: handler(endpoint, (request) => respond(request, context)) })
   }
 }
 
 /** What tests and the sandbox's menu use. */
-function controls<S extends CommonSwitches>(parts: Parts<S>, close: () => Promise<void>): ProviderDouble<S> {
+function controls<S extends CommonSwitches>(parts: Parts<S>): ProviderDouble<S> {
   const { rules, context, redirectUris, misbehaviour, requests } = parts
   const check = (authorizeUrl: string) =>
     authorize(new URL(authorizeUrl).searchParams, rules, context, redirectUris)
   const prefix = rules.name.toUpperCase()
   return {
     name: rules.name,
-    origin: context.origin,
-    env: {
-      [`${prefix}_CLIENT_ID`]: rules.client.id,
-      [`${prefix}_CLIENT_SECRET`]: rules.client.secret,
-      [`${prefix}_AUTHORIZE_URL`]: context.origin + rules.paths.authorize,
-      [`${prefix}_TOKEN_URL`]: context.origin + rules.paths.token,
-      [`${prefix}_USERINFO_URL`]: context.origin + rules.paths.userinfo,
-      ...rules.env(context.origin),
+    get origin() {
+      return context.origin
+    },
+    callbackMethod: rules.callbackMethod ?? 'GET',
+    get env() {
+      const { origin } = context
+      const { authorize, token, userinfo } = rules.paths
+      return {
+        [`${prefix}_CLIENT_ID`]: rules.client.id,
+        ...(rules.client.secret !== '' && { [`${prefix}_CLIENT_SECRET`]: rules.client.secret }),
+        [`${prefix}_AUTHORIZE_URL`]: origin + authorize,
+        [`${prefix}_TOKEN_URL`]: origin + token,
+        ...(userinfo !== undefined && { [`${prefix}_USERINFO_URL`]: origin + userinfo }),
+        ...rules.env(origin),
+      }
     },
     requests,
     switches: context.switches,
@@ -232,7 +245,7 @@ function controls<S extends CommonSwitches>(parts: Parts<S>, close: () => Promis
       deny(check(authorizeUrl), error, undefined, rules),
     fault: (endpoint, fault, times) => misbehaviour.fault(endpoint, fault, times),
     answer: (endpoint, response, times) => misbehaviour.answer(endpoint, response, times),
-    close,
+    close: () => parts.close(),
   }
 }
 

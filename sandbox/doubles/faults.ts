@@ -4,7 +4,8 @@ import { gzipSync } from 'node:zlib'
 import type { FastifyReply } from 'fastify'
 
 /** An endpoint for which a fault or a fixed response can be set. */
-export type Endpoint = 'token' | 'userinfo' | 'jwks'
+export const endpoints = ['token', 'userinfo', 'emails', 'jwks', 'discovery'] as const
+export type Endpoint = (typeof endpoints)[number]
 
 /** A response as it is sent, byte for byte. */
 export interface RawResponse {

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import type { JWTPayload } from 'jose'
 import type { DoubleOptions, ProviderDouble } from './double.ts'
 import { serveDouble } from './double.ts'
 import type { RawResponse } from './faults.ts'
-import type { IdTokenSpoiling } from './google-id-token.ts'
-import { accessTokenHash, GoogleKeys } from './google-id-token.ts'
 import type { Grant } from './grants.ts'
 import { checkVerifier, grantState } from './grants.ts'
+import type { Claims, IdTokenSpoiling } from './id-token.ts'
+import { accessTokenHash, IdTokenKeys } from './id-token.ts'
 import type { DoublePerson } from './people.ts'
 import type {
   AuthorizationFlaw,
@@ -33,7 +32,7 @@ export interface GoogleSwitches extends CommonSwitches {
   /** Replaces claims of the ID token. */
   idTokenClaims: Readonly<Record<string, unknown>>
   /** What signs; `rotate()` replaces both keys. */
-  readonly keys: GoogleKeys
+  readonly keys: IdTokenKeys
 }
 
 /** The paths of Google's endpoints. Google has them on several hosts, the double on one. */
@@ -54,7 +53,9 @@ export function startGoogleDouble(options: DoubleOptions): Promise<ProviderDoubl
 export const google = (): ProviderRules<GoogleSwitches> => ({
   name: 'google',
   title: { ru: 'Google', en: 'Google' },
+  mark: { background: '#fff', color: '#1a73e8', lines: 'M16.5 8.5a5.5 5.5 0 1 0 1 3.5H12.5' },
   vouchesForEmail: true,
+  gives: ['name', 'email'],
   client: {
     id: '407408718192-sandbox0a1b2c3d4e5f6g7h8i9j.apps.googleusercontent.com',
     secret: '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D',
@@ -71,7 +72,7 @@ export const google = (): ProviderRules<GoogleSwitches> => ({
     iss: 'sent',
     idToken: undefined,
     idTokenClaims: {},
-    keys: new GoogleKeys(),
+    keys: new IdTokenKeys(),
   }),
   env: (origin) => ({ GOOGLE_ISSUER: origin, GOOGLE_JWKS_URL: origin + paths.jwks }),
   flaw,
@@ -91,6 +92,7 @@ export const google = (): ProviderRules<GoogleSwitches> => ({
     {
       method: 'GET',
       path: '/.well-known/openid-configuration',
+      endpoint: 'discovery',
       respond: (_request, { origin }) => discovery(origin),
     },
     {
@@ -192,12 +194,12 @@ async function tokens(
 ): Promise<RawResponse> {
   const { access, refresh } = grants.issue(grant, { access: 'ya29.a0A', refresh: '1//0' })
   const now = Math.floor(Date.now() / 1000)
-  const claims: JWTPayload = {
+  const claims: Claims = {
     iss: origin,
     azp: client.id,
     aud: client.id,
     ...profile(grant.person, grant.scopes),
-    at_hash: accessTokenHash(access),
+    at_hash: accessTokenHash(access, switches.keys.algorithm),
     nonce: grant.request.get('nonce') ?? undefined,
     iat: now,
     exp: now + 3600,

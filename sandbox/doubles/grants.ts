@@ -71,7 +71,7 @@ export function grantState(
 
 /**
  * Compares the verifier with the challenge of the authorization request (RFC 7636 §4.6); `plain` where the
- * request named no method (§4.3).
+ * request named no method (§4.3). VK ID's own clients write `s256`.
  */
 export function checkVerifier(
   grant: Grant,
@@ -80,7 +80,7 @@ export function checkVerifier(
   const challenge = grant.request.get('code_challenge')
   if (challenge === null) return verifier === null ? 'right' : 'unneeded'
   if (verifier === null || verifier === '') return 'missing'
-  const plain = grant.request.get('code_challenge_method') !== 'S256'
+  const plain = grant.request.get('code_challenge_method')?.toUpperCase() !== 'S256'
   const made = plain ? verifier : createHash('sha256').update(verifier).digest('base64url')
   return made === challenge ? 'right' : 'wrong'
 }

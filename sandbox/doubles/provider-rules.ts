@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { Title } from '../web.ts'
+import type { Mark, Title } from '../web.ts'
 import type { Endpoint, RawResponse } from './faults.ts'
 import type { Grant, Grants } from './grants.ts'
 import type { DoublePerson } from './people.ts'
@@ -33,6 +33,7 @@ export interface CommonSwitches {
 /** The one application that is registered at a double. */
 export interface Client {
   readonly id: string
+  /** Empty where it has none. */
   readonly secret: string
 }
 
@@ -73,10 +74,22 @@ export interface Route<Switches extends CommonSwitches> {
 export interface ProviderRules<Switches extends CommonSwitches> {
   readonly name: string
   readonly title: Title
+  readonly mark: Mark
   /** Whether its profile says that an email is verified. */
   readonly vouchesForEmail: boolean
+  /** What its profile can have. */
+  readonly gives: readonly ('name' | 'login' | 'email')[]
   readonly client: Client
-  readonly paths: { readonly authorize: string; readonly token: string; readonly userinfo: string }
+  readonly paths: {
+    readonly authorize: string
+    readonly token: string
+    /** Absent where the ID token says everything. */
+    readonly userinfo?: string
+  }
+  /** POST: it sends the authorization response as a form (`form_post`). GET where absent. */
+  readonly callbackMethod?: 'POST'
+  /** How its userinfo is asked for; GET where absent. */
+  readonly userinfoMethod?: 'POST'
   /** The text and status of the page for a wrong client or redirect URI. */
   readonly pages: { readonly client: AuthorizationFlaw; readonly redirectUri: AuthorizationFlaw }
   /** The scopes that are granted if the request names none. */
@@ -94,7 +107,8 @@ export interface ProviderRules<Switches extends CommonSwitches> {
   /** The callback parameters after "Deny" or an invalid request; `state` likewise. */
   errorParameters(error: string, description?: string): readonly (readonly [string, string])[]
   token(request: EndpointRequest, context: Context<Switches>): RawResponse | Promise<RawResponse>
-  userinfo(request: EndpointRequest, context: Context<Switches>): RawResponse
+  /** Absent where there is no path for it. */
+  readonly userinfo?: (request: EndpointRequest, context: Context<Switches>) => RawResponse
   readonly routes: readonly Route<Switches>[]
 }
 
@@ -131,7 +145,7 @@ export function json(
 }
 
 /** JSON in which a bigint is a number of any length, as a provider in another language would send it. */
-function toJson(value: unknown): string {
+export function toJson(value: unknown): string {
   const marked = JSON.stringify(value, (_key, field: unknown) =>
     typeof field === 'bigint' ? `\u0000${field}\u0000` : field,
   )

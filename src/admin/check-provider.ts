@@ -172,11 +172,14 @@ async function checkProvider(
 function madeUpGrant(adapter: ProviderAdapter, redirectUri: string): AuthorizationGrant {
   return {
     code: randomBytes(8).toString('hex'),
+    state: randomBytes(32).toString('base64url'),
     redirectUri,
     nonce: randomBytes(16).toString('base64url'),
     ...(adapter.pkce && { codeVerifier: randomBytes(32).toString('base64url') }),
     callbackParameters: Object.fromEntries(
-      Object.keys(adapter.callbackParameters).map((name) => [name, randomBytes(8).toString('hex')]),
+      Object.entries(adapter.callbackParameters)
+        .filter(([, need]) => need === 'required')
+        .map(([name]) => [name, randomBytes(8).toString('hex')]),
     ),
   }
 }

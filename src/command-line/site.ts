@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises'
+import type { Config } from '../config/config.ts'
 import { deleteSessionsOfSite } from '../sessions/all-sessions.ts'
 import { applySites } from '../sites/apply.ts'
 import type { SiteFields } from '../sites/site.ts'
 import { siteToJson } from '../sites/site.ts'
 import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../sites/store.ts'
+import type { SiteRules } from '../sites/validate.ts'
 import { siteRules } from '../sites/validate.ts'
-import type { Command } from './command.ts'
+import type { Command, CommandContext } from './command.ts'
 import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'
 import { withDatabase } from './with-database.ts'
 
@@ -31,7 +33,7 @@ const commands = {
         const { secret, ...site } = await addSite(
           database,
           { ...rest, name, redirectUrls },
-          siteRules(config.mode, context.providers),
+          rulesOf(config, context),
         )
         const provider = site.providers.find((one) => config.providers.has(one)) ?? site.providers[0] ?? ''
         const missing = site.providers.filter((one) => !config.providers.has(one))
@@ -67,7 +69,7 @@ const commands = {
     if (Object.keys(changes).length === 0)
       throw new CommandError('Nothing to change was named: see --help for the options of site update.')
     return withDatabase(context, async (database, config) =>
-      siteToJson(await updateSite(database, id, changes, siteRules(config.mode, context.providers))),
+      siteToJson(await updateSite(database, id, changes, rulesOf(config, context))),
     )
   },
   async 'rotate-secret'(args, context) {
@@ -87,12 +89,17 @@ const commands = {
     const document = await readJson(file)
     return withDatabase(context, (database, config) =>
       applySites(database, document, {
-        ...siteRules(config.mode, context.providers),
+        ...rulesOf(config, context),
         dryRun: values['dry-run'] === true,
       }),
     )
   },
 } satisfies Record<string, Command>
+
+/** The built-in providers, and those that the configuration adds. */
+function rulesOf({ mode, openIdProviders }: Config, { providers }: CommandContext): SiteRules {
+  return siteRules(mode, [...providers, ...openIdProviders])
+}
 
 /** `site add|list|update|rotate-secret|remove|apply`: the sites that may log people in. */
 export const siteCommand: Command = async ([name, ...args], context) =>

@@ -5,6 +5,8 @@ import type { TrustedProxies } from '../http/client-ip.ts'
 import { readTrustedProxies } from '../http/client-ip.ts'
 import { readSecretKeys } from '../keys/seal.ts'
 import { OperatorError } from '../operator-error.ts'
+import { openIdDeclarations, openIdProvider } from '../providers/openid-provider.ts'
+import type { ProviderPlugin } from '../providers/provider-plugin.ts'
 import type { ProviderDeclaration, ProviderSettings, ProxySettings } from '../providers/settings.ts'
 import { isLoopback, readProviders, readProxySettings, unreadProxies } from '../providers/settings.ts'
 import type { DatabaseSettings } from '../storage/database-url.ts'
@@ -47,6 +49,8 @@ export interface Config {
   readonly providers: ReadonlyMap<string, ProviderSettings>
   /** Absent unless the variables of OpenTelemetry ask for traces. */
   readonly tracing: TracingSettings | undefined
+  /** Those that OIDC_PROVIDERS adds to the built-in ones. */
+  readonly openIdProviders: readonly ProviderPlugin[]
   readonly deadlines: Deadlines
   /** Milliseconds for which a site is remembered, so that a change to it is effective everywhere after two seconds. */
   readonly siteKept: number
@@ -90,12 +94,14 @@ export function readConfig(
   needs: readonly Need[] = serviceNeeds,
 ): Config {
   const problems: string[] = []
-  const { values, warnings } = trimmed(env, declarations, problems)
+  const listed = openIdDeclarations(env.OIDC_PROVIDERS, declarations, problems)
+  const declared = [...declarations, ...listed]
+  const { values, warnings } = trimmed(env, declared, problems)
   const mode = values.NODE_ENV === 'development' ? 'development' : 'strict'
   const loopback = mode === 'development'
   // Strict mode does not use SANDBOX_PORT, and Kubernetes sets it to tcp://… for a Service called sandbox.
   const variables = convert(loopback ? values : { ...values, SANDBOX_PORT: undefined }, problems)
-  const providers = readProviders(values, declarations, { loopback, problems })
+  const providers = readProviders(values, declared, { loopback, problems })
 
   if (mode === 'strict') {
     for (const name of needs)
@@ -133,6 +139,10 @@ export function readConfig(
     proxy: readProxySettings(variables, problems),
     providers,
     tracing: readTracingSettings(values, warnings),
+    openIdProviders: listed.flatMap((declaration) => {
+      const settings = providers.get(declaration.name)
+      return settings === undefined ? [] : [openIdProvider(declaration, settings)]
+    }),
     deadlines,
     siteKept,
     warnings,

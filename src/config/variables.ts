@@ -3,7 +3,7 @@ import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { ProviderDeclaration } from '../providers/settings.ts'
-import { variablesOf } from '../providers/settings.ts'
+import { longVariablesOf, variablesOf } from '../providers/settings.ts'
 
 const seconds = (minimum: number, maximum: number, fallback: number, meaning: string) =>
   Type.Integer({ minimum, maximum, default: fallback, description: `${meaning} (seconds)` })
@@ -85,6 +85,9 @@ export const Variables = Type.Object({
     default: 'on',
     description: 'off: no rate limits, for benchmarks only',
   }),
+  OIDC_PROVIDERS: text(
+    'Names of further OpenID providers, comma-separated, each of lower-case letters and digits: corp has the variables CORP_ISSUER and so on',
+  ),
   SANDBOX_PORT: port(3001, 'Sandbox and demo site (development only); the next free one where it is taken'),
   HTTPS_PROXY: text('Proxy for requests to providers'),
   NO_PROXY: text('Hosts that are reached without it'),
@@ -105,13 +108,14 @@ export function trimmed(env: Environment, declarations: readonly ProviderDeclara
   const values: Record<string, string> = {}
   const warnings: string[] = []
   const own = new Set(declarations.flatMap(variablesOf))
+  const long = new Set(declarations.flatMap(longVariablesOf))
   const ours = (name: string) => Object.hasOwn(Variables.properties, name) || own.has(name)
   for (const [name, raw] of Object.entries(env)) {
     const value = raw?.trim()
     if (value === undefined || value === '') continue
     if (value !== raw && ours(name))
       warnings.push(`${name}: blanks or line ends around the value were removed.`)
-    const flaw = ours(name) ? flawOf(value) : undefined
+    const flaw = ours(name) ? flawOf(long.has(name) ? value.replace(/\r?\n/g, ' ') : value) : undefined
     if (flaw !== undefined) problems.push(`${name} ${flaw.sentence}`)
     if (flaw?.corrected !== '') values[name] = flaw?.corrected ?? value
   }

@@ -45,8 +45,8 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
       return undefined
     },
     handler: async (request, reply) => {
-      const { state, description, sent, ...returned } = readCallback(byForm ? request.body : request.query)
-      const { error } = returned
+      const { state, description, sent, ...parameters } = readCallback(byForm ? request.body : request.query)
+      const { error } = parameters
       if (error !== undefined)
         request.log.info(
           {
@@ -56,8 +56,10 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
           },
           'provider refused',
         )
+      const denied = error !== undefined && adapter.denials.includes(error)
+      const returned = denied ? { ...parameters, error: 'access_denied' } : parameters
       if (state === undefined) throw withoutState(returned, adapter.name)
-      const { location, missing } = await options.track(
+      const { location, missing, dropped } = await options.track(
         { request: 'callback', provider: adapter.name, requestId: request.id },
         (progress) =>
           withDeadline(options.deadlines.callback, () =>
@@ -69,6 +71,11 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
         request.log.warn(
           { provider: adapter.name, parameter: missing },
           'the provider sent a code without a callback parameter that the exchange needs',
+        )
+      if (dropped !== undefined)
+        request.log.warn(
+          { provider: adapter.name, parameter: dropped },
+          'a callback parameter cannot be used and was left out',
         )
       return reply.code(303).header('location', location).send()
     },

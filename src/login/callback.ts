@@ -38,6 +38,8 @@ export interface CallbackRedirect {
   readonly location: string
   /** For the log: a callback parameter that the provider did not send, and without which the exchange cannot succeed. */
   readonly missing?: string
+  /** For the log: a callback parameter whose value cannot be used, and which was left out. */
+  readonly dropped?: string
 }
 
 /** A failure at the callback that the browser shows as a page, and the site to which the page may link. */
@@ -108,8 +110,7 @@ export async function callback(
   progress.isAbout({ ...login, id: loginId(request.state) })
   const failure = (problem: Problem) => new CallbackFailure(problem, new URL(login.redirectUrl).origin)
   if (login.provider !== adapter.name) throw failure(new Problem('provider-mismatch'))
-  if (request.iss !== undefined && adapter.issuer !== undefined && request.iss !== adapter.issuer)
-    throw failure(new Problem('issuer-mismatch'))
+  if (!isIssuerRight(request, adapter)) throw failure(new Problem('issuer-mismatch'))
   await checkSite(login, services.sites)
   if (request.fault !== undefined) throw failure(request.fault)
 
@@ -124,6 +125,7 @@ export async function callback(
   const by = found.response?.kind === 'code' ? found.response.finishBy : login.answerBy
   if (now > by) return { location: redirectWithError('login_expired') }
 
+  const dropped = unusableParameter(request, adapter)
   const missing = missingParameter(request, adapter)
   const response = missing === undefined ? responseOf(request, adapter, now, from) : incomplete
   if (response === undefined)
@@ -138,8 +140,15 @@ export async function callback(
     throw failure(new Problem('code-mismatch', { values: { came } }))
   }
   if (found.response?.kind !== response.kind) progress.mark('came_back')
-  if (response.kind === 'code') return { location: redirect({ code: request.code ?? '' }) }
-  return { location: redirectWithError(response.error), ...(missing !== undefined && { missing }) }
+  const notes = { ...(missing !== undefined && { missing }), ...(dropped !== undefined && { dropped }) }
+  if (response.kind === 'code') return { location: redirect({ code: request.code ?? '' }), ...notes }
+  return { location: redirectWithError(response.error), ...notes }
+}
+
+/** RFC 9207 §2.4: an issuer that came must be the provider's; one must come where its metadata promise it. */
+function isIssuerRight({ iss }: CallbackRequest, { issuer, requiresIssuer }: ProviderAdapter): boolean {
+  if (issuer === undefined) return true
+  return iss === undefined ? requiresIssuer?.() !== true : iss === issuer
 }
 
 /**
@@ -162,8 +171,25 @@ const incomplete: AuthorizationResponse = { kind: 'error', error: 'server_error'
 function missingParameter(request: CallbackRequest, adapter: ProviderAdapter): string | undefined {
   if (request.code === undefined || request.error !== undefined) return undefined
   return Object.keys(adapter.callbackParameters).find(
-    (name) => adapter.callbackParameters[name] === 'required' && !request.parameters[name],
+    (name) => adapter.callbackParameters[name] === 'required' && usable(name, request, adapter) === undefined,
   )
+}
+
+/** The first callback parameter that came and cannot be used. */
+function unusableParameter(request: CallbackRequest, adapter: ProviderAdapter): string | undefined {
+  return Object.keys(adapter.callbackParameters).find(
+    (name) => request.parameters[name] && usable(name, request, adapter) === undefined,
+  )
+}
+
+/** Characters of a further callback parameter, at most. Real ones have a few hundred. */
+const longestParameter = 4096
+
+/** A further callback parameter, unless it is missing, empty, too long or of a form that the provider's plugin refuses. */
+function usable(name: string, request: CallbackRequest, adapter: ProviderAdapter): string | undefined {
+  const value = request.parameters[name]
+  if (!value || value.length > longestParameter) return undefined
+  return adapter.isUsableParameter?.(name, value) === false ? undefined : value
 }
 
 /** Checks the site again, as at the start: a URL that is no longer registered gets no code, a disabled site no user. */
@@ -187,8 +213,8 @@ function responseOf(
 ): AuthorizationResponse | undefined {
   if (request.code !== undefined && request.error === undefined) {
     const kept = Object.keys(adapter.callbackParameters).flatMap((name) => {
-      const value = request.parameters[name]
-      return value ? [[name, value] as const] : []
+      const value = usable(name, request, adapter)
+      return value === undefined ? [] : [[name, value] as const]
     })
     return {
       kind: 'code',

@@ -136,6 +136,7 @@ async function exchange(
 ): Promise<TokenPair | undefined> {
   const grant: AuthorizationGrant = {
     code,
+    state,
     callbackParameters: response.kept,
     redirectUri: services.callbackUrl(login.provider),
     nonce: login.nonce,

@@ -50,6 +50,8 @@ export const Login = Type.Object({
   codeVerifier: Type.Optional(Type.String()),
   /** The site's own challenge (S256), where the start brought one. */
   codeChallenge: Type.Optional(Type.String()),
+  /** The account within the provider that the start asked for. */
+  providerAccount: Type.Optional(Type.String()),
   /** The network that started it, for the limits; absent where a site authenticated at the start. */
   startedFrom: Type.Optional(Type.String()),
   startedAt: Type.Number(),

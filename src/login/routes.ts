@@ -28,15 +28,17 @@ export interface LoginRouteOptions {
   readonly track: TrackRequest
   /** A finish goes on after its caller has disconnected. */
   readonly running: RunningWork
-  /** Every provider that this version knows, configured or not. */
+  /** Every provider that this service knows, configured or not. */
   readonly providerNames: readonly string[]
+  /** The accounts within providers that a start may ask for. */
+  readonly providerAccounts: readonly string[]
   readonly metrics: Pick<Metrics, 'loginsStarted' | 'loginsFinished'>
 }
 
 /** The two requests of a site's backend, and the documentation of the callback between them. */
 export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (app, options) => {
   const { services } = options
-  const { StartLogin, StartedLogin, FinishLogin } = loginSchemas(options.providerNames)
+  const { StartLogin, StartedLogin, FinishLogin } = loginSchemas(options)
   for (const schema of [StartLogin, StartedLogin, FinishLogin]) app.addSchema(schema)
   // The schema lists every provider, but the problem only those in service. All other failures are reported as usual.
   app.setSchemaErrorFormatter((failures) =>
@@ -69,6 +71,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         code_challenge_method,
         login_hint: loginHint,
         prompt,
+        provider_account: providerAccount,
         user_ip: userIp,
       } = request.body
       if ((code_challenge === undefined) !== (code_challenge_method === undefined))
@@ -85,6 +88,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         ...(loginHint !== undefined && { loginHint }),
         ...(userIp !== undefined && { userIp }),
         ...(prompt === 'select_account' && { prompt }),
+        ...(providerAccount !== undefined && { providerAccount }),
       }
       const started = await options.track(
         { request: 'start', provider, requestId: request.id },
@@ -170,9 +174,11 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
 /**
  * The bodies of a login's requests and responses. Unknown parameters pass, because a site may post every parameter
  * that came in its GET.
- * @param providers every provider that this version knows, so that the document is the same everywhere
  */
-function loginSchemas(providers: readonly string[]) {
+function loginSchemas({
+  providerNames: providers,
+  providerAccounts,
+}: Pick<LoginRouteOptions, 'providerNames' | 'providerAccounts'>) {
   const provider = oneOf(providers, { description: 'The OAuth provider', examples: [providers[0]] })
   return {
     StartLogin: Type.Object(
@@ -201,6 +207,12 @@ function loginSchemas(providers: readonly string[]) {
           }),
         ),
         prompt: Type.Optional(oneOf(['select_account'], { description: 'Ask which account to use' })),
+        provider_account: Type.Optional(
+          oneOf(providerAccounts, {
+            description:
+              'Which kind of account within the provider; ignored by providers that have no such kinds',
+          }),
+        ),
         ...credentialParameters,
       },
       {

@@ -29,6 +29,7 @@ export interface StartRequest {
   readonly codeChallenge?: string
   readonly loginHint?: string
   readonly prompt?: 'select_account'
+  readonly providerAccount?: string
 }
 
 /** What start needs. */
@@ -116,6 +117,7 @@ export async function start(
     nonce: randomText(16),
     ...(adapter.pkce && { codeVerifier }),
     ...(request.codeChallenge !== undefined && { codeChallenge: request.codeChallenge }),
+    ...(request.providerAccount !== undefined && { providerAccount: request.providerAccount }),
     ...(caller === undefined && { startedFrom: network(request.ip) }),
     startedAt: now,
     requestId: progress.requestId,
@@ -132,6 +134,7 @@ export async function start(
     ...(adapter.pkce && { codeChallenge: digest(codeVerifier) }),
     ...(request.loginHint !== undefined && { loginHint: request.loginHint }),
     ...(request.prompt !== undefined && { prompt: request.prompt }),
+    ...(request.providerAccount !== undefined && { providerAccount: request.providerAccount }),
   })
   progress.mark('sent_to_provider')
   return { state, authorizeUrl: authorizeUrl.href }

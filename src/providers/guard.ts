@@ -27,6 +27,8 @@ export interface GuardOptions {
   readonly pause?: number
   /** Concurrent requests to the provider. Further ones fail at once instead of waiting in a queue. */
   readonly concurrency?: number
+  /** Whether it begins open, and stays so until `release`: nothing is known of the provider yet. */
+  readonly held?: boolean
   readonly onStateChange?: (state: GuardState) => void
 }
 
@@ -45,7 +47,9 @@ export interface Guard {
    * @throws {ProviderFailure} with `codeUnspent` if `work` was not run; otherwise whatever `work` threw
    */
   execute<T>(work: () => Promise<T>): Promise<T>
-  /** Forgets every failure: closes the circuit and ends the back-off. The sandbox's menu uses it. */
+  /** Ends the hold of a guard that began open; otherwise nothing happens. */
+  release(): void
+  /** Forgets every failure: closes the circuit and ends the back-off. A hold stays. The sandbox's menu uses it. */
   reset(): void
 }
 
@@ -54,6 +58,9 @@ export const defaultConcurrency = 100
 
 /** After this many pauses without a finished trial, starts are allowed again. */
 const maxTrialPauses = 6
+
+/** Seconds after which a caller may ask again whether a provider is known by now. */
+const holdRetry = 10
 
 /** Seconds for which no request is sent after a 429 without Retry-After. */
 const defaultBackOff = 5
@@ -71,6 +78,7 @@ export function createGuard({
   faults = 5,
   pause = 10_000,
   concurrency = defaultConcurrency,
+  held = false,
   onStateChange,
 }: GuardOptions): Guard {
   // While the circuit is closed, a response other than 5xx that ends in a failure (such as invalid_grant) neither adds to
@@ -82,6 +90,8 @@ export function createGuard({
   let openUntil = 0
   let backOffUntil = 0
   let trialUntil = 0
+  let isHeld = held
+  if (isHeld) onStateChange?.('open')
   circuit.onBreak(() => {
     openUntil = Date.now() + pause
   })
@@ -100,6 +110,7 @@ export function createGuard({
 
   return {
     get state() {
+      if (isHeld) return 'open'
       // cockatiel reports `open` until execute() is called.
       return circuit.state === CircuitState.Open && Date.now() >= openUntil
         ? 'half-open'
@@ -107,9 +118,10 @@ export function createGuard({
     },
     get works() {
       const now = Date.now()
-      return now >= allowedFrom(now)
+      return !isHeld && now >= allowedFrom(now)
     },
     allowsStart() {
+      if (isHeld) return { allowed: false, retryAfter: holdRetry }
       const now = Date.now()
       const from = allowedFrom(now)
       if (now < from) return { allowed: false, retryAfter: secondsUntil(from) }
@@ -117,6 +129,7 @@ export function createGuard({
       return { allowed: true }
     },
     async execute(work) {
+      if (isHeld) throw notRun('unavailable', 'nothing is known of it yet', Date.now() + holdRetry * 1000)
       if (Date.now() < backOffUntil)
         throw notRun('rate_limited', 'it asked us to come back later', backOffUntil)
       // During a trial cockatiel would make the other requests wait. Here no request waits in a queue.
@@ -133,7 +146,13 @@ export function createGuard({
         throw error
       }
     },
+    release() {
+      if (!isHeld) return
+      isHeld = false
+      onStateChange?.('closed')
+    },
     reset() {
+      if (isHeld) return
       // The only way to close a circuit of cockatiel: isolate it, then undo that, which ends in `Closed`.
       circuit.isolate().dispose()
       breaker.success()

@@ -8,7 +8,7 @@ import type { ProviderFailureKind } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
 
 /** The endpoint of a provider, as metrics and log name it. */
-export type Endpoint = 'token' | 'userinfo' | 'jwks'
+export type Endpoint = 'token' | 'userinfo' | 'emails' | 'jwks' | 'discovery'
 
 /** A request to a provider. */
 export interface HttpRequest {
@@ -17,7 +17,7 @@ export interface HttpRequest {
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
-  /** Uses a new connection even if a kept-alive one is free. A POST always does. */
+  /** Uses a new connection even if a kept-alive one is free. A token request always does. */
   readonly fresh?: boolean
 }
 
@@ -79,8 +79,8 @@ const userAgent = `${packageJson.name}/${packageJson.version}`
 
 /** Opens no connection before the first request. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  // Whether a kept-alive connection has died shows only when something is sent on it, and a POST that may have been sent
-  // must not be repeated (RFC 9112 §9.3.1): on such a connection the login would be lost.
+  // Whether a kept-alive connection has died shows only when something is sent on it, and a token request that may have been
+  // sent must not be repeated (RFC 9112 §9.3.1): on such a connection the login would be lost.
   const connect = createConnector(options.timeouts.connect, options.lookUp ?? systemLookUp)
   const kept = createDispatcher(options, connect, 1)
   const fresh = createDispatcher(options, connect, 0)
@@ -92,7 +92,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         options.onHttpRequest?.({ provider: options.provider, endpoint: request.endpoint, result, seconds })
       }
       try {
-        const dispatcher = request.method === 'POST' || request.fresh === true ? fresh : kept
+        const dispatcher = request.endpoint === 'token' || request.fresh === true ? fresh : kept
         const response = await exchange(dispatcher, request, options, signal)
         observe(response.status)
         return response

@@ -1,16 +1,10 @@
 import { createHash } from 'node:crypto'
-import type {
-  CompactJWSHeaderParameters,
-  FlattenedJWSInput,
-  JSONWebKeySet,
-  JWTPayload,
-  LocalJWKSet,
-} from 'jose'
+import type { CompactJWSHeaderParameters, FlattenedJWSInput, JSONWebKeySet, LocalJWKSet } from 'jose'
 import { createLocalJWKSet, errors, jwtVerify } from 'jose'
 import type { OAuthClient, TokenResponse } from './oauth-client.ts'
 import { ProviderFailure } from './provider.ts'
 import type { JsonObject } from './response.ts'
-import { isJsonObject } from './response.ts'
+import { isJsonObject, parseJsonObject } from './response.ts'
 
 /** What an ID token is checked against. */
 export interface IdTokenOptions {
@@ -18,6 +12,10 @@ export interface IdTokenOptions {
   readonly issuer: string
   readonly clientId: string
   readonly jwksUrl: string
+  /** Those that the provider may sign with; RS256 where absent. A token cannot choose another one. */
+  readonly algorithms?: readonly IdTokenAlgorithm[]
+  /** `if-present`: a token without a nonce is accepted, one with another nonce is not. Required where absent. */
+  readonly nonce?: 'required' | 'if-present'
   /** Also fetches the keys, so that proxy, size limit, deadlines and metrics apply to them, too. */
   readonly client: OAuthClient
 }
@@ -35,13 +33,35 @@ export interface IdTokenVerifier {
   refreshKeys(): Promise<void>
 }
 
-/** The claims of a verified ID token. */
-export interface IdTokenClaims extends JWTPayload {
-  readonly sub: string
+/** The claims of a verified ID token. Of the others, the type of each must still be checked. */
+export type IdTokenClaims = JsonObject & { readonly sub: string }
+
+/** The signatures of ID tokens that can be verified, with the type of key and the hash that each uses. */
+const known = {
+  RS256: { kty: 'RSA', hash: 'sha256' },
+  RS384: { kty: 'RSA', hash: 'sha384' },
+  RS512: { kty: 'RSA', hash: 'sha512' },
+  PS256: { kty: 'RSA', hash: 'sha256' },
+  PS384: { kty: 'RSA', hash: 'sha384' },
+  PS512: { kty: 'RSA', hash: 'sha512' },
+  ES256: { kty: 'EC', hash: 'sha256' },
+  ES384: { kty: 'EC', hash: 'sha384' },
+  ES512: { kty: 'EC', hash: 'sha512' },
+  EdDSA: { kty: 'OKP', hash: 'sha512' },
+  Ed25519: { kty: 'OKP', hash: 'sha512' },
+} as const
+
+/** An algorithm of RFC 7518 or RFC 8037, by its name. */
+export type IdTokenAlgorithm = keyof typeof known
+
+/** Those of the names that can be verified. */
+export function usableAlgorithms(names: readonly unknown[]): IdTokenAlgorithm[] {
+  return names.filter(isAlgorithm)
 }
 
-/** OpenID Connect Discovery §3: every provider must support RS256. A token cannot choose another algorithm. */
-const algorithms = ['RS256']
+function isAlgorithm(name: unknown): name is IdTokenAlgorithm {
+  return typeof name === 'string' && Object.hasOwn(known, name)
+}
 
 /** Seconds by which two clocks may differ. */
 const leeway = 60
@@ -55,8 +75,11 @@ const maxAge = 600
  */
 export function createIdTokenVerifier(options: IdTokenOptions): IdTokenVerifier {
   const { provider, issuer, clientId, jwksUrl, client } = options
+  // OpenID Connect Discovery §3: every provider must support RS256.
+  const { algorithms = ['RS256'], nonce: nonceRule = 'required' } = options
   const keys = createProviderKeys({
     provider,
+    types: algorithms.map((name) => known[name].kty),
     fetch: () => client.get('jwks', new URL(jwksUrl), new AbortController().signal),
   })
   const invalid = (what: string) => new ProviderFailure('invalid_response', `${provider} ID token: ${what}`)
@@ -67,26 +90,28 @@ export function createIdTokenVerifier(options: IdTokenOptions): IdTokenVerifier 
     signal,
   ) => {
     if (typeof idToken !== 'string') throw invalid('missing')
-    const { payload } = await jwtVerify(idToken, (header, token) => keys.find(header, token, signal), {
-      algorithms,
-      issuer,
-      audience: clientId,
-      requiredClaims: ['sub', 'exp'],
-      maxTokenAge: maxAge,
-      clockTolerance: leeway,
-    }).catch((error: unknown) => {
+    const { protectedHeader } = await jwtVerify(
+      idToken,
+      (header, token) => keys.find(header, token, signal),
+      {
+        algorithms: [...algorithms],
+        issuer,
+        requiredClaims: ['sub', 'exp', 'aud'],
+        maxTokenAge: maxAge,
+        clockTolerance: leeway,
+      },
+    ).catch((error: unknown) => {
       if (error instanceof ProviderFailure) throw error
       // jose's messages name the claim. Its errors contain the payload, so they are not kept as the cause.
       throw invalid(error instanceof errors.JOSEError ? error.message : 'unreadable')
     })
-    // jose has no options for the following checks.
-    if (payload.nonce !== nonce) throw invalid('unexpected "nonce" claim value')
-    const severalAudiences = Array.isArray(payload.aud) && payload.aud.length > 1
-    if (payload.azp === undefined ? severalAudiences : payload.azp !== clientId)
-      throw invalid('unexpected "azp" claim value')
-    if (payload.at_hash !== undefined && payload.at_hash !== accessTokenHash(accessToken))
+    // Read again, because jose rounds long numbers: the ids of two people could become equal.
+    const payload = parseJsonObject(Buffer.from(idToken.split('.')[1] ?? '', 'base64url')) ?? {}
+    const flaw = flawOfClaims(payload, { clientId, nonce, nonceRule })
+    if (flaw !== undefined) throw invalid(flaw)
+    const { sub, at_hash: hash } = payload
+    if (hash !== undefined && accessToken !== '' && hash !== hashOf(accessToken, protectedHeader.alg))
       throw invalid('unexpected "at_hash" claim value')
-    const { sub } = payload
     if (typeof sub !== 'string' || sub === '') throw invalid('no usable "sub" claim')
     return { ...payload, sub }
   }
@@ -108,9 +133,32 @@ function unspent(error: unknown): never {
   })
 }
 
-/** OpenID Connect Core §3.1.3.6: the left half of the hash that the signature's algorithm uses, here SHA-256. */
-function accessTokenHash(accessToken: string): string {
-  return createHash('sha256').update(accessToken).digest().subarray(0, 16).toString('base64url')
+/** What is wrong with the claims that jose has no options for. An audience counts as text: Telegram's may be a number. */
+function flawOfClaims(
+  { aud, azp, nonce }: JsonObject,
+  expected: { clientId: string; nonce: string; nonceRule: 'required' | 'if-present' },
+): string | undefined {
+  const audiences = [aud].flat().map(asText)
+  if (!audiences.includes(expected.clientId)) return 'unexpected "aud" claim value'
+  const tolerated = nonce === undefined && expected.nonceRule === 'if-present'
+  if (nonce !== expected.nonce && !tolerated) return 'unexpected "nonce" claim value'
+  const severalAudiences = audiences.length > 1
+  if (azp === undefined ? severalAudiences : asText(azp) !== expected.clientId)
+    return 'unexpected "azp" claim value'
+  return undefined
+}
+
+/** A number as text; anything else as it is. */
+function asText(value: unknown): unknown {
+  return typeof value === 'number' ? String(value) : value
+}
+
+/** OpenID Connect Core §3.1.3.6: the left half of the hash that the signature's algorithm uses. */
+function hashOf(accessToken: string, algorithm: string): string {
+  const digest = createHash(isAlgorithm(algorithm) ? known[algorithm].hash : 'sha256')
+    .update(accessToken)
+    .digest()
+  return digest.subarray(0, digest.length / 2).toString('base64url')
 }
 
 /** The public keys of an OpenID provider (RFC 7517), cached so that a login seldom has to wait for them. */
@@ -137,6 +185,8 @@ export interface ProviderKeys {
 /** Where keys come from. */
 export interface ProviderKeysOptions {
   readonly provider: string
+  /** The types of key (`kty`) that may sign; RSA where absent. */
+  readonly types?: readonly string[]
   /** Fetches the JWK Set. It must have a time limit of its own. */
   readonly fetch: () => Promise<JsonObject>
   /** Milliseconds of a monotonic clock. */
@@ -152,19 +202,23 @@ const minFetchInterval = 5_000
 /** Nothing is fetched before the first call. Concurrent callers wait for the same fetch. */
 export function createProviderKeys({
   provider,
+  types = ['RSA'],
   fetch,
   now = () => performance.now(),
 }: ProviderKeysOptions): ProviderKeys {
-  let known: { readonly keys: LocalJWKSet; readonly at: number } | undefined
+  let cached: { readonly keys: LocalJWKSet; readonly at: number } | undefined
   let fetching: Promise<LocalJWKSet> | undefined
   let lastFetch = Number.NEGATIVE_INFINITY
 
   const fetchOnce = async () => {
     const response = await fetch()
-    if (!isKeySet(response))
-      throw new ProviderFailure('invalid_response', `${provider} jwks: no set of RSA keys`)
+    if (!isKeySet(response, types))
+      throw new ProviderFailure(
+        'invalid_response',
+        `${provider} jwks: no set of ${[...new Set(types)].join(' or ')} keys`,
+      )
     const keys = createLocalJWKSet(response)
-    known = { keys, at: now() }
+    cached = { keys, at: now() }
     return keys
   }
   const refreshed = () => {
@@ -175,7 +229,7 @@ export function createProviderKeys({
     return fetching
   }
   const inUse = async (signal: AbortSignal) => {
-    if (known !== undefined && now() - known.at <= usable) return known.keys
+    if (cached !== undefined && now() - cached.at <= usable) return cached.keys
     return await orAborted(refreshed(), signal, provider)
   }
   return {
@@ -198,10 +252,14 @@ export function createProviderKeys({
   }
 }
 
-/** Requires a key for the only allowed algorithm (RS256): an empty set must not replace keys that work. */
-function isKeySet(response: JsonObject): response is JsonObject & JSONWebKeySet {
+/** Requires a key for an allowed algorithm: an empty set must not replace keys that work. */
+function isKeySet(response: JsonObject, types: readonly string[]): response is JsonObject & JSONWebKeySet {
   const { keys } = response
-  return Array.isArray(keys) && keys.every(isJsonObject) && keys.some(({ kty }) => kty === 'RSA')
+  return (
+    Array.isArray(keys) &&
+    keys.every(isJsonObject) &&
+    keys.some(({ kty }) => typeof kty === 'string' && types.includes(kty))
+  )
 }
 
 /** Stops waiting when `signal` aborts. The fetch itself goes on, because other callers may wait for it. */

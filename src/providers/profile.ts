@@ -1,14 +1,17 @@
 import type { ProviderProfile } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
 
+/** Says that the provider did not tell a field this time, so that what is stored of it stays. */
+export const notTold = Symbol('not told this time')
+
 /**
  * The fields of a person as a provider's JSON has them, of any type. Of a list, the first usable entry counts.
  */
 export interface RawProfile {
   readonly subject: unknown
-  readonly name: readonly unknown[]
-  readonly login: readonly unknown[]
-  readonly email: readonly unknown[]
+  readonly name: readonly unknown[] | typeof notTold
+  readonly login: readonly unknown[] | typeof notTold
+  readonly email: readonly unknown[] | typeof notTold
   /** Anything but `true` and `false` counts as unknown. */
   readonly emailVerified?: unknown
 }
@@ -30,7 +33,10 @@ export function normalizeProfile(raw: RawProfile): ProviderProfile {
     name: first(raw.name, textOf),
     login: first(raw.login, textOf),
     email,
-    emailVerified: email !== null && typeof raw.emailVerified === 'boolean' ? raw.emailVerified : null,
+    emailVerified:
+      email !== null && email !== undefined && typeof raw.emailVerified === 'boolean'
+        ? raw.emailVerified
+        : null,
   }
 }
 
@@ -76,7 +82,11 @@ function emailOf(value: unknown): string | null {
   return `${local}@${domain.replace(/[A-Z]/g, (letter) => letter.toLowerCase())}`
 }
 
-function first(values: readonly unknown[], read: (value: unknown) => string | null): string | null {
+function first(
+  values: readonly unknown[] | typeof notTold,
+  read: (value: unknown) => string | null,
+): string | null | undefined {
+  if (values === notTold) return undefined
   for (const value of values) {
     const text = read(value)
     if (text !== null) return text

@@ -1,10 +1,12 @@
-import type { FastifyInstance, FastifyPluginAsync, RouteOptions } from 'fastify'
+import type { FastifyPluginAsync, RouteOptions } from 'fastify'
 import { deadlines } from '../deadlines.ts'
+import type { BackgroundWork } from './background.ts'
+import { runInBackground } from './background.ts'
 import type { GuardOptions, GuardState } from './guard.ts'
 import { createGuard, defaultConcurrency } from './guard.ts'
 import type { HttpClientOptions, HttpTimeouts } from './http-client.ts'
 import { createHttpClient } from './http-client.ts'
-import type { OAuthClient } from './oauth-client.ts'
+import type { OAuthClient, TokenRules } from './oauth-client.ts'
 import { createOAuthClient } from './oauth-client.ts'
 import type { ProviderAdapter } from './provider.ts'
 import { ProviderFailure } from './provider.ts'
@@ -16,29 +18,35 @@ import type { ProviderDeclaration, ProviderSettings } from './settings.ts'
 export interface ProviderDifferences extends ProviderDeclaration {
   readonly title: ProviderAdapter['title']
   readonly jurisdiction: ProviderAdapter['jurisdiction']
+  readonly gives: ProviderAdapter['gives']
+  /** Kinds of account within it that a start may ask for (`provider_account`); none where absent. */
+  readonly accounts?: readonly string[]
   /** Further callback parameters that its exchange uses; none where absent. */
   readonly callbackParameters?: ProviderAdapter['callbackParameters']
+  readonly isUsableParameter?: ProviderAdapter['isUsableParameter']
+  /** Values of `error` at the callback that mean `access_denied`; that one alone where absent. */
+  readonly denials?: ProviderAdapter['denials']
   /** GET where absent. */
   readonly callbackMethod?: ProviderAdapter['callbackMethod']
   /** RFC 9207: if the callback has an `iss`, it must equal this value. */
   readonly issuer?: (settings: ProviderSettings) => string
-  /** Values of `error` that its token endpoint sends beyond those of RFC 6749 §5.2. */
+  /** What its token endpoint's error responses mean beyond RFC 6749 §5.2. */
   readonly tokenErrors?: ErrorKinds
-  /** Builds the provider's own two steps on the common OAuth client. Called once, at registration. */
-  readonly adapter: (
-    client: OAuthClient,
-    settings: ProviderSettings,
-  ) => Pick<ProviderAdapter, 'authorizeUrl' | 'identify'> & { readonly background?: BackgroundWork }
+  readonly tokenRules?: TokenRules
+  /**
+   * Whether no login can start before the plugin calls `works`, because the provider's addresses are still to be discovered.
+   */
+  readonly startsUnknown?: boolean
+  /**
+   * Builds the provider's own two steps on the common OAuth client. Called once, at registration.
+   * @param works says that logins may start, where `startsUnknown` held them back
+   */
+  readonly adapter: (client: OAuthClient, settings: ProviderSettings, works: () => void) => ProviderSteps
 }
 
-/**
- * Work of a provider that belongs to no login, such as fetching keys. It runs when the service starts and then every hour,
- * or a minute after it failed.
- */
-export interface BackgroundWork {
-  /** Names the work in the log. */
-  readonly name: string
-  readonly work: () => Promise<void>
+/** The steps in which one provider differs. */
+export interface ProviderSteps extends Pick<ProviderAdapter, 'authorizeUrl' | 'identify' | 'requiresIssuer'> {
+  readonly background?: readonly BackgroundWork[]
 }
 
 /** What the service hands to a provider's plugin. */
@@ -59,6 +67,9 @@ export interface ProviderPluginOptions {
 /** A provider as plugins/index.ts lists it: what the configuration reads and what the service registers. */
 export interface ProviderPlugin extends ProviderDeclaration {
   readonly title: ProviderAdapter['title']
+  readonly jurisdiction: ProviderAdapter['jurisdiction']
+  readonly gives: ProviderAdapter['gives']
+  readonly accounts: readonly string[]
   readonly plugin: FastifyPluginAsync<ProviderPluginOptions>
 }
 
@@ -67,7 +78,8 @@ export interface ProviderPlugin extends ProviderDeclaration {
  * its own connections, guard and callback route, and registers its adapter.
  */
 export function providerPlugin(differences: ProviderDifferences): ProviderPlugin {
-  const { name, title, defaults, variables, tokenErrors = {} } = differences
+  const { name, title, jurisdiction, gives, accounts = [] } = differences
+  const { tokenErrors = {}, tokenRules = {} } = differences
 
   const plugin: FastifyPluginAsync<ProviderPluginOptions> = async (app, options) => {
     const { settings, registry, callbackRoute, proxy, onHttpRequest, onStateChange } = options
@@ -87,60 +99,54 @@ export function providerPlugin(differences: ProviderDifferences): ProviderPlugin
     const guard = createGuard({
       provider: name,
       ...options.guard,
+      held: differences.startsUnknown === true,
       onStateChange(state) {
         app.log.warn({ provider: name, state }, 'provider circuit changed')
         onStateChange?.(name, state)
       },
     })
-    const client = createOAuthClient({ provider: name, settings, http, tokenErrors })
-    const { background, ...steps } = differences.adapter(client, settings)
+    const client = createOAuthClient({ provider: name, settings, http, tokenErrors, tokenRules })
+    const { background = [], ...steps } = differences.adapter(client, settings, () => guard.release())
     const adapter = adapterOf(differences, steps, settings)
-    if (background !== undefined) runInBackground(app, name, background)
+    for (const work of background) runInBackground(app, name, work)
     registry.register(adapter, guard)
     app.route(callbackRoute(adapter))
   }
-  return { name, title, defaults, variables, plugin }
+  return { ...declarationOf(differences), title, jurisdiction, gives, accounts, plugin }
 }
 
-/** Milliseconds. */
-const backgroundEvery = 3_600_000
-const backgroundAgain = 60_000
-
-/** Runs from the moment that the app is ready until it closes. Failures only go to the log. */
-function runInBackground(app: FastifyInstance, provider: string, { name, work }: BackgroundWork): void {
-  let timer: NodeJS.Timeout | undefined
-  let closed = false
-  const run = async () => {
-    const failure = await work().then(
-      () => undefined,
-      (error: unknown) => ({ error }),
-    )
-    if (closed) return
-    if (failure !== undefined)
-      app.log.warn({ err: failure.error, provider, work: name }, 'background work of a provider failed')
-    const pause = failure === undefined ? backgroundEvery : backgroundAgain
-    timer = setTimeout(() => void run(), pause).unref()
+/** What of it the configuration reads. */
+function declarationOf(differences: ProviderDifferences): ProviderDeclaration {
+  const { name, defaults, variables, clientSecret, pkceRequired, listedIn } = differences
+  return {
+    name,
+    defaults,
+    variables,
+    ...(clientSecret !== undefined && { clientSecret }),
+    ...(pkceRequired !== undefined && { pkceRequired }),
+    ...(listedIn !== undefined && { listedIn }),
   }
-  app.addHook('onReady', async () => void run())
-  app.addHook('onClose', async () => {
-    closed = true
-    clearTimeout(timer)
-  })
 }
 
 function adapterOf(
-  { name, title, jurisdiction, callbackMethod = 'GET', callbackParameters = {}, issuer }: ProviderDifferences,
-  { authorizeUrl, identify }: Pick<ProviderAdapter, 'authorizeUrl' | 'identify'>,
+  differences: ProviderDifferences,
+  { authorizeUrl, identify, requiresIssuer }: Omit<ProviderSteps, 'background'>,
   settings: ProviderSettings,
 ): ProviderAdapter {
+  const { name, title, jurisdiction, gives, isUsableParameter, issuer } = differences
+  const { callbackMethod = 'GET', callbackParameters = {}, denials = [] } = differences
   return {
     name,
     title,
     jurisdiction,
+    gives,
     callbackMethod,
     callbackParameters,
+    denials,
     pkce: settings.pkce,
+    ...(isUsableParameter !== undefined && { isUsableParameter }),
     ...(issuer !== undefined && { issuer: issuer(settings) }),
+    ...(requiresIssuer !== undefined && { requiresIssuer }),
     authorizeUrl,
     async identify(grant, signal) {
       try {

@@ -8,11 +8,15 @@ export interface AuthorizationRequest {
   readonly codeChallenge?: string
   readonly loginHint?: string
   readonly prompt?: 'select_account'
+  /** Which account within the provider: one of `ProviderAdapter.accounts`, or one of another provider's. */
+  readonly providerAccount?: string
 }
 
 /** What a token request needs (RFC 6749 §4.1.3). */
 export interface AuthorizationGrant {
   readonly code: string
+  /** That of the authorization request. */
+  readonly state: string
   readonly redirectUri: string
   readonly nonce: string
   readonly codeVerifier?: string
@@ -22,16 +26,22 @@ export interface AuthorizationGrant {
   readonly onExchanged?: () => void
 }
 
-/** A normalised profile. A provider's own JSON never leaves its adapter. */
+/**
+ * A normalised profile. A provider's own JSON never leaves its adapter. Of name, login and email, null means that the
+ * provider knows none, which erases what is stored; undefined that it did not tell this time, which keeps it.
+ */
 export interface ProviderProfile {
   /** 1 to 255 characters exactly as sent: never a rounded number, never an email. */
   readonly subject: string
-  readonly name: string | null
-  readonly login: string | null
-  readonly email: string | null
-  /** null if the provider does not say. */
+  readonly name: string | null | undefined
+  readonly login: string | null | undefined
+  readonly email: string | null | undefined
+  /** null if the provider does not say, or told no email. */
   readonly emailVerified: boolean | null
 }
+
+/** What a provider can tell of a person; another one may still have no email or name there. */
+export type ProfileField = 'name' | 'login' | 'email'
 
 /** Whether the exchange can do without a callback parameter: where a required one is missing, the login has failed. */
 export type CallbackParameterNeed = 'required' | 'optional'
@@ -48,10 +58,18 @@ export interface ProviderAdapter {
   readonly jurisdiction: 'ru' | 'other'
   /** POST if the provider sends its authorization response by `form_post`. */
   readonly callbackMethod: 'GET' | 'POST'
+  /** What it can tell of a person. */
+  readonly gives: readonly ProfileField[]
   /** Further callback parameters that the exchange uses, by name (VK ID: `device_id`, required). */
   readonly callbackParameters: Readonly<Record<string, CallbackParameterNeed>>
+  /** Whether the value of such a parameter can be used. One that cannot counts as missing; absent: every value can. */
+  readonly isUsableParameter?: (name: string, value: string) => boolean
+  /** Values of `error` at the callback that mean `access_denied`, beside that one. */
+  readonly denials: readonly string[]
   /** RFC 9207: if the callback has an `iss`, it must equal this value. */
   readonly issuer?: string
+  /** Whether the callback must have an `iss`, as the provider's metadata may say (RFC 9207 §3); not where absent. */
+  readonly requiresIssuer?: () => boolean
   /** False if the operator switched PKCE off because the registered application does not support it. */
   readonly pkce: boolean
   authorizeUrl(request: AuthorizationRequest): URL | Promise<URL>

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { jsonResponse, problemResponsesWithoutStore } from '../http/openapi.ts'
+import { jsonResponse, oneOf, problemResponsesWithoutStore } from '../http/openapi.ts'
 import { Problem } from '../problems/problem.ts'
 import type { Guard } from './guard.ts'
 import type { ProviderAdapter } from './provider.ts'
@@ -47,12 +47,21 @@ const ProviderList = Type.Object(
         name: Type.String({ description: 'The value of `provider`' }),
         title: Type.Object({ ru: Type.String(), en: Type.String() }, { description: 'For a button' }),
         available: Type.Boolean({ description: 'Whether a login may be started through it now' }),
+        gives: Type.Array(oneOf(['name', 'login', 'email']), {
+          description: 'What it can tell of a person; what is not in the list stays null',
+        }),
       }),
     ),
   },
   {
     $id: 'ProviderList',
-    examples: [{ providers: [{ name: 'one', title: { ru: 'Один', en: 'One' }, available: true }] }],
+    examples: [
+      {
+        providers: [
+          { name: 'one', title: { ru: 'Один', en: 'One' }, available: true, gives: ['name', 'email'] },
+        ],
+      },
+    ],
   },
 )
 
@@ -83,6 +92,7 @@ export const providerRoutes: FastifyPluginAsyncTypebox<{ providers: ProviderRegi
           name: adapter.name,
           title: { ...adapter.title },
           available: guard.works,
+          gives: [...adapter.gives],
         })),
       }
     },

@@ -12,9 +12,14 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
  * @returns undefined for anything but an object: HTML, an empty body, an array, null
  */
 export function parseJsonObject(bytes: Uint8Array): JsonObject | undefined {
+  const value = parseJson(bytes)
+  return isJsonObject(value) ? value : undefined
+}
+
+/** Parses any JSON as `parseJsonObject` does. @returns undefined for what is no JSON */
+export function parseJson(bytes: Uint8Array): unknown {
   try {
-    const value: unknown = JSON.parse(decoder.decode(bytes), keepDigits)
-    return isJsonObject(value) ? value : undefined
+    return JSON.parse(decoder.decode(bytes), keepDigits)
   } catch {
     return undefined
   }
@@ -32,15 +37,20 @@ function keepDigits(_key: string, value: unknown, ...[context]: unknown[]): unkn
   return typeof source === 'string' && /^-?\d+$/.test(source) ? source : value
 }
 
-/** What the values of a provider's `error` mean, by their exact text. */
-export type ErrorKinds = Readonly<Record<string, ProviderFailureKind>>
+/**
+ * What a provider's error responses mean: by the exact text of `error`, or by whatever a function finds in the response; where
+ * that gives nothing, RFC 6749 decides.
+ */
+export type ErrorKinds =
+  | Readonly<Record<string, ProviderFailureKind>>
+  | ((response: JsonObject, status: number) => ProviderFailureKind | undefined)
 
 /**
  * The errors of RFC 6749 §5.2 and §4.1.2.1; a plugin's own table takes precedence. `misconfigured` is what only a change
  * of this service's settings can resolve. Operators are alerted by it, so it must not include what a caller can provoke:
  * that is why `invalid_request`, which some providers send for a junk code, is not in this table.
  */
-const standard: ErrorKinds = {
+const standard: Readonly<Record<string, ProviderFailureKind>> = {
   invalid_grant: 'invalid_grant',
   invalid_client: 'misconfigured',
   unauthorized_client: 'misconfigured',
@@ -65,11 +75,13 @@ export function errorResponseKind(
   own: ErrorKinds,
 ): ProviderFailureKind {
   const error = typeof response.error === 'string' ? response.error : ''
-  for (const table of [own, standard]) {
-    const kind = Object.hasOwn(table, error) ? table[error] : undefined
-    if (kind !== undefined) return kind
-  }
-  return status === 401 ? 'misconfigured' : 'invalid_response'
+  const find = (table: Readonly<Record<string, ProviderFailureKind>>) =>
+    Object.hasOwn(table, error) ? table[error] : undefined
+  return (
+    (typeof own === 'function' ? own(response, status) : find(own)) ??
+    find(standard) ??
+    (status === 401 ? 'misconfigured' : 'invalid_response')
+  )
 }
 
 /**

@@ -1,44 +1,65 @@
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 
-/** How the client authenticates at the token endpoint (RFC 6749 §2.3.1). */
-export const TokenAuth = Type.Union([Type.Literal('basic'), Type.Literal('body')])
+/** How the client authenticates at the token endpoint (RFC 6749 §2.3.1); `none`: its id in the form and no secret. */
+export const TokenAuth = Type.Union([Type.Literal('basic'), Type.Literal('body'), Type.Literal('none')])
 export type TokenAuth = Static<typeof TokenAuth>
 
 /** A provider's settings as the configuration gives them: the defaults of its plugin, overridden by its variables. */
 export interface ProviderSettings {
   readonly clientId: string
+  /** Empty where the provider needs none. */
   readonly clientSecret: string
+  /** This and the other two addresses are empty where only discovery tells them. */
   readonly authorizeUrl: string
   readonly tokenUrl: string
+  /** Empty also where the provider has none. */
   readonly userinfoUrl: string
   readonly scope: string
   readonly pkce: boolean
-  readonly tokenAuth: TokenAuth
+  readonly tokenAuth: TokenAuth | 'discovered'
   /** The values of the plugin's own variables, by suffix: read them with `ownValue`. */
   readonly own: Readonly<Record<string, string>>
 }
 
 /** What a plugin tells the configuration. Its name gives the prefix of its variables (`YANDEX_`). */
 export interface ProviderDeclaration {
+  /** Lower-case letters and digits: in capitals it begins the names of variables. */
   readonly name: string
   readonly defaults: {
+    /** Empty: discovery tells it, unless the operator does. The same for the other addresses. */
     readonly authorizeUrl: string
     readonly tokenUrl: string
-    readonly userinfoUrl: string
+    /** Absent: the provider has none, and no variable for it. */
+    readonly userinfoUrl?: string
     readonly scope: string
-    readonly tokenAuth: TokenAuth
+    /** `discovered`: the provider's metadata tell it, unless the operator does. */
+    readonly tokenAuth: ProviderSettings['tokenAuth']
   }
+  /**
+   * Whether it has a client secret. `optional`: only `basic` and `body` need it. `none`: there is neither a variable for it
+   * nor one for how it is sent. Required where absent.
+   */
+  readonly clientSecret?: 'required' | 'optional' | 'none'
+  /** Whether a login without PKCE cannot succeed: switching it off is refused. */
+  readonly pkceRequired?: boolean
+  /** The variable that names this provider, where it is no built-in one: it is read even if none of its own is set. */
+  readonly listedIn?: string
   /** Variables that only this provider has. */
   readonly variables: readonly OwnVariable[]
 }
 
-/** A variable that only one provider has (`GOOGLE_JWKS_URL`). Its value is a URL. */
+/** A variable that only one provider has (`GOOGLE_JWKS_URL`). */
 export interface OwnVariable {
   /** The name without the provider's prefix: `JWKS_URL`. */
   readonly suffix: string
-  readonly default: string
+  /** `address`, where absent, is an https URL. A `secret` never reaches the log and is no single line. */
+  readonly kind?: 'address' | 'text' | 'secret'
+  /** Absent: whoever configures the provider must set it. Empty: it may stay unset. */
+  readonly default?: string
   readonly meaning: string
+  /** Tells what is wrong with a value, as the rest of a sentence that begins with the name of the variable. */
+  readonly flaw?: (value: string) => string | undefined
 }
 
 /** How settings are read. */
@@ -49,41 +70,88 @@ export interface ReadOptions {
   readonly problems: string[]
 }
 
-const defaultless = ['CLIENT_ID', 'CLIENT_SECRET'] as const
-const common = ['AUTHORIZE_URL', 'TOKEN_URL', 'USERINFO_URL', 'SCOPE', 'PKCE', 'TOKEN_AUTH'] as const
+type Values = Readonly<Record<string, string | undefined>>
+
+/** The prefix of a provider's variables. */
+export function prefixOf({ name }: Pick<ProviderDeclaration, 'name'>): string {
+  return `${name.toUpperCase()}_`
+}
+
+/** The suffixes of a provider's variables, in the order in which documents list them. */
+function suffixesOf({ defaults, clientSecret, variables }: ProviderDeclaration): string[] {
+  const confidential = clientSecret !== 'none'
+  return [
+    'CLIENT_ID',
+    ...(confidential ? ['CLIENT_SECRET'] : []),
+    'AUTHORIZE_URL',
+    'TOKEN_URL',
+    ...(defaults.userinfoUrl === undefined ? [] : ['USERINFO_URL']),
+    'SCOPE',
+    'PKCE',
+    ...(confidential ? ['TOKEN_AUTH'] : []),
+    ...variables.map(({ suffix }) => suffix),
+  ]
+}
 
 /** The names of all variables of a provider: `YANDEX_CLIENT_ID` and so on. */
-export function variablesOf({ name, variables }: ProviderDeclaration): string[] {
-  const own = variables.map(({ suffix }) => suffix)
-  return [...defaultless, ...common, ...own].map((suffix) => `${name.toUpperCase()}_${suffix}`)
+export function variablesOf(declaration: ProviderDeclaration): string[] {
+  return suffixesOf(declaration).map((suffix) => prefixOf(declaration) + suffix)
+}
+
+/** The names of a provider's variables whose values may have several lines, such as a key in PEM. */
+export function longVariablesOf(declaration: ProviderDeclaration): string[] {
+  return declaration.variables
+    .filter(({ kind }) => kind === 'secret')
+    .map(({ suffix }) => prefixOf(declaration) + suffix)
 }
 
 /** The value of a plugin's own variable. */
 export function ownValue({ own }: Pick<ProviderSettings, 'own'>, variable: OwnVariable): string {
-  return own[variable.suffix] ?? variable.default
+  return own[variable.suffix] ?? variable.default ?? ''
 }
 
 /**
- * Reads the settings of each provider whose CLIENT_ID and CLIENT_SECRET are set. Only one of the two is a mistake.
- * Mistakes go to `options.problems`, one sentence each.
+ * Reads the settings of each provider for which something is set that has no default: its id, secret and the like. If
+ * one of them is set, the others must be, too. Mistakes go to `options.problems`, one sentence each.
  * @returns the settings by provider name
  */
 export function readProviders(
-  env: Readonly<Record<string, string | undefined>>,
+  env: Values,
   declarations: readonly ProviderDeclaration[],
   options: ReadOptions,
 ): Map<string, ProviderSettings> {
   const settings = new Map<string, ProviderSettings>()
   for (const declaration of declarations) {
-    const prefix = declaration.name.toUpperCase()
-    const given = defaultless.filter((suffix) => env[`${prefix}_${suffix}`] !== undefined)
-    if (given.length === 0) continue
-    for (const suffix of defaultless)
-      if (!given.includes(suffix))
-        options.problems.push(`${prefix}_${suffix} is missing: ${prefix}_${given[0]} is set.`)
+    const prefix = prefixOf(declaration)
+    const given = withoutDefault(declaration).filter((suffix) => env[prefix + suffix] !== undefined)
+    const [first] = given
+    const { listedIn, name } = declaration
+    const reason = listedIn ? `${listedIn} names ${name}` : first && `${prefix}${first} is set`
+    if (reason === undefined) continue
+    for (const suffix of needed(declaration, env))
+      if (!given.includes(suffix)) options.problems.push(`${prefix}${suffix} is missing: ${reason}.`)
     settings.set(declaration.name, readProvider(env, declaration, options))
   }
   return settings
+}
+
+/** The suffixes of the variables by which an operator configures a provider. */
+function withoutDefault({ clientSecret, variables }: ProviderDeclaration): string[] {
+  const own = variables.flatMap(({ suffix, default: fallback }) => (fallback === undefined ? [suffix] : []))
+  return ['CLIENT_ID', ...(clientSecret === 'none' ? [] : ['CLIENT_SECRET']), ...own]
+}
+
+/** The names of the variables without which a provider does not work, as long as nothing else is said of it. */
+export function requiredVariablesOf(declaration: ProviderDeclaration): string[] {
+  return needed(declaration, {}).map((suffix) => prefixOf(declaration) + suffix)
+}
+
+/** Those of them without which the provider does not work. */
+function needed(declaration: ProviderDeclaration, env: Values): string[] {
+  const all = withoutDefault(declaration)
+  if (declaration.clientSecret !== 'optional') return all
+  const tokenAuth = env[`${prefixOf(declaration)}TOKEN_AUTH`] ?? declaration.defaults.tokenAuth
+  return all.filter((suffix) => suffix !== 'CLIENT_SECRET' || tokenAuth !== 'none')
 }
 
 /**
@@ -99,46 +167,75 @@ const scopes = /^[!#-[\]-~]+(?: [!#-[\]-~]+)*$/
 const scopesForm = 'must be names in ASCII, separated by single blanks, without quotation marks'
 
 function readProvider(
-  env: Readonly<Record<string, string | undefined>>,
-  { name, defaults, variables }: ProviderDeclaration,
+  env: Values,
+  declaration: ProviderDeclaration,
   { loopback, problems }: ReadOptions,
 ): ProviderSettings {
-  const value = (suffix: string, fallback: string) => env[`${name.toUpperCase()}_${suffix}`] ?? fallback
+  const { defaults, clientSecret = 'required', pkceRequired = false, variables } = declaration
+  const prefix = prefixOf(declaration)
+  const value = (suffix: string, fallback: string) => env[prefix + suffix] ?? fallback
   const choice = <T extends string>(suffix: string, options: readonly T[], fallback: T): T => {
     const given = value(suffix, fallback)
     const found = options.find((option) => option === given)
-    if (found === undefined)
-      problems.push(`${name.toUpperCase()}_${suffix} must be one of ${options.join(', ')}.`)
+    if (found === undefined) problems.push(`${prefix}${suffix} must be one of ${options.join(', ')}.`)
     return found ?? fallback
   }
   const url = (suffix: string, fallback: string) => {
     const given = value(suffix, fallback)
-    const parsed = URL.parse(given)
-    const plain = parsed?.protocol === 'http:' && loopback && isLoopback(parsed.hostname)
-    if (parsed === null || /\s/.test(given) || (parsed.protocol !== 'https:' && !plain))
+    if (given !== '' && !isProviderUrl(given, loopback))
       problems.push(
-        `${name.toUpperCase()}_${suffix} must be an https address (plain http only to loopback, in development).`,
+        `${prefix}${suffix} must be an https address (plain http only to loopback, in development).`,
       )
     return given
   }
   const text = (suffix: string, fallback: string, form: RegExp, expected: string) => {
     const given = value(suffix, fallback)
-    if (given !== '' && !form.test(given)) problems.push(`${name.toUpperCase()}_${suffix} ${expected}.`)
+    if (given !== '' && !form.test(given)) problems.push(`${prefix}${suffix} ${expected}.`)
     return given
   }
+  const own = ({ suffix, kind = 'address', default: fallback = '', flaw }: OwnVariable): string => {
+    const given = kind === 'address' ? url(suffix, fallback) : value(suffix, fallback)
+    const found = given === '' ? undefined : flaw?.(given)
+    if (found !== undefined) problems.push(`${prefix}${suffix} ${found}`)
+    return given
+  }
+  const pkce = choice('PKCE', ['on', 'off'], 'on') === 'on'
+  if (pkceRequired && !pkce)
+    problems.push(`${prefix}PKCE=off is refused: without PKCE this provider lets nobody log in.`)
   return {
     clientId: text('CLIENT_ID', '', credential, credentialForm),
-    clientSecret: text('CLIENT_SECRET', '', credential, credentialForm),
+    clientSecret: clientSecret === 'none' ? '' : text('CLIENT_SECRET', '', credential, credentialForm),
     authorizeUrl: url('AUTHORIZE_URL', defaults.authorizeUrl),
     tokenUrl: url('TOKEN_URL', defaults.tokenUrl),
-    userinfoUrl: url('USERINFO_URL', defaults.userinfoUrl),
+    userinfoUrl: defaults.userinfoUrl === undefined ? '' : url('USERINFO_URL', defaults.userinfoUrl),
     scope: text('SCOPE', defaults.scope, scopes, scopesForm),
-    pkce: choice('PKCE', ['on', 'off'], 'on') === 'on',
-    tokenAuth: choice('TOKEN_AUTH', ['basic', 'body'], defaults.tokenAuth),
-    own: Object.fromEntries(
-      variables.map((variable) => [variable.suffix, url(variable.suffix, variable.default)]),
-    ),
+    pkce,
+    tokenAuth:
+      clientSecret === 'none'
+        ? defaults.tokenAuth
+        : choice('TOKEN_AUTH', tokenAuths(declaration), defaults.tokenAuth),
+    own: Object.fromEntries(variables.map((variable) => [variable.suffix, own(variable)])),
   }
+}
+
+/** What TOKEN_AUTH may say of a provider. */
+export function tokenAuths({
+  defaults,
+  clientSecret,
+}: ProviderDeclaration): readonly ProviderSettings['tokenAuth'][] {
+  return [
+    'basic',
+    'body',
+    ...(clientSecret === 'optional' ? (['none'] as const) : []),
+    ...(defaults.tokenAuth === 'discovered' ? (['discovered'] as const) : []),
+  ]
+}
+
+/** Whether an address may be used for requests to a provider. @param loopback whether plain http to this machine may be */
+export function isProviderUrl(address: string, loopback: boolean): boolean {
+  const url = URL.parse(address)
+  if (url === null || /\s/.test(address)) return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && loopback && isLoopback(url.hostname))
 }
 
 /**

@@ -25,7 +25,8 @@ interface NewIds {
 
 /**
  * Finds or creates the user of a profile and opens the session of this login, in one statement. Each login replaces
- * the stored profile, also by nothing: a name or an email that a person withdrew at the provider is not kept here.
+ * the stored profile, also by nothing: a name or an email that a person withdrew at the provider is not kept here. Only what
+ * the provider did not tell this time stays as it is.
  * Accounts are never linked by email.
  *
  * A failed write is repeated until `signal` fires (without a signal, three attempts). A session whose COMMIT was
@@ -60,7 +61,23 @@ interface Written {
   readonly expires_at: Date | null
 }
 
-type SessionParameters = Omit<OpenSessionOptions, 'profile'> & OpenSessionOptions['profile'] & NewIds
+/** A profile for the statement: whether the provider told a field this time is a parameter of its own. */
+type ToldProfile = ReturnType<typeof toldProfile>
+
+function toldProfile({ subject, name, login, email, emailVerified }: OpenSessionOptions['profile']) {
+  return {
+    subject,
+    name: name ?? null,
+    login: login ?? null,
+    email: email ?? null,
+    emailVerified,
+    nameTold: name !== undefined,
+    loginTold: login !== undefined,
+    emailTold: email !== undefined,
+  }
+}
+
+type SessionParameters = Omit<OpenSessionOptions, 'profile'> & ToldProfile & NewIds
 
 /**
  * The identity comes first: its key makes parallel first logins of one person wait for each other, and the
@@ -71,6 +88,7 @@ const writeSession = prepareStatement<SessionParameters, Written>('open_session'
   const siteId = Prisma.sql`${parameter('siteId')}::text`
   const provider = Prisma.sql`${parameter('provider')}::text`
   const maxAge = Prisma.sql`${parameter('maxAge')}::int`
+  const emailTold = Prisma.sql`${parameter('emailTold')}::boolean`
   return Prisma.sql`
     WITH site AS MATERIALIZED (
       SELECT id FROM sites WHERE id = ${siteId} AND disabled_at IS NULL
@@ -83,8 +101,12 @@ const writeSession = prepareStatement<SessionParameters, Written>('open_session'
       INSERT INTO users AS u (id, name, login, email, email_verified)
       SELECT user_id, ${parameter('name')}::text, ${parameter('login')}::text, ${parameter('email')}::text,
         ${parameter('emailVerified')}::boolean FROM identity
-      ON CONFLICT (id) DO UPDATE SET name = excluded.name, login = excluded.login, email = excluded.email,
-        email_verified = excluded.email_verified, updated_at = now()
+      ON CONFLICT (id) DO UPDATE SET
+        name = CASE WHEN ${parameter('nameTold')}::boolean THEN excluded.name ELSE u.name END,
+        login = CASE WHEN ${parameter('loginTold')}::boolean THEN excluded.login ELSE u.login END,
+        email = CASE WHEN ${emailTold} THEN excluded.email ELSE u.email END,
+        email_verified = CASE WHEN ${emailTold} THEN excluded.email_verified ELSE u.email_verified END,
+        updated_at = now()
       WHERE u.disabled_at IS NULL
       RETURNING u.id
     ), session AS (
@@ -107,7 +129,7 @@ async function write(
   { profile, ...options }: OpenSessionOptions,
   ids: NewIds,
 ): Promise<OpenedSession> {
-  const [row] = await writeSession(database, { ...profile, ...options, ...ids })
+  const [row] = await writeSession(database, { ...toldProfile(profile), ...options, ...ids })
   if (row === undefined || !row.site_open) return { kind: 'site-gone' }
   if (row.user_id === null) return { kind: 'disabled' }
   if (row.session_id === null || row.expires_at === null) return { kind: 'exists' }

@@ -1,4 +1,6 @@
 import t from 'tap'
+import { namesOf } from '../../sandbox/doubles/index.ts'
+import { requestsAt } from '../providers/provider-setup.ts'
 import { startTestManagement } from '../support/management.ts'
 import { redirectUrl, registerSite } from '../support/service.ts'
 
@@ -8,16 +10,13 @@ t.test(
   'the check sends a made-up code; a provider that refuses it as such is ok, and no user is created',
   async (t) => {
     const { admin, audited, service } = await startTestManagement(t)
-    for (const provider of ['yandex', 'google', 'mail'] as const) {
+    for (const provider of namesOf(service.doubles)) {
       const answer = await admin('POST', 'checks/provider', { body: { provider } })
       t.equal(answer.status, 200)
       t.match(answer.json, { provider, ok: true, outcome: 'ok', detail: /credentials/, provider_says: null })
-      const { requests } = service.doubles[provider]
-      t.equal(requests.filter(({ path }) => path === '/token').length, 1)
-      t.same(
-        requests.filter(({ path }) => path === '/userinfo'),
-        [],
-      )
+      const double = service.doubles[provider]
+      t.equal(requestsAt(double, 'TOKEN_URL').length, 1)
+      t.same(requestsAt(double, 'USERINFO_URL'), [])
     }
     t.equal(await service.database.prisma.user.count(), 0)
     t.same(audited(), [])

@@ -3,6 +3,7 @@ import t from 'tap'
 import { providers } from '../../plugins/index.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { Variables } from '../../src/config/variables.ts'
+import { requiredVariablesOf } from '../../src/providers/settings.ts'
 import { environmentVariables } from '../docs/variables.ts'
 
 // `.env.example` has exactly the variables that the code reads, with the same defaults and meanings.
@@ -52,10 +53,7 @@ await t.test('each variable has the meaning, bounds and choices of the schema', 
 
 await t.test('the variables that are not commented out are those that strict mode requires', async (t) => {
   const live = entries.filter((entry) => entry.live).map(({ name }) => name)
-  const clients = providers.flatMap(({ name }) => [
-    `${name.toUpperCase()}_CLIENT_ID`,
-    `${name.toUpperCase()}_CLIENT_SECRET`,
-  ])
+  const clients = providers.flatMap(requiredVariablesOf)
   t.strictSame(
     live.toSorted(),
     ['PUBLIC_URL', 'DATABASE_URL', 'REDIS_URL', 'SECRET_KEYS', ...clients].toSorted(),

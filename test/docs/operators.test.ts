@@ -3,6 +3,7 @@ import { providers } from '../../plugins/index.ts'
 import { runCommand } from '../../src/command-line/run.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { limits } from '../../src/http/rate-limit.ts'
+import { openIdDeclaration } from '../../src/providers/openid-provider.ts'
 import { codeBlocks, readText, tableRows } from './markdown.ts'
 import type { DocumentedVariable } from './variables.ts'
 import { commonSuffixes, commonVariables, providerVariables } from './variables.ts'
@@ -57,9 +58,27 @@ for (const { language, guide } of guides) {
       }))
       t.strictSame(rows.toSorted(byName), expected.toSorted(byName))
       t.ok(page.includes(`PUBLIC_URL/api/v1/oauth/callback/${provider.name}\n`), 'its callback URL')
-      t.ok(guide.includes(`(providers/${provider.name}.md)`), 'the guide leads to it')
+      const list = tableRows(await readText(`docs/${language}/providers/index.md`))
+      const row = list.find(([link = '']) => link.endsWith(`(${provider.name}.md)`)) ?? []
+      t.ok(row[0]?.startsWith(`[${provider.title[language]}]`), 'the list of providers leads to it')
+      t.strictSame(row.slice(1, 4), [
+        `\`${provider.name}\``,
+        `\`${provider.jurisdiction}\``,
+        provider.gives.map((field) => `\`${field}\``).join(', '),
+      ])
     })
   }
+
+  await t.test(`${language}: the page of OpenID providers has their variables`, async (t) => {
+    t.ok(guide.includes('(providers/index.md)'), 'the guide leads to the list of providers')
+    const page = await readText(`docs/${language}/providers/openid.md`)
+    const rows = variableRows(page).map(({ name, cells }) => ({ name, given: cells.at(-1) ?? '' }))
+    const expected = providerVariables(openIdDeclaration('corp')).map(({ name, fallback }) => ({
+      name,
+      given: fallback === undefined ? '' : `\`${fallback}\``,
+    }))
+    t.strictSame(rows.toSorted(byName), expected.toSorted(byName))
+  })
 
   await t.test(`${language}: the guides state every limit correctly`, async (t) => {
     const others = await readText(`docs/${language}/site-administrators.md`)

@@ -1,6 +1,6 @@
 import { Variables } from '../../src/config/variables.ts'
 import type { ProviderDeclaration, ProviderSettings } from '../../src/providers/settings.ts'
-import { readProviders } from '../../src/providers/settings.ts'
+import { readProviders, tokenAuths } from '../../src/providers/settings.ts'
 
 /** A variable as documents must show it. */
 export interface DocumentedVariable {
@@ -73,10 +73,13 @@ export function providerVariables(provider: ProviderDeclaration): DocumentedVari
     const suffix = name.slice(prefix.length)
     const variable = provider.variables.find((one) => one.suffix === suffix)
     if (variable !== undefined)
-      return { name, fallback: variable.default, meaning: variable.meaning, bounds: [] }
+      return { name, fallback: variable.default || undefined, meaning: variable.meaning, bounds: [] }
     const read = settingOf[suffix]
     if (read === undefined) throw new Error(`${name} is read, and no document knows it.`)
-    const bounds = suffix === 'PKCE' ? ['on', 'off'] : suffix === 'TOKEN_AUTH' ? ['basic', 'body'] : []
-    return { name, fallback: read(settings), meaning: '', bounds }
+    const choices: Readonly<Record<string, readonly string[]>> = {
+      PKCE: provider.pkceRequired === true ? ['on'] : ['on', 'off'],
+      TOKEN_AUTH: tokenAuths(provider),
+    }
+    return { name, fallback: read(settings) || undefined, meaning: '', bounds: choices[suffix] ?? [] }
   })
 }

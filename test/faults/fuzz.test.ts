@@ -3,6 +3,7 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { namesOf } from '../../sandbox/doubles/index.ts'
 import { finish, get, logIn, loginToFinish, start } from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 import { injection, randomRequest } from './random-requests.ts'
@@ -69,16 +70,14 @@ t.test('random requests never get 5xx, reveal no internals, and do not disturb l
   const known = {
     paths: [
       ...Object.keys(paths).map((path) => path.replace(/\{\w+\}/g, 'yandex')),
-      ...['yandex', 'google', 'mail'].map((provider) => `/api/v1/oauth/callback/${provider}`),
+      ...namesOf(service.doubles).map((provider) => `/api/v1/oauth/callback/${provider}`),
       '/api/v1/me/sessions/0199c0de-0000-7000-8000-000000000000',
       '/problems/not-found',
       '/openapi.json',
       '/docs',
     ],
     values: [
-      'yandex',
-      'google',
-      'mail',
+      ...namesOf(service.doubles),
       redirectUrl,
       state,
       login.state,
@@ -138,6 +137,6 @@ t.test('random requests never get 5xx, reveal no internals, and do not disturb l
     [],
     'nothing failed inside',
   )
-  for (const provider of ['yandex', 'google', 'mail'] as const)
+  for (const provider of namesOf(service.doubles))
     t.equal((await finish(service, await loginToFinish(service, provider))).status, 200, provider)
 })

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 import type { Test } from 'tap'
 import t from 'tap'
+import { providers } from '../../plugins/index.ts'
 import { startService } from '../../src/service.ts'
 import { testDatabase } from '../support/database.ts'
 import { get, loginToFinish } from '../support/login-flow.ts'
@@ -81,7 +82,7 @@ t.test(
         commit: 'unknown',
         mode: 'development',
         port: Number(new URL(service.url).port),
-        providers: ['yandex', 'google', 'mail'],
+        providers: providers.map(({ name }) => name),
         database: 'postgresql',
         logins: 'redis',
         rateLimit: true,

@@ -31,6 +31,8 @@ async function serveCallback(t: Test) {
     name: 'one',
     title: { ru: 'Один', en: 'One' },
     jurisdiction: 'other',
+    gives: [],
+    denials: [],
     callbackMethod: 'GET',
     callbackParameters: { device_id: 'required', locale: 'optional' },
     pkce: true,

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
 import t from 'tap'
+import { namesOf } from '../../sandbox/doubles/index.ts'
 import { deadlines } from '../../src/deadlines.ts'
 import { openTestDatabase } from '../support/database.ts'
 import type { ExpectedProblem } from '../support/expect-problem.ts'
@@ -100,7 +101,7 @@ t.test(
     const service = await startInTurn(t)
     const { yandex } = service.doubles
     const state = () => service.metrics.registry.metrics()
-    for (const name of ['yandex', 'google', 'mail'])
+    for (const name of namesOf(service.doubles))
       t.match(
         await state(),
         new RegExp(`provider_breaker_state\\{provider="${name}"\\} 0\\b`),

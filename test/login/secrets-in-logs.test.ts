@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import t from 'tap'
+import { namesOf } from '../../sandbox/doubles/index.ts'
 import { deadlines } from '../../src/deadlines.ts'
 import { openTestDatabase } from '../support/database.ts'
 import { patient } from '../support/deadlines.ts'
-import type { Answer, Encoding } from '../support/login-flow.ts'
+import type { Answer, Encoding, ProviderName } from '../support/login-flow.ts'
 import { basic, finish, get, loginToFinish, openCallback, post, start } from '../support/login-flow.ts'
 import { eventually, listenOnLoopback } from '../support/process.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
@@ -48,13 +49,13 @@ t.test(
       }
       return answer
     }
-    const login = async (provider: 'yandex' | 'google' | 'mail', headers = {}) => {
+    const login = async (provider: ProviderName, headers = {}) => {
       const posted = await loginToFinish(service, provider, { person, headers })
       markers.add(posted.state).add(posted.code)
       return posted
     }
 
-    for (const provider of ['yandex', 'google', 'mail'] as const) {
+    for (const provider of namesOf(doubles)) {
       const double = doubles[provider]
       const good = await login(provider, basic(site))
       seen(await finish(service, good, basic(site)))
@@ -92,7 +93,8 @@ t.test(
       }
       for (const { body } of double.requests)
         for (const [name, value] of new URLSearchParams(body))
-          if (['code_verifier', 'client_secret'].includes(name)) markers.add(value)
+          if (['code_verifier', 'client_secret', 'device_id', 'access_token', 'user'].includes(name))
+            markers.add(value)
       const wrongUrl = { provider, client_redirect_url: `${redirectUrl}/marker-code` }
       seen(await post(service, '/api/v1/oauth/authorize-url/', wrongUrl, { headers: basic(site) }))
       seen(
@@ -157,7 +159,8 @@ t.test('the log has no secret of an error response that repeats everything that 
     for await (const chunk of request) body += String(chunk)
     const url = new URL(request.url ?? '', 'http://echo')
     for (const [name, value] of [...new URLSearchParams(body), ...url.searchParams])
-      if (/^(code|code_verifier|client_secret|access_token)$/.test(name)) sent.add(value)
+      if (/^(code|code_verifier|client_secret|service_token|device_id|state|access_token)$/.test(name))
+        sent.add(value)
     const credentials = request.headers.authorization?.replace(/^\w+ /, '')
     if (/^basic /i.test(request.headers.authorization ?? '')) basic.add(credentials ?? '')
     else if (credentials !== undefined) sent.add(credentials)
@@ -165,17 +168,17 @@ t.test('the log has no secret of an error response that repeats everything that 
     const encoded = [...sent].map((value) => new URLSearchParams({ '': value }).toString())
     const description = `refused: ${[...sent, ...encoded, ...basic].join(' ')}`
     response.writeHead(400, { 'content-type': 'application/json' })
-    response.end(JSON.stringify({ error: 'invalid_request', error_description: description }))
+    response.end(JSON.stringify({ error: 'strange', error_description: description }))
   }
   const echo = createServer((request, response) => void repeat(request, response))
   const origin = `http://127.0.0.1:${await listenOnLoopback(echo)}`
   t.teardown(() => echo.close())
   const doubles = await startDoubles(t)
-  const names = ['yandex', 'google', 'mail'] as const
   for (const endpoint of ['TOKEN', 'USERINFO']) {
-    const env = Object.fromEntries(
-      names.map((name) => [`${name.toUpperCase()}_${endpoint}_URL`, `${origin}/x`]),
-    )
+    const variable = (name: ProviderName) => `${name.toUpperCase()}_${endpoint}_URL`
+    const names = namesOf(doubles).filter((name) => variable(name) in doubles[name].env)
+    const echoing = Object.fromEntries(names.map((name) => [variable(name), `${origin}/x`]))
+    const env = { ...echoing, VKID_CLIENT_SECRET: 'the-service-token-of-vkid' }
     const service = await startTestService(t, { doubles, env })
     for (const name of names) {
       sent.clear()

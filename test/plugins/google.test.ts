@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { google } from '../../plugins/google.ts'
 import { startGoogleDouble } from '../../sandbox/doubles/google.ts'
-import type { IdTokenSpoiling } from '../../sandbox/doubles/google-id-token.ts'
+import type { IdTokenSpoiling } from '../../sandbox/doubles/id-token.ts'
 import { runProviderConformance } from '../providers/provider-conformance.ts'
 import type { ServeOptions } from '../providers/provider-setup.ts'
 import {

@@ -42,7 +42,7 @@ await t.test('Mail', async (t) => {
   await t.test('error responses are recognised with any status', async (t) => {
     for (const status of [200, 400, 401] as const) {
       double.switches.errorStatus = status
-      const grant = { code: 'never-seen', redirectUri, nonce: 'n', callbackParameters: {} }
+      const grant = { code: 'never-seen', redirectUri, state: 's', nonce: 'n', callbackParameters: {} }
       t.match(
         await failureOf(identify(served, grant)),
         { kind: 'invalid_grant', codeUnspent: false },

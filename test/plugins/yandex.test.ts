@@ -71,7 +71,7 @@ await t.test('Yandex', async (t) => {
 
   await t.test("Yandex's other errors for a wrong code and a wrong client are recognised", async (t) => {
     double.switches.unknownCode = 'invalid_grant'
-    const grant = { code: 'never-seen', redirectUri, nonce: 'n', callbackParameters: {} }
+    const grant = { code: 'never-seen', redirectUri, state: 's', nonce: 'n', callbackParameters: {} }
     t.match(await failureOf(identify(served, grant)), { kind: 'invalid_grant' })
     double.switches.invalidClientStatus = 401
     double.switches.forgetClient = true

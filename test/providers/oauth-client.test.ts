@@ -10,6 +10,7 @@ import { listenOnLoopback } from '../support/process.ts'
 import { failureOf } from './provider-setup.ts'
 
 const grant: AuthorizationGrant = {
+  state: 'the-state',
   code: 'c+o/d e=1',
   redirectUri: 'https://login.example/callback?a=b',
   nonce: 'n',

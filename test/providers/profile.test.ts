@@ -120,8 +120,10 @@ await t.test(
       fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((n) => String.fromCharCode(n)) }),
     )
     const anything = fc.oneof(text, fc.emailAddress(), fc.anything())
-    const storable = (value: string | null) =>
-      value === null || (value !== '' && value.isWellFormed() && !value.includes('\u0000'))
+    const storable = (value: string | null | undefined) =>
+      value === null ||
+      value === undefined ||
+      (value !== '' && value.isWellFormed() && !value.includes('\u0000'))
     fc.assert(
       fc.property(
         anything,

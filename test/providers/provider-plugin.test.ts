@@ -16,6 +16,7 @@ await t.test('a provider that differs in everything needs only its own file', as
     name: 'one',
     title: { ru: 'Один', en: 'One' },
     jurisdiction: 'other',
+    gives: ['name'],
     callbackMethod: 'POST',
     callbackParameters: { device_id: 'required' },
     defaults: {
@@ -51,6 +52,7 @@ await t.test('a provider that differs in everything needs only its own file', as
     callbackParameters: { device_id: 'required' },
     issuer: 'https://one.example',
     jurisdiction: 'other',
+    gives: ['name'],
   })
   const grant = await consented(served, double, { person: { id: '7' } })
   t.equal((await identify(served, { ...grant, callbackParameters: { device_id: 'phone' } })).subject, '7')
@@ -62,6 +64,7 @@ await t.test('only a ProviderFailure leaves an adapter', async (t) => {
     name: 'one',
     title: { ru: 'Один', en: 'One' },
     jurisdiction: 'other',
+    gives: ['name'],
     defaults: {
       authorizeUrl: 'https://one.example/',
       tokenUrl: 'https://one.example/',
@@ -81,7 +84,7 @@ await t.test('only a ProviderFailure leaves an adapter', async (t) => {
   t.teardown(() => double.close())
   const served = await serve(t, broken, double, { env: { ONE_CLIENT_ID: 'a', ONE_CLIENT_SECRET: 'b' } })
   const failure = await failureOf(
-    identify(served, { code: 'c', redirectUri, nonce: 'n', callbackParameters: {} }),
+    identify(served, { code: 'c', redirectUri, state: 's', nonce: 'n', callbackParameters: {} }),
   )
   t.match(failure, { kind: 'invalid_response', codeUnspent: false, cause: TypeError })
 })
@@ -100,7 +103,9 @@ await t.test('a provider that hangs opens its circuit; junk codes do not', async
     guard: { pause: 400 },
   })
   const finish = (code: string) =>
-    served.guard.execute(() => identify(served, { code, redirectUri, nonce: 'n', callbackParameters: {} }))
+    served.guard.execute(() =>
+      identify(served, { code, redirectUri, state: 's', nonce: 'n', callbackParameters: {} }),
+    )
   for (let junk = 0; junk < 20; junk++) t.match(await failureOf(finish('junk')), { kind: 'invalid_grant' })
   t.equal(served.guard.state, 'closed')
 
@@ -133,7 +138,7 @@ await t.test("closing the application ends the provider's connections and hangin
   if (adapter === undefined) throw new Error('not registered')
   double.fault('token', 'hang')
   const hanging = failureOf(
-    identify({ adapter }, { code: 'c', redirectUri, nonce: 'n', callbackParameters: {} }),
+    identify({ adapter }, { code: 'c', redirectUri, state: 's', nonce: 'n', callbackParameters: {} }),
   )
   await new Promise((resolve) => setTimeout(resolve, 50))
   const started = performance.now()

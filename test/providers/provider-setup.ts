@@ -11,6 +11,7 @@ import type { ProviderPlugin, ProviderPluginOptions } from '../../src/providers/
 import { createProviderRegistry } from '../../src/providers/registry.ts'
 import type { ProviderSettings } from '../../src/providers/settings.ts'
 import { readProviders } from '../../src/providers/settings.ts'
+import { eventually } from '../support/process.ts'
 
 /** The service's callback, as it is registered at the doubles. */
 export const redirectUri = 'http://127.0.0.1:3000/api/v1/oauth/callback/test'
@@ -33,6 +34,8 @@ export interface Served {
 export interface ServeOptions extends Partial<Pick<ProviderPluginOptions, 'timeouts' | 'guard' | 'proxy'>> {
   /** Variables on top of the double's own. */
   readonly env?: Readonly<Record<string, string>>
+  /** Whether to wait for a provider that must be discovered; true where absent. */
+  readonly discovered?: boolean
   /** Settings that no configuration would let through, such as an address that cannot be reached. */
   readonly settings?: Partial<ProviderSettings>
 }
@@ -42,7 +45,7 @@ export async function serve(
   t: Test,
   plugin: ProviderPlugin,
   double: ProviderDouble,
-  { env = {}, settings: changes = {}, ...options }: ServeOptions = {},
+  { env = {}, settings: changes = {}, discovered = true, ...options }: ServeOptions = {},
 ): Promise<Served> {
   const problems: string[] = []
   const read = readProviders({ ...double.env, ...env }, [plugin], { loopback: true, problems })
@@ -68,6 +71,13 @@ export async function serve(
   t.teardown(() => app.close())
   const registered = registry.get(plugin.name)
   if (registered === undefined) throw new Error(`${plugin.name} did not register itself.`)
+  // One that must be discovered first is not known before the service is ready.
+  if (!registered.guard.works && discovered) {
+    await app.ready()
+    await eventually(async () => {
+      if (!registered.guard.works) throw new Error(`${plugin.name} is not discovered yet.`)
+    })
+  }
   return {
     ...registered,
     settings,
@@ -87,8 +97,9 @@ export async function consented(
 ): Promise<AuthorizationGrant> {
   const verifier = randomBytes(32).toString('base64url')
   const nonce = randomBytes(16).toString('base64url')
+  const state = randomBytes(32).toString('base64url')
   const url = await adapter.authorizeUrl({
-    state: randomBytes(32).toString('base64url'),
+    state,
     redirectUri,
     nonce,
     ...(adapter.pkce && { codeChallenge: challengeOf(verifier) }),
@@ -96,7 +107,17 @@ export async function consented(
   const callback = new URL(await double.consent(url.href, options))
   const code = callback.searchParams.get('code')
   if (code === null) throw new Error(`The double sent no code: ${callback.search}`)
-  return { code, redirectUri, nonce, callbackParameters: {}, ...(adapter.pkce && { codeVerifier: verifier }) }
+  const callbackParameters = Object.fromEntries(
+    [...callback.searchParams].filter(([name]) => Object.hasOwn(adapter.callbackParameters, name)),
+  )
+  return {
+    code,
+    state,
+    redirectUri,
+    nonce,
+    callbackParameters,
+    ...(adapter.pkce && { codeVerifier: verifier }),
+  }
 }
 
 /** S256 of RFC 7636 §4.2. */
@@ -122,6 +143,6 @@ export async function failureOf(work: Promise<unknown>): Promise<ProviderFailure
 
 /** The requests that an endpoint of a double has received so far. */
 export function requestsAt(double: ProviderDouble, address: 'TOKEN_URL' | 'USERINFO_URL'): RecordedRequest[] {
-  const url = new URL(double.env[`${double.name.toUpperCase()}_${address}`] ?? '')
-  return double.requests.filter((request) => request.path === url.pathname)
+  const url = URL.parse(double.env[`${double.name.toUpperCase()}_${address}`] ?? '')
+  return double.requests.filter((request) => request.path === url?.pathname)
 }

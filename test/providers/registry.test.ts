@@ -7,6 +7,8 @@ const adapter = (name: string): ProviderAdapter => ({
   name,
   title: { ru: name, en: name },
   jurisdiction: 'other',
+  gives: [],
+  denials: [],
   callbackMethod: 'GET',
   callbackParameters: {},
   pkce: true,

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { providers } from '../../plugins/index.ts'
 import { limits } from '../../src/http/rate-limit.ts'
 import { hashSecret } from '../../src/sites/site.ts'
 import { rotateSecret, updateSite } from '../../src/sites/store.ts'
@@ -20,7 +21,7 @@ t.test('a site reads its own settings and limits', async (t) => {
     id: service.site.id,
     disabled: false,
     redirect_urls: [redirectUrl],
-    providers: ['yandex', 'google', 'mail'],
+    providers: providers.map(({ name }) => name),
     require_secret: false,
     live_secrets: 1,
     limits: {

@@ -107,14 +107,20 @@ export async function start(
   return { state: text(answer, 'state'), authorizeUrl: text(answer, 'authorize_url') }
 }
 
-/** Opens the callback URL that the provider made, at the address where the service listens. */
+/** Does what the browser does with the callback URL that the provider made, at the address where the service listens. */
 export async function openCallback(
   service: FlowService,
   callbackUrl: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
   // Cut off rather than parsed and rebuilt, so that the code stays as the provider wrote it.
-  return get(service, callbackUrl.slice(service.config.publicUrl.length), headers)
+  const relative = callbackUrl.slice(service.config.publicUrl.length)
+  const [path = '', query = ''] = relative.split(/\?(.*)/s)
+  const byForm = Object.values(service.doubles).some(
+    ({ name, callbackMethod }) => callbackMethod === 'POST' && path.endsWith(`/callback/${name}`),
+  )
+  if (!byForm) return get(service, relative, headers)
+  return post(service, path, [...new URLSearchParams(query)], { headers })
 }
 
 /** The parameters of a `Location`, as the site's framework would hand them to its handler. */

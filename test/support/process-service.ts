@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import { envOf } from '../../sandbox/doubles/index.ts'
 import type { Environment } from '../../src/config/variables.ts'
 import type { FlowService } from './login-flow.ts'
 import type { Started } from './npm-start.ts'
@@ -46,9 +47,7 @@ export async function startProcess(
       DATABASE_URL: databaseUrl,
       REDIS_URL: redis.url,
       REDIS_PREFIX: redis.prefix,
-      ...doubles.yandex.env,
-      ...doubles.google.env,
-      ...doubles.mail.env,
+      ...envOf(doubles),
       ...env,
     },
   })

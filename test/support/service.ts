@@ -5,9 +5,9 @@ import type { Cluster, Redis } from 'ioredis'
 import { pino } from 'pino'
 import type t from 'tap'
 import type { ProviderDouble } from '../../sandbox/doubles/double.ts'
-import { startGoogleDouble } from '../../sandbox/doubles/google.ts'
-import { startMailDouble } from '../../sandbox/doubles/mail.ts'
-import { startYandexDouble } from '../../sandbox/doubles/yandex.ts'
+import { serveDouble } from '../../sandbox/doubles/double.ts'
+import type { DoubleName, Doubles } from '../../sandbox/doubles/index.ts'
+import { envOf, serveDoubles } from '../../sandbox/doubles/index.ts'
 import { createApp, providers } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
 import { readConfig } from '../../src/config/config.ts'
@@ -39,7 +39,7 @@ export interface TestService {
   readonly url: string
   readonly config: Config
   readonly database: TestDatabase
-  readonly doubles: Readonly<Record<'yandex' | 'google' | 'mail', ProviderDouble>>
+  readonly doubles: Readonly<Record<DoubleName, ProviderDouble>>
   readonly site: { readonly id: string; readonly secret: string }
   /** All lines of its log. */
   readonly log: readonly string[]
@@ -62,8 +62,8 @@ export interface TestServiceOptions {
   /** The doubles to use; new ones by default. A second replica shares those of the first one. */
   readonly doubles?: TestService['doubles']
   readonly site?: TestService['site']
-  /** Makes PUBLIC_URL the URL where it listens, which clients that use discovery require. */
-  readonly reachable?: boolean
+  /** Makes PUBLIC_URL the URL where it listens, which clients that use discovery require: at this port, or at a free one. */
+  readonly reachable?: boolean | number
   /** The clock of its signing keys. */
   readonly now?: () => number
   /** Long ones by default; a test of deadlines passes the service's own (src/deadlines.ts). */
@@ -73,17 +73,13 @@ export interface TestServiceOptions {
 }
 
 /** Starts a double of every provider, registered for the callbacks of a service with this PUBLIC_URL. */
-export async function startDoubles(test: Test, origin = publicUrl): Promise<TestService['doubles']> {
-  const callback = (provider: string) => ({
-    redirectUris: [`${origin}/api/v1/oauth/callback/${provider}`],
+export async function startDoubles(test: Test, origin = publicUrl): Promise<Doubles> {
+  return serveDoubles(async (rules) => {
+    const redirectUris = [`${origin}/api/v1/oauth/callback/${rules.name}`]
+    const double = await serveDouble(rules, { redirectUris })
+    test.teardown(() => double.close())
+    return double
   })
-  const [yandex, google, mail] = await Promise.all([
-    startYandexDouble(callback('yandex')),
-    startGoogleDouble(callback('google')),
-    startMailDouble(callback('mail')),
-  ])
-  for (const double of [yandex, google, mail]) test.teardown(() => double.close())
-  return { yandex, google, mail }
 }
 
 /** The key that seals the test services' signing keys. */
@@ -91,8 +87,9 @@ export const sharedSecretKeys = [randomBytes(32)]
 
 /** Starts the service. When `test` ends it is closed, also if the start failed halfway. */
 export async function startTestService(test: Test, options: TestServiceOptions = {}): Promise<TestService> {
-  const listenAt = options.reachable === true ? await freePort() : 0
-  const origin = options.reachable === true ? `http://127.0.0.1:${listenAt}` : publicUrl
+  const { reachable = false } = options
+  const listenAt = reachable === true ? await freePort() : Number(reachable)
+  const origin = listenAt === 0 ? publicUrl : `http://127.0.0.1:${listenAt}`
   const deadlines = options.deadlines ?? patient
   const database = options.database ?? (await testDatabase(test, 10, deadlines))
   const doubles = options.doubles ?? (await startDoubles(test, origin))
@@ -107,9 +104,7 @@ export async function startTestService(test: Test, options: TestServiceOptions =
     {
       NODE_ENV: 'development',
       PUBLIC_URL: origin,
-      ...doubles.yandex.env,
-      ...doubles.google.env,
-      ...doubles.mail.env,
+      ...envOf(doubles),
       ...(options.redis && { REDIS_URL: options.redis.url, REDIS_PREFIX: options.redis.prefix }),
       ...options.env,
     },

@@ -4,6 +4,7 @@ import { startSandbox } from '../../../sandbox/sandbox.ts'
 import type { Answers } from './stand-in-service.ts'
 import { startStandIn } from './stand-in-service.ts'
 
+const offered = (name: string, available: boolean) => ({ name, title: { ru: name, en: name }, available })
 const claims = Buffer.from('{"sub":"user-1"}').toString('base64url')
 const tokens = { access_token: `h.${claims}.s`, refresh_token: 'refresh-1' }
 const good = (): Answers => ({
@@ -96,13 +97,12 @@ t.test(
   async (t) => {
     const { answers, browser } = await start(t)
     t.notMatch((await browser.get('')).text, /disabled>/)
-    const offered = (name: string, available: boolean) => ({ name, title: { ru: name, en: name }, available })
     answers['GET /api/v1/oauth/providers/'] = {
       status: 200,
       body: { providers: [offered('yandex', true), offered('google', false), offered('mail', true)] },
     }
     const { text } = await browser.get('')
-    t.match(text, /value="yandex".*<button disabled>Log in with Google .*value="mail"/s)
+    t.match(text, /value="yandex".*<button disabled><svg [^]*?<\/svg>Log in with google .*value="mail"/s)
     answers['GET /api/v1/oauth/providers/'] = { status: 200, body: { providers: 'many' } }
     t.notMatch((await browser.get('')).text, /disabled>/)
   },
@@ -221,7 +221,12 @@ t.test('the page says that the service is starting until the demo site knows its
 })
 
 t.test('the demo site also runs without the sandbox', async (t) => {
-  const service = await startStandIn(good())
+  const answers = good()
+  answers['GET /api/v1/oauth/providers/'] = {
+    status: 200,
+    body: { providers: [offered('mail', true), offered('corp', true), { name: 7 }] },
+  }
+  const service = await startStandIn(answers)
   t.teardown(() => service.close())
   const options = { serviceUrl: service.url, siteId: 'site-1' }
   await t.rejects(

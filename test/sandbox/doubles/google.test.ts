@@ -3,7 +3,7 @@ import { decodeJwt } from 'jose'
 import * as oidc from 'openid-client'
 import t from 'tap'
 import { startGoogleDouble } from '../../../sandbox/doubles/google.ts'
-import type { IdTokenSpoiling } from '../../../sandbox/doubles/google-id-token.ts'
+import type { IdTokenSpoiling } from '../../../sandbox/doubles/id-token.ts'
 import {
   authorizeUrl,
   challenge,
