@@ -38,7 +38,11 @@ export const github = providerPlugin({
     const url = new URL(ownValue(settings, emailsUrl))
     return {
       authorizeUrl: (request) =>
-        client.authorizeUrl(request, { login: request.loginHint, prompt: request.prompt }),
+        client.authorizeUrl(request, {
+          login: request.loginHint,
+          // The only value that GitHub documents.
+          prompt: request.prompt && 'select_account',
+        }),
 
       async identify(grant, signal) {
         const { accessToken } = await client.exchange(grant, signal)

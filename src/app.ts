@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Cluster, Redis } from 'ioredis'
 import { providers } from '../plugins/index.ts'
 import type { Config } from './config/config.ts'
+import type { Deadlines } from './deadlines.ts'
 import { forms } from './http/bodies.ts'
 import { docs, favicon } from './http/docs.ts'
 import type { Metrics } from './http/metrics.ts'
@@ -13,15 +14,19 @@ import { createRunningWork } from './http/running-work.ts'
 import { createServer } from './http/server.ts'
 import type { SigningKeys } from './keys/ring.ts'
 import { callbackPage, callbackPath, callbackRoute } from './login/callback-route.ts'
+import type { FinishServices } from './login/finish.ts'
 import { finishProblems } from './login/finish.ts'
 import { createMemoryLoginStore } from './login/memory-login-store.ts'
 import { createClaims } from './login/outage-safe-claims.ts'
 import { createRedisLoginStore } from './login/redis-login-store.ts'
 import { loginRoutes } from './login/routes.ts'
+import type { StartServices } from './login/start.ts'
 import { createMemoryLoginHistory } from './login-history/memory-store.ts'
 import { trackRequests } from './login-history/progress.ts'
 import { createRedisLoginHistory } from './login-history/redis-store.ts'
 import { siteLoginsRoute } from './login-history/routes.ts'
+import { cors } from './openid/cors.ts'
+import { openidRoutes } from './openid/routes.ts'
 import { problemPages } from './problems/pages.ts'
 import { Problem } from './problems/problem.ts'
 import type { ProviderPlugin } from './providers/provider-plugin.ts'
@@ -71,6 +76,10 @@ const document = {
     'Logs people in to client sites through OAuth providers. Every POST takes a form, urlencoded or multipart; JSON with the same members is read as well.',
   tags: [
     { name: 'Login', description: 'The two requests of a login, and what the browser does between them' },
+    {
+      name: 'OpenID Connect',
+      description: 'The same login for standard clients, which find the rest by discovery',
+    },
     { name: 'Sessions', description: 'Refresh, introspection, logout' },
     { name: 'Users', description: 'The person behind an access token' },
     { name: 'Sites', description: 'What the service knows of your own site, and where its logins got to' },
@@ -140,24 +149,25 @@ export async function createApp(config: Config, resources: Resources) {
       onStateChange: (provider, state) => metrics.breakerState.set({ provider }, breakerValue[state]),
     })
   }
-  await app.register(loginRoutes, {
-    services: {
-      logins,
-      claims,
-      sites,
-      limits,
-      providers: registry,
-      callbackUrl: (provider) => publicUrl + callbackPath(provider),
-      loginTtl: config.loginTtl,
-      openSession: (session, signal) => {
-        const { refreshTokenTtl: ttl, sessionMaxAge: maxAge } = config
-        const refreshKid = keys.active('refresh').kid
-        return openSession(database, { ...session, refreshKid, ttl, maxAge }, signal).catch(incomplete)
-      },
-      sessionOfLogin: (loginHash) => findSessionOfLogin(database, loginHash),
-      issueTokens: (session) => issueTokenPair(keys, session),
-      deadlines,
+  const loginServices: StartServices & FinishServices & { readonly deadlines: Deadlines } = {
+    logins,
+    claims,
+    sites,
+    limits,
+    providers: registry,
+    callbackUrl: (provider) => publicUrl + callbackPath(provider),
+    loginTtl: config.loginTtl,
+    openSession: (session, signal) => {
+      const { refreshTokenTtl: ttl, sessionMaxAge: maxAge } = config
+      const refreshKid = keys.active('refresh').kid
+      return openSession(database, { ...session, refreshKid, ttl, maxAge }, signal).catch(incomplete)
     },
+    sessionOfLogin: (loginHash) => findSessionOfLogin(database, loginHash),
+    deadlines,
+  }
+  await app.register(loginRoutes, {
+    services: loginServices,
+    issueTokens: (session) => issueTokenPair(keys, session),
     callback,
     track,
     running,
@@ -167,11 +177,21 @@ export async function createApp(config: Config, resources: Resources) {
   })
   await app.register(siteRoutes, { sites, limits, keys, config })
   await app.register(siteLoginsRoute, { sites, limits, history })
-  await app.register(sessionRoutes, { database, keys, sites, limits, config, metrics })
+  await app.register(cors, { sites, limits })
+  const sessions = { database, keys, sites, limits, config, metrics }
+  await app.register(sessionRoutes, sessions)
   await app.register(ownSessionRoutes, { database, keys, limits })
   await app.register(profileRoute, { database, keys, limits })
   await app.register(providerRoutes, { providers: registry })
-  await app.register(tokenRoutes, { keys, publicUrl })
+  await app.register(tokenRoutes, { keys })
+  await app.register(openidRoutes, {
+    ...sessions,
+    services: loginServices,
+    sessions,
+    problems,
+    track,
+    running,
+  })
   await app.register(problemPages, { publicUrl })
   favicon(app)
   await app.register(docs, { title: document.title })

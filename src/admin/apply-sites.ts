@@ -53,6 +53,9 @@ const AppliedSites = Type.Object(
           require_secret: replaced(Type.Boolean()),
           limit_factor: replaced(Type.Integer()),
           disabled: replaced(Type.Boolean()),
+          post_logout_redirect_urls: listed,
+          native: replaced(Type.Boolean()),
+          id_token_alg: replaced(Type.String()),
         }),
       }),
     ),
@@ -135,15 +138,18 @@ function toJson({ dry_run, created, updated, unchanged }: Applied) {
   return {
     dry_run,
     created: [...created],
-    updated: updated.map(({ id, name, changes: { redirect_urls, providers, ...rest } }) => ({
-      id,
-      name,
-      changes: {
-        ...rest,
-        ...(redirect_urls && { redirect_urls: list(redirect_urls) }),
-        ...(providers && { providers: list(providers) }),
-      },
-    })),
+    updated: updated.map(
+      ({ id, name, changes: { redirect_urls, providers, post_logout_redirect_urls, ...rest } }) => ({
+        id,
+        name,
+        changes: {
+          ...rest,
+          ...(redirect_urls && { redirect_urls: list(redirect_urls) }),
+          ...(providers && { providers: list(providers) }),
+          ...(post_logout_redirect_urls && { post_logout_redirect_urls: list(post_logout_redirect_urls) }),
+        },
+      }),
+    ),
     unchanged: [...unchanged],
   }
 }

@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { bodyProblems, jsonResponse, ref } from '../http/openapi.ts'
+import { bodyProblems, jsonResponse, oneOf, ref } from '../http/openapi.ts'
+import { idTokenAlgs } from '../keys/material.ts'
 import { deleteSessionsOfSite } from '../sessions/all-sessions.ts'
 import { changesBetween } from '../sites/apply.ts'
 import type { SiteFields, SiteRecord } from '../sites/site.ts'
@@ -19,6 +20,9 @@ export const siteExample = {
   require_secret: false,
   limit_factor: 1,
   disabled: false,
+  post_logout_redirect_urls: ['https://client.example/goodbye'],
+  native: false,
+  id_token_alg: 'RS256' as const,
 }
 /** The same site as it is stored. */
 export const storedExample = {
@@ -38,6 +42,14 @@ export const siteFields = {
     description: 'The limits of the site are times this: 1 to 1000, 1 by default',
   }),
   disabled: Type.Boolean({ description: 'Whether nobody can log in, and no session can be used' }),
+  post_logout_redirect_urls: Type.Array(Type.String(), {
+    description: 'Where a logout by OpenID Connect may send the browser: exact URLs, none by default',
+  }),
+  native: Type.Boolean({
+    description:
+      'An application on people’s own devices (RFC 8252): PKCE is demanded, the secret is not accepted',
+  }),
+  id_token_alg: oneOf(idTokenAlgs, { description: 'Signs the ID tokens of the site; RS256 by default' }),
 }
 
 /** A site as it is stored. */
@@ -65,6 +77,9 @@ const NewSite = Type.Object(
     require_secret: Type.Optional(siteFields.require_secret),
     limit_factor: Type.Optional(siteFields.limit_factor),
     disabled: Type.Optional(siteFields.disabled),
+    post_logout_redirect_urls: Type.Optional(siteFields.post_logout_redirect_urls),
+    native: Type.Optional(siteFields.native),
+    id_token_alg: Type.Optional(siteFields.id_token_alg),
   },
   { $id: 'NewSite', additionalProperties: false, examples: [siteExample] },
 )

@@ -1,6 +1,7 @@
 import { dataDirectory, secretKeysOf } from '../config/development.ts'
 import type { KeyCommandOptions } from '../keys/commands.ts'
 import { listKeys, resealKeys, revokeKey, rotateKey } from '../keys/commands.ts'
+import { idTokenAlgs, isIdTokenAlg } from '../keys/material.ts'
 import { endSessionsOfKey } from '../sessions/all-sessions.ts'
 import type { Command, CommandContext } from './command.ts'
 import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'
@@ -12,10 +13,13 @@ const commands = {
     return withKeys(context, async (options) => ({ keys: await listKeys(options) }))
   },
   async rotate(args, context) {
-    const [kind] = takeWords(args.length === 0 ? ['access'] : args, ['KIND'])
-    if (kind !== 'access' && kind !== 'refresh')
-      throw new CommandError(`There is no kind of key "${kind}": there are access and refresh.`)
-    return withKeys(context, (options) => rotateKey(kind, options))
+    const [kind = 'access', alg = 'RS256', ...more] = args
+    if (kind !== 'access' && kind !== 'refresh' && kind !== 'id')
+      throw new CommandError(`There is no kind of key "${kind}": there are access, refresh and id.`)
+    takeWords(kind === 'id' ? more : args.slice(1), [])
+    if (!isIdTokenAlg(alg))
+      throw new CommandError(`There are no id keys of "${alg}": there are ${idTokenAlgs.join(', ')}.`)
+    return withKeys(context, (options) => rotateKey(kind, options, alg))
   },
   async revoke(args, context) {
     const [kid] = takeWords(args, ['KID'])

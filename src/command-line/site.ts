@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Config } from '../config/config.ts'
+import { idTokenAlgs, isIdTokenAlg } from '../keys/material.ts'
 import { deleteSessionsOfSite } from '../sessions/all-sessions.ts'
 import { applySites } from '../sites/apply.ts'
 import type { SiteFields } from '../sites/site.ts'
@@ -17,6 +18,9 @@ const addOptions = {
   providers: { type: 'string', multiple: true },
   'require-secret': { type: 'boolean' },
   'limit-factor': { type: 'string' },
+  'post-logout-redirect-url': { type: 'string', multiple: true },
+  native: { type: 'boolean' },
+  'id-token-alg': { type: 'string' },
 } as const
 
 const updateOptions = { ...addOptions, disable: { type: 'boolean' }, enable: { type: 'boolean' } } as const
@@ -119,12 +123,18 @@ interface FieldOptions {
   readonly providers?: readonly string[] | undefined
   readonly 'require-secret'?: boolean | undefined
   readonly 'limit-factor'?: string | undefined
+  readonly 'post-logout-redirect-url'?: readonly string[] | undefined
+  readonly native?: boolean | undefined
+  readonly 'id-token-alg'?: string | undefined
 }
 
 /** @param furtherUrls words after `--redirect-url URL`: several may follow one option */
 function readFields(options: FieldOptions, furtherUrls: readonly string[]): Partial<SiteFields> {
   const { name, 'redirect-url': urls, providers, 'require-secret': requireSecret } = options
-  const { 'limit-factor': factor } = options
+  const { 'limit-factor': factor, native, 'id-token-alg': alg } = options
+  const logoutUrls = options['post-logout-redirect-url']
+  if (alg !== undefined && !isIdTokenAlg(alg))
+    throw new CommandError(`--id-token-alg must be one of ${idTokenAlgs.join(', ')}.`)
   const [stray] = furtherUrls
   if (urls === undefined && stray !== undefined)
     throw new CommandError(`"${stray}" is one word too many: see --help.`)
@@ -135,6 +145,10 @@ function readFields(options: FieldOptions, furtherUrls: readonly string[]): Part
     ...(requireSecret !== undefined && { requireSecret }),
     // Only digits, because JavaScript also reads "0x10" and "1e2" as numbers. Anything else becomes NaN, which checkFields refuses.
     ...(factor !== undefined && { limitFactor: /^\d+$/.test(factor) ? Number(factor) : Number.NaN }),
+    // An empty value takes every URL away.
+    ...(logoutUrls !== undefined && { postLogoutRedirectUrls: logoutUrls.filter((url) => url !== '') }),
+    ...(native !== undefined && { native }),
+    ...(alg !== undefined && { idTokenAlg: alg }),
   }
 }
 

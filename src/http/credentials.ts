@@ -13,7 +13,7 @@ const maxLength = 1_024
 const challenge = { 'www-authenticate': 'Basic realm="auth-movies", charset="UTF-8"' }
 
 /** 401 with the challenge that RFC 6749 §5.2 requires. */
-export function unauthorized(type: 'secret-required' | 'wrong-credentials'): Problem {
+export function unauthorized(type: 'secret-required' | 'wrong-credentials' | 'secret-not-accepted'): Problem {
   return new Problem(type, { headers: challenge })
 }
 

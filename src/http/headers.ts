@@ -11,8 +11,8 @@ export const readableHeaders = 131_072
 
 /**
  * Checks the headers of every request and sets those of every response. `no-store` is the default, as most responses hold
- * a credential or belong to one (RFC 6749 §5.1); a route whose response may be cached says so itself. There are no CORS
- * headers, because sites call from their backends.
+ * a credential or belong to one (RFC 6749 §5.1); a route whose response may be cached says so itself. CORS is only for the
+ * endpoints of clients that run in a browser (openid/cors.ts): all other sites call from their backends.
  */
 export const headers = fp(async (app: FastifyInstance, { publicUrl }: { publicUrl: string }) => {
   const domain = new URL(publicUrl).hostname

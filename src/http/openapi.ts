@@ -56,6 +56,18 @@ export function problemResponsesWithoutStore(...names: ProblemName[]): Record<nu
   return Object.fromEntries([...byStatus].map(([status, group]) => [status, response(group)]))
 }
 
+/**
+ * The same responses under application/json, for endpoints whose errors are of this type always (RFC 6749 §5.2): some
+ * clients read no other.
+ */
+export function asPlainJson(responses: Record<number, object>): Record<number, object> {
+  const plain = (one: object) => {
+    const [body] = 'content' in one ? Object.values(Object(one.content)) : []
+    return { ...one, content: { 'application/json': body } }
+  }
+  return Object.fromEntries(Object.entries(responses).map(([status, one]) => [status, plain(one)]))
+}
+
 /** The problems that every route with a body may have. */
 export const bodyProblems: ProblemName[] = [
   'malformed-request',

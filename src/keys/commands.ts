@@ -1,9 +1,9 @@
 import { OperatorError } from '../operator-error.ts'
 import type { Database } from '../storage/postgres.ts'
-import type { KeyKind, TokenAlg } from './material.ts'
-import { generateKey, joinUnusable, resealKey, UnusableKey } from './material.ts'
-import type { KeyState, TokenTimes } from './schedule.ts'
-import { latestFirst, publishedAhead, stateOf, verifiesUntil } from './schedule.ts'
+import type { IdTokenAlg, KeyKind, TokenAlg } from './material.ts'
+import { generateKey, isIdTokenAlg, joinUnusable, resealKey, UnusableKey } from './material.ts'
+import type { KeyLine, KeyState, TokenTimes } from './schedule.ts'
+import { idLine, keyLines, latestFirst, lineOf, publishedAhead, stateOf, verifiesUntil } from './schedule.ts'
 import { createKeySeal } from './seal.ts'
 import type { KeyRow, KeyTable } from './store.ts'
 import {
@@ -45,7 +45,7 @@ export interface ListedKey {
 export async function listKeys(options: KeyCommandOptions): Promise<readonly ListedKey[]> {
   const table = await readKeys(options.database.pool)
   return table.keys.map((key) => {
-    const ordered = latestFirst(table.keys, kindOf(key))
+    const ordered = latestFirst(table.keys, lineOf(key))
     const until = key.revokedAt ?? verifiesUntil(key, ordered, options)
     return {
       kid: key.kid,
@@ -63,11 +63,13 @@ export async function listKeys(options: KeyCommandOptions): Promise<readonly Lis
 /**
  * Publishes a new key, which starts to sign when every cache can know it; the very first one signs at once. Keys whose
  * last token has expired are removed.
+ * @param idTokenAlg of kind `id`: each algorithm has keys of its own
  * @throws {KeyCommandError} where a new key is waiting already
  */
 export async function rotateKey(
   kind: KeyKind,
   options: KeyCommandOptions,
+  idTokenAlg: IdTokenAlg = 'RS256',
 ): Promise<{
   readonly kid: string
   readonly kind: KeyKind
@@ -77,14 +79,14 @@ export async function rotateKey(
   const seal = createKeySeal(options.secretKeys)
   return await underKeyLock(options.database.pool, async (client) => {
     const table = await readKeys(client)
-    const states = statesOf(table, kind, options)
+    const states = statesOf(table, kind === 'id' ? idLine(idTokenAlg) : kind, options)
     const waiting = states.find(({ state }) => state === 'next')?.key
     if (waiting !== undefined)
       throw new KeyCommandError(
         `The ${kind} key ${waiting.kid} waits already and takes over at ${iso(waiting.activatesAt)}.`,
       )
     await deleteKeys(client, endedKids(table, options))
-    const key = generateKey(kind, options.tokenAlg, seal)
+    const key = await generateKey(kind, kind === 'id' ? idTokenAlg : options.tokenAlg, seal)
     const first = !states.some(({ state }) => state === 'active')
     const activatesAt = await insertKey(client, key, first ? 0 : publishedAhead)
     return { kid: key.kid, kind, alg: key.alg, activates_at: iso(activatesAt) }
@@ -115,13 +117,14 @@ export async function revokeKey(
     const table = await readKeys(client)
     const key = table.keys.find((candidate) => candidate.kid === kid)
     if (key === undefined) throw new KeyCommandError(`There is no key ${kid}: see \`keys list\`.`)
-    const states = statesOf(table, kindOf(key), options)
+    const states = statesOf(table, lineOf(key), options)
     await revokeStoredKey(client, kid)
     if (states.find((entry) => entry.key === key)?.state !== 'active')
       return { kind: kindOf(key), successor: null }
     const waiting = states.findLast(({ state }) => state === 'next')?.key
     if (waiting !== undefined) await activateKey(client, waiting.kid)
-    const fresh = waiting ?? generateKey(kindOf(key), options.tokenAlg, seal)
+    const alg = key.kind === 'id' && isIdTokenAlg(key.alg) ? key.alg : options.tokenAlg
+    const fresh = waiting ?? (await generateKey(kindOf(key), alg, seal))
     if (waiting === undefined) await insertKey(client, fresh, 0)
     return { kind: kindOf(key), successor: fresh.kid }
   })
@@ -156,19 +159,19 @@ export async function resealKeys(
   })
 }
 
-function statesOf(table: KeyTable, kind: KeyKind, times: TokenTimes) {
-  const ordered = latestFirst(table.keys, kind)
+function statesOf(table: KeyTable, line: KeyLine | undefined, times: TokenTimes) {
+  const ordered = latestFirst(table.keys, line)
   return ordered.map((key) => ({ key, state: stateOf(key, ordered, times, table.now) }))
 }
 
 function endedKids(table: KeyTable, times: TokenTimes): string[] {
-  return (['access', 'refresh'] as const).flatMap((kind) =>
-    statesOf(table, kind, times).flatMap(({ key, state }) => (state === 'ended' ? [key.kid] : [])),
+  return keyLines.flatMap((line) =>
+    statesOf(table, line, times).flatMap(({ key, state }) => (state === 'ended' ? [key.kid] : [])),
   )
 }
 
 function kindOf(key: KeyRow): KeyKind {
-  return key.kind === 'access' ? 'access' : 'refresh'
+  return key.kind === 'access' || key.kind === 'id' ? key.kind : 'refresh'
 }
 
 function iso(milliseconds: number): string {

@@ -1,30 +1,43 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { isDeepStrictEqual } from 'node:util'
+import { createPrivateKey, createPublicKey, generateKeyPair, randomBytes } from 'node:crypto'
+import { isDeepStrictEqual, promisify } from 'node:util'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { OperatorError } from '../operator-error.ts'
 import type { KeySeal } from './seal.ts'
 
-/** `access`: a key pair whose public part sites read. `refresh`: a symmetric key that never leaves the service. */
-export type KeyKind = 'access' | 'refresh'
+/**
+ * `access`: a key pair whose public part sites read. `refresh`: a symmetric key that never leaves the service. `id`: a key
+ * pair of ID tokens.
+ */
+export type KeyKind = 'access' | 'refresh' | 'id'
 
 /** The algorithm of an access key; a refresh key is always HS256. */
 export type TokenAlg = 'EdDSA' | 'ES256'
 
-const jwkMembers = {
-  kid: Type.String({ minLength: 1 }),
-  use: Type.Literal('sig'),
-  x: Type.String({ minLength: 1 }),
-}
+/** The algorithms of ID tokens, among which a site chooses; the first is what every client knows (OpenID Connect Core §15.1). */
+export const idTokenAlgs = ['RS256', 'ES256', 'EdDSA'] as const
+export type IdTokenAlg = (typeof idTokenAlgs)[number]
+
+/** Whether this is the name of an algorithm of ID tokens. */
+export const isIdTokenAlg = (alg: string): alg is IdTokenAlg => idTokenAlgs.some((one) => one === alg)
+
+const someText = Type.String({ minLength: 1 })
+const jwkMembers = { kid: someText, use: Type.Literal('sig') }
 
 /**
- * A public signing key as the JWKS shows it (RFC 7517 §4; RFC 8037 §2 for OKP): these members and no others, so that
- * no private member of a stored key can be published.
+ * A public signing key as the JWKS shows it (RFC 7517 §4; RFC 7518 §6; RFC 8037 §2 for OKP): these members and no others,
+ * so that no private member of a stored key can be published.
  */
 const PublicJwk = Type.Union([
   Type.Object(
-    { kty: Type.Literal('OKP'), crv: Type.Literal('Ed25519'), alg: Type.Literal('EdDSA'), ...jwkMembers },
+    {
+      kty: Type.Literal('OKP'),
+      crv: Type.Literal('Ed25519'),
+      alg: Type.Literal('EdDSA'),
+      ...jwkMembers,
+      x: someText,
+    },
     { additionalProperties: false },
   ),
   Type.Object(
@@ -33,8 +46,13 @@ const PublicJwk = Type.Union([
       crv: Type.Literal('P-256'),
       alg: Type.Literal('ES256'),
       ...jwkMembers,
-      y: Type.String({ minLength: 1 }),
+      x: someText,
+      y: someText,
     },
+    { additionalProperties: false },
+  ),
+  Type.Object(
+    { kty: Type.Literal('RSA'), alg: Type.Literal('RS256'), ...jwkMembers, n: someText, e: someText },
     { additionalProperties: false },
   ),
 ])
@@ -52,17 +70,19 @@ export interface StoredKey {
   readonly sealedSecret: Buffer
 }
 
+/** The two halves of a key pair. */
+interface KeyPair {
+  readonly kid: string
+  /** PKCS#8 and SPKI in PEM, as fast-jwt takes them. */
+  readonly privatePem: string
+  readonly publicPem: string
+  readonly publicJwk: PublicJwk
+}
+
 /** A key that can sign and verify. */
 export type KeyMaterial =
-  | {
-      readonly kind: 'access'
-      readonly kid: string
-      readonly alg: TokenAlg
-      /** PKCS#8 and SPKI in PEM, as fast-jwt takes them. */
-      readonly privatePem: string
-      readonly publicPem: string
-      readonly publicJwk: PublicJwk
-    }
+  | (KeyPair & { readonly kind: 'access'; readonly alg: TokenAlg })
+  | (KeyPair & { readonly kind: 'id'; readonly alg: IdTokenAlg })
   | { readonly kind: 'refresh'; readonly kid: string; readonly alg: 'HS256'; readonly secret: Buffer }
 
 /** A stored key cannot be used. The message names it and says in one sentence what to do. */
@@ -82,8 +102,11 @@ export function joinUnusable(errors: readonly UnusableKey[]): UnusableKey | unde
   return first && new UnusableKey(first.kid, errors.map(({ message }) => message).join(' '))
 }
 
-/** Makes a new key. Its kid is hexadecimal, so that a command line can never take it for an option. */
-export function generateKey(kind: KeyKind, alg: TokenAlg, seal: KeySeal): StoredKey {
+/**
+ * Makes a new key. Its kid is hexadecimal, so that a command line can never take it for an option.
+ * @param alg of a key pair; a refresh key is HS256 whatever it says
+ */
+export async function generateKey(kind: KeyKind, alg: IdTokenAlg, seal: KeySeal): Promise<StoredKey> {
   const kid = randomBytes(12).toString('hex')
   const store = (usedAlg: string, publicJwk: PublicJwk | null, secret: Buffer): StoredKey => ({
     kid,
@@ -93,10 +116,21 @@ export function generateKey(kind: KeyKind, alg: TokenAlg, seal: KeySeal): Stored
     sealedSecret: seal.seal(secret, label(kid, kind)),
   })
   if (kind === 'refresh') return store('HS256', null, randomBytes(32))
-  const { privateKey } =
-    alg === 'EdDSA' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+  const pem = await pairs[alg]()
   return store(alg, publicJwkOf(pem, kid, alg), Buffer.from(pem))
+}
+
+const generate = promisify(generateKeyPair)
+const publicKeyEncoding = { format: 'pem', type: 'spki' } as const
+const privateKeyEncoding = { format: 'pem', type: 'pkcs8' } as const
+
+/** Makes the private half of a pair, off the event loop: an RSA key takes a tenth of a second. */
+const pairs: Readonly<Record<IdTokenAlg, () => Promise<string>>> = {
+  RS256: async () =>
+    (await generate('rsa', { modulusLength: 2048, publicKeyEncoding, privateKeyEncoding })).privateKey,
+  ES256: async () =>
+    (await generate('ec', { namedCurve: 'P-256', publicKeyEncoding, privateKeyEncoding })).privateKey,
+  EdDSA: async () => (await generate('ed25519', { publicKeyEncoding, privateKeyEncoding })).privateKey,
 }
 
 /**
@@ -104,19 +138,23 @@ export function generateKey(kind: KeyKind, alg: TokenAlg, seal: KeySeal): Stored
  * @throws {UnusableKey}
  */
 export function openKey(stored: StoredKey, seal: KeySeal): KeyMaterial {
-  const { kid, kind, alg, publicJwk } = stored
+  const { kid, kind, alg } = stored
   const remedy = `add the entry that is missing, or revoke the key by \`keys revoke ${kid}\``
   const secret = unsealed(stored, seal, remedy)
   if (kind === 'refresh' && alg === 'HS256') return { kind, kid, alg, secret }
-  if (kind === 'access' && (alg === 'EdDSA' || alg === 'ES256')) {
-    const privatePem = secret.toString()
-    const own = publicJwkOf(privatePem, kid, alg)
-    if (!jwkValidator.Check(publicJwk) || !isDeepStrictEqual(own, publicJwk))
-      throw new UnusableKey(kid, `The access key ${kid} has a public part that is not its own: revoke it.`)
-    const publicPem = createPublicKey(privatePem).export({ format: 'pem', type: 'spki' }).toString()
-    return { kind, kid, alg, privatePem, publicPem, publicJwk }
-  }
+  if (kind === 'access' && (alg === 'EdDSA' || alg === 'ES256'))
+    return { kind, alg, ...openPair(stored, secret, alg) }
+  if (kind === 'id' && isIdTokenAlg(alg)) return { kind, alg, ...openPair(stored, secret, alg) }
   throw new UnusableKey(kid, `The key ${kid} is of a kind and algorithm unknown to this version.`)
+}
+
+function openPair({ kid, kind, publicJwk }: StoredKey, secret: Buffer, alg: IdTokenAlg): KeyPair {
+  const privatePem = secret.toString()
+  const own = publicJwkOf(privatePem, kid, alg)
+  if (!jwkValidator.Check(publicJwk) || !isDeepStrictEqual(own, publicJwk))
+    throw new UnusableKey(kid, `The ${kind} key ${kid} has a public part that is not its own: revoke it.`)
+  const publicPem = createPublicKey(privatePem).export({ format: 'pem', type: 'spki' }).toString()
+  return { kid, privatePem, publicPem, publicJwk }
 }
 
 /** Seals the secret of a stored key again, under the newest entry of SECRET_KEYS. @throws {UnusableKey} */
@@ -136,10 +174,10 @@ function label(kid: string, kind: string): string {
   return `${kind}:${kid}`
 }
 
-function publicJwkOf(privatePem: string, kid: string, alg: TokenAlg): PublicJwk {
-  const { kty, crv, x, y } = createPublicKey(createPrivateKey(privatePem)).export({ format: 'jwk' })
-  const jwk: unknown = { kty, crv, x, ...(y !== undefined && { y }), kid, use: 'sig', alg }
-  if (!jwkValidator.Check(jwk))
-    throw new UnusableKey(kid, `The access key ${kid} is not of the algorithm ${alg}.`)
+function publicJwkOf(privatePem: string, kid: string, alg: IdTokenAlg): PublicJwk {
+  const { kty, crv, x, y, n, e } = createPublicKey(createPrivateKey(privatePem)).export({ format: 'jwk' })
+  const members = { kty, crv, x, y, n, e, kid, use: 'sig', alg }
+  const jwk: unknown = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
+  if (!jwkValidator.Check(jwk)) throw new UnusableKey(kid, `The key ${kid} is not of the algorithm ${alg}.`)
   return jwk
 }

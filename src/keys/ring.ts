@@ -1,9 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Database } from '../storage/postgres.ts'
-import type { KeyKind, PublicJwk, TokenAlg } from './material.ts'
-import { generateKey, joinUnusable, openKey, UnusableKey } from './material.ts'
-import type { TokenTimes } from './schedule.ts'
-import { activeOf, latestFirst, stateOf } from './schedule.ts'
+import type { IdKey } from './id-key.ts'
+import { createIdKey } from './id-key.ts'
+import type { IdTokenAlg, KeyKind, KeyMaterial, PublicJwk, TokenAlg } from './material.ts'
+import { generateKey, idTokenAlgs, joinUnusable, openKey, UnusableKey } from './material.ts'
+import { poll } from './poll.ts'
+import type { KeyLine, TokenTimes } from './schedule.ts'
+import { activeOf, idLine, keyLines, latestFirst, lineOf, stateOf } from './schedule.ts'
 import type { KeySeal } from './seal.ts'
 import { createKeySeal } from './seal.ts'
 import type { SigningKey } from './signing-key.ts'
@@ -20,12 +23,16 @@ export interface SigningKeys {
   /** The database's clock, in milliseconds, independent of the process's own clock. */
   now(): number
   /** The key that signs. @throws {Error} where there is none of this kind */
-  active(kind: KeyKind): SigningKey
+  active(kind: TokenKeyKind): SigningKey
   /** A key that verifies, by its exact kid; an unknown kid causes no query. */
-  find(kind: KeyKind, kid: string): SigningKey | undefined
+  find(kind: TokenKeyKind, kid: string): SigningKey | undefined
+  /** The key that signs ID tokens of this algorithm. @throws {Error} where there is none */
+  activeId(alg: IdTokenAlg): IdKey
+  /** A key that verifies ID tokens, by its exact kid. */
+  findId(kid: string): IdKey | undefined
   /** Every public key that verifies, including the next one, which does not sign yet (RFC 7517 §5). */
   jwks(): { readonly keys: readonly PublicJwk[] }
-  /** @throws {Error} where there is no key of one of the kinds */
+  /** Of ID tokens, RS256. @throws {Error} where there is no key of one of the kinds */
   summary(): Readonly<Record<KeyKind, KeySummary>>
   /** Whether there is a key of each kind to sign with. */
   loaded(): boolean
@@ -33,6 +40,9 @@ export interface SigningKeys {
   reload(): Promise<void>
   close(): Promise<void>
 }
+
+/** The kinds of key whose tokens this service itself reads at each request. */
+export type TokenKeyKind = Exclude<KeyKind, 'id'>
 
 /** For `GET /site/` and the metric `signing_key_age_seconds`. */
 export interface KeySummary {
@@ -59,8 +69,6 @@ export interface SigningKeysOptions extends TokenTimes {
 /** Milliseconds; with its jitter and the reading itself still within one minute. */
 const usualPoll = 48_000
 
-const kinds = ['access', 'refresh'] as const
-
 /**
  * Loads the keys, makes the first of each kind where there is none (one, however many replicas start at once),
  * and polls for changes. A failed poll keeps what is loaded.
@@ -74,7 +82,20 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
 
 interface OpenedKey {
   readonly row: KeyRow
-  readonly key: SigningKey
+  readonly key: SigningKey | IdKey
+}
+
+type Rows = Readonly<Record<KeyLine, readonly KeyRow[]>>
+
+function rowsByLine(keys: readonly KeyRow[]): Rows {
+  const of = (line: KeyLine) => latestFirst(keys, line)
+  return {
+    access: of('access'),
+    refresh: of('refresh'),
+    'id RS256': of('id RS256'),
+    'id ES256': of('id ES256'),
+    'id EdDSA': of('id EdDSA'),
+  }
 }
 
 class KeyRing implements SigningKeys {
@@ -87,7 +108,7 @@ class KeyRing implements SigningKeys {
   private ahead = 0
   private opened: ReadonlyMap<string, OpenedKey> = new Map()
   /** All rows, latest first: a successor counts even where this process cannot open it. */
-  private rows: Readonly<Record<KeyKind, readonly KeyRow[]>> = { access: [], refresh: [] }
+  private rows: Rows = rowsByLine([])
   private reading: Promise<void> = Promise.resolve()
   private stopPolling: () => void = () => {}
 
@@ -102,7 +123,7 @@ class KeyRing implements SigningKeys {
   /** The first reading, which fails where a later one would only report, and the polls after it. */
   async start(): Promise<void> {
     let table = await this.read()
-    if (!hasBoth(table)) {
+    if (!hasAll(table)) {
       await makeFirstKeys(this.options, this.seal)
       table = await this.read()
     }
@@ -126,13 +147,31 @@ class KeyRing implements SigningKeys {
     return this.clock() + this.ahead
   }
 
-  active(kind: KeyKind): SigningKey {
-    return this.current(kind).key
+  active(kind: TokenKeyKind): SigningKey {
+    const { key } = this.current(kind)
+    if (key.kind === 'id') throw new Error(`No ${kind} key is loaded.`)
+    return key
   }
 
-  find(kind: KeyKind, kid: string): SigningKey | undefined {
+  find(kind: TokenKeyKind, kid: string): SigningKey | undefined {
+    const key = this.verifying(kid)
+    return key?.kind === kind ? key : undefined
+  }
+
+  activeId(alg: IdTokenAlg): IdKey {
+    const { key } = this.current(idLine(alg))
+    if (key.kind !== 'id') throw new Error(`No id key of ${alg} is loaded.`)
+    return key
+  }
+
+  findId(kid: string): IdKey | undefined {
+    const key = this.verifying(kid)
+    return key?.kind === 'id' ? key : undefined
+  }
+
+  private verifying(kid: string): SigningKey | IdKey | undefined {
     const found = this.opened.get(kid)
-    return found?.key.kind === kind && this.stateOf(found.row) !== 'ended' ? found.key : undefined
+    return found !== undefined && this.stateOf(found.row) !== 'ended' ? found.key : undefined
   }
 
   jwks(): { readonly keys: readonly PublicJwk[] } {
@@ -141,17 +180,17 @@ class KeyRing implements SigningKeys {
   }
 
   summary(): Readonly<Record<KeyKind, KeySummary>> {
-    const of = (kind: KeyKind): KeySummary => {
-      const { row } = this.current(kind)
-      const next = this.rows[kind].findLast((other) => this.stateOf(other) === 'next')
+    const of = (line: KeyLine): KeySummary => {
+      const { row } = this.current(line)
+      const next = this.rows[line].findLast((other) => this.stateOf(other) === 'next')
       const ageSeconds = Math.max(0, Math.floor((this.now() - row.createdAt) / 1000))
       return { current: row.kid, next: next?.kid ?? null, ageSeconds }
     }
-    return { access: of('access'), refresh: of('refresh') }
+    return { access: of('access'), refresh: of('refresh'), id: of(idLine('RS256')) }
   }
 
   loaded(): boolean {
-    return kinds.every((kind) => this.signer(kind) !== undefined)
+    return keyLines.every((line) => this.signer(line) !== undefined)
   }
 
   reload(): Promise<void> {
@@ -179,13 +218,12 @@ class KeyRing implements SigningKeys {
 
   /** Takes over what was read; a key that cannot be opened is left out and reported. */
   private async take({ keys }: KeyTable, onUnusable: (error: UnusableKey) => void): Promise<void> {
-    const rows = { access: latestFirst(keys, 'access'), refresh: latestFirst(keys, 'refresh') }
+    const rows = rowsByLine(keys)
     const next = new Map<string, OpenedKey>()
-    for (const row of [...rows.access, ...rows.refresh]) {
+    for (const row of keyLines.flatMap((line) => rows[line])) {
       if (['revoked', 'ended'].includes(this.stateOf(row, rows))) continue
       try {
-        const key =
-          this.opened.get(row.kid)?.key ?? (await createSigningKey(openKey(row, this.seal), this.issuer))
+        const key = this.opened.get(row.kid)?.key ?? (await usableKey(openKey(row, this.seal), this.issuer))
         next.set(row.kid, { row, key })
       } catch (error) {
         if (!(error instanceof UnusableKey)) throw error
@@ -200,59 +238,41 @@ class KeyRing implements SigningKeys {
   }
 
   private stateOf(row: KeyRow, rows = this.rows) {
-    return stateOf(row, rows[row.kind === 'access' ? 'access' : 'refresh'], this.options, this.now())
+    const line = lineOf(row)
+    return stateOf(row, line === undefined ? [] : rows[line], this.options, this.now())
   }
 
-  private signer(kind: KeyKind): OpenedKey | undefined {
-    const usable = this.rows[kind].filter((row) => this.opened.has(row.kid))
+  private signer(line: KeyLine): OpenedKey | undefined {
+    const usable = this.rows[line].filter((row) => this.opened.has(row.kid))
     return this.opened.get(activeOf(usable, this.now())?.kid ?? '')
   }
 
-  private current(kind: KeyKind): OpenedKey {
-    const found = this.signer(kind)
-    if (found === undefined) throw new Error(`No ${kind} key is loaded.`)
+  private current(line: KeyLine): OpenedKey {
+    const found = this.signer(line)
+    if (found === undefined) throw new Error(`No ${line} key is loaded.`)
     return found
   }
 }
 
-function hasBoth({ keys, now }: KeyTable): boolean {
-  return kinds.every((kind) => activeOf(latestFirst(keys, kind), now) !== undefined)
+function hasAll({ keys, now }: KeyTable): boolean {
+  return keyLines.every((line) => activeOf(latestFirst(keys, line), now) !== undefined)
+}
+
+function usableKey(material: KeyMaterial, issuer: string): Promise<SigningKey> | IdKey {
+  return material.kind === 'id' ? createIdKey(material) : createSigningKey(material, issuer)
 }
 
 /** Under the lock, where it asks again: ten replicas that start at once make one key of each kind. */
 async function makeFirstKeys(options: SigningKeysOptions, seal: KeySeal): Promise<void> {
   await underKeyLock(options.database.pool, async (client) => {
     const { keys } = await readKeys(client)
-    for (const kind of kinds) {
-      if (keys.some((key) => key.kind === kind && key.revokedAt === null)) continue
-      const key = generateKey(kind, options.tokenAlg, seal)
+    for (const line of keyLines) {
+      if (latestFirst(keys, line).some((key) => key.revokedAt === null)) continue
+      const idAlg = idTokenAlgs.find((alg) => idLine(alg) === line)
+      const kind = line === 'access' || line === 'refresh' ? line : 'id'
+      const key = await generateKey(kind, idAlg ?? options.tokenAlg, seal)
       await insertKey(client, key, 0)
       options.log.info({ kid: key.kid, kind }, 'The first signing key was made.')
     }
   })
-}
-
-/** Repeats `work`, sooner after a failure, without holding the process open. @returns what stops it */
-function poll(work: () => Promise<void>, every: number, onFailure: (error: unknown) => void): () => void {
-  let timer: NodeJS.Timeout | undefined
-  let stopped = false
-  const usual = () => every * (1 + Math.random() / 6)
-  const schedule = (delay: number) => {
-    if (stopped) return
-    timer = setTimeout(() => {
-      work().then(
-        () => schedule(usual()),
-        (error: unknown) => {
-          onFailure(error)
-          schedule(every / 10)
-        },
-      )
-    }, delay)
-    timer.unref()
-  }
-  schedule(usual())
-  return () => {
-    stopped = true
-    clearTimeout(timer)
-  }
 }

@@ -1,13 +1,16 @@
 import fastifyJwt from '@fastify/jwt'
 import Fastify from 'fastify'
-import type { KeyKind, KeyMaterial, PublicJwk } from './material.ts'
+import type { KeyMaterial, PublicJwk } from './material.ts'
+
+/** What signs the service's own tokens; ID tokens are signed off the event loop, id-key.ts. */
+type TokenMaterial = Exclude<KeyMaterial, { readonly kind: 'id' }>
 
 /** One key that signs and verifies, synchronously: the thread pool would double the work. */
 export interface SigningKey {
   readonly kid: string
-  readonly kind: KeyKind
+  readonly kind: TokenMaterial['kind']
   /** Absent for a symmetric key. */
-  readonly publicJwk?: PublicJwk
+  readonly publicJwk?: Exclude<PublicJwk, { readonly kty: 'RSA' }>
   /** A compact JWS (RFC 7515 §7.1) with `alg`, `typ` and `kid` of this key; the claims as they are. */
   sign(claims: object): string
   /**
@@ -28,7 +31,7 @@ const typeOf = { access: 'at+jwt', refresh: 'rt+jwt' } as const
  * call would build a signer each time, which is three times the work of a signature.
  * @param issuer PUBLIC_URL: `iss`, and among `aud`
  */
-export async function createSigningKey(material: KeyMaterial, issuer: string): Promise<SigningKey> {
+export async function createSigningKey(material: TokenMaterial, issuer: string): Promise<SigningKey> {
   const { kid, kind, alg } = material
   const secret =
     material.kind === 'access'
@@ -55,7 +58,7 @@ export async function createSigningKey(material: KeyMaterial, issuer: string): P
   return {
     kid,
     kind,
-    ...(material.kind === 'access' && { publicJwk: material.publicJwk }),
+    ...(material.kind === 'access' && material.publicJwk.kty !== 'RSA' && { publicJwk: material.publicJwk }),
     sign: (claims) => app.jwt.sign(claims),
     verify: (token) => app.jwt.verify(token),
     close: () => app.close(),

@@ -14,6 +14,7 @@ import { wordsForLog } from '../providers/response.ts'
 import type { CallbackRequest, CallbackServices } from './callback.ts'
 import { CallbackFailure, callback } from './callback.ts'
 import { sendErrorPage } from './error-page.ts'
+import { sendAnswer } from './send-answer.ts'
 
 /** The path to which a provider sends the browser back. PUBLIC_URL and this path are registered at the provider. */
 export function callbackPath(provider: string): string {
@@ -59,11 +60,17 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
       const denied = error !== undefined && adapter.denials.includes(error)
       const returned = denied ? { ...parameters, error: 'access_denied' } : parameters
       if (state === undefined) throw withoutState(returned, adapter.name)
-      const { location, missing, dropped } = await options.track(
+      const { answer, missing, dropped } = await options.track(
         { request: 'callback', provider: adapter.name, requestId: request.id },
         (progress) =>
           withDeadline(options.deadlines.callback, () =>
-            callback({ state, ip: request.ip, ...returned }, adapter, options.services, progress),
+            callback(
+              { state, ip: request.ip, ...returned },
+              adapter,
+              options.services,
+              progress,
+              options.publicUrl,
+            ),
           ),
         request,
       )
@@ -77,7 +84,7 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
           { provider: adapter.name, parameter: dropped },
           'a callback parameter cannot be used and was left out',
         )
-      return reply.code(303).header('location', location).send()
+      return sendAnswer(request, reply, answer)
     },
   }
 }

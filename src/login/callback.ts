@@ -6,6 +6,9 @@ import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
 import type { ProviderAdapter } from '../providers/provider.ts'
 import type { Sites } from '../sites/lookup.ts'
+import { isRegistered } from '../sites/native-url.ts'
+import type { AuthorizationAnswer, CallbackOutcome } from './authorization-response.ts'
+import { answerOf } from './authorization-response.ts'
 import type { AuthorizationResponse, CallbackError, Login } from './login.ts'
 import { digest, isState, loginId } from './login.ts'
 import type { LoginStore } from './login-store.ts'
@@ -32,10 +35,9 @@ export interface CallbackServices {
   readonly limits: Pick<RateLimits, 'checkRejectedCodes'>
 }
 
-/** Where the browser goes. */
+/** Where the browser goes, and with what. */
 export interface CallbackRedirect {
-  /** The registered URL, raw, with the parameters of the response appended. */
-  readonly location: string
+  readonly answer: AuthorizationAnswer
   /** For the log: a callback parameter that the provider did not send, and without which the exchange cannot succeed. */
   readonly missing?: string
   /** For the log: a callback parameter whose value cannot be used, and which was left out. */
@@ -91,6 +93,7 @@ export const callbackProblems = [
 /**
  * Records the provider's response and returns where the browser goes. The redirect is built only from what this request
  * carries: the same callback again gives the same redirect, and a stored code is never sent to anybody.
+ * @param issuer PUBLIC_URL
  * @throws {CallbackFailure} where the browser must not be redirected
  * @throws {StoreUnavailable}
  */
@@ -99,6 +102,7 @@ export async function callback(
   adapter: ProviderAdapter,
   services: CallbackServices,
   progress: LoginProgress,
+  issuer: string,
 ): Promise<CallbackRedirect> {
   const from = digest(network(request.ip))
   // Together, so that the check makes no trip of its own. What it throws counts only where a code would be recorded.
@@ -108,14 +112,13 @@ export async function callback(
   if (found === undefined) throw new CallbackFailure(new Problem('unknown-login'), undefined)
   const { login } = found
   progress.isAbout({ ...login, id: loginId(request.state) })
-  const failure = (problem: Problem) => new CallbackFailure(problem, new URL(login.redirectUrl).origin)
+  const failure = (problem: Problem) => new CallbackFailure(problem, originOf(login.redirectUrl))
   if (login.provider !== adapter.name) throw failure(new Problem('provider-mismatch'))
   if (!isIssuerRight(request, adapter)) throw failure(new Problem('issuer-mismatch'))
   await checkSite(login, services.sites)
   if (request.fault !== undefined) throw failure(request.fault)
 
-  const redirect = (parameters: Readonly<Record<string, string>>) =>
-    appendQuery(login.redirectUrl, { provider: login.provider, state: request.state, ...parameters })
+  const redirect = (outcome: CallbackOutcome) => answerOf(login, request.state, outcome, issuer)
   const redirectWithError = (error: CallbackError | 'login_expired') => {
     progress.fails(problems[error])
     return redirect({ error, error_description: descriptions[error] })
@@ -123,7 +126,7 @@ export async function callback(
   if (found.claimed) throw failure(new Problem('login-completed'))
   const now = Date.now()
   const by = found.response?.kind === 'code' ? found.response.finishBy : login.answerBy
-  if (now > by) return { location: redirectWithError('login_expired') }
+  if (now > by) return { answer: redirectWithError('login_expired') }
 
   const dropped = unusableParameter(request, adapter)
   const missing = missingParameter(request, adapter)
@@ -141,8 +144,8 @@ export async function callback(
   }
   if (found.response?.kind !== response.kind) progress.mark('came_back')
   const notes = { ...(missing !== undefined && { missing }), ...(dropped !== undefined && { dropped }) }
-  if (response.kind === 'code') return { location: redirect({ code: request.code ?? '' }), ...notes }
-  return { location: redirectWithError(response.error), ...notes }
+  if (response.kind === 'code') return { answer: redirect({ code: request.code ?? '' }), ...notes }
+  return { answer: redirectWithError(response.error), ...notes }
 }
 
 /** RFC 9207 §2.4: an issuer that came must be the provider's; one must come where its metadata promise it. */
@@ -195,13 +198,13 @@ function usable(name: string, request: CallbackRequest, adapter: ProviderAdapter
 /** Checks the site again, as at the start: a URL that is no longer registered gets no code, a disabled site no user. */
 async function checkSite(login: Login, sites: Sites): Promise<void> {
   const site = await sites.byId(login.siteId)
-  if (site === undefined || !site.redirectUrls.includes(login.redirectUrl))
+  if (site === undefined || !isRegistered(site, login.redirectUrl))
     throw new CallbackFailure(new Problem('redirect-url-unknown'), undefined)
   if (site.disabled) throw new CallbackFailure(new Problem('site-disabled'), undefined)
   if (!site.providers.includes(login.provider))
     throw new CallbackFailure(
       new Problem('provider-not-allowed', { values: { provider: login.provider } }),
-      new URL(login.redirectUrl).origin,
+      originOf(login.redirectUrl),
     )
 }
 
@@ -231,9 +234,8 @@ function responseOf(
   return { kind: 'error', error: known ?? 'server_error' }
 }
 
-/** Appends to the raw string, because the URL API would rewrite a query that the registered URL already has. */
-function appendQuery(url: string, parameters: Readonly<Record<string, string>>): string {
-  const query = Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
-  const separator = url.includes('?') ? (/[?&]$/.test(url) ? '' : '&') : '?'
-  return `${url}${separator}${query.join('&')}`
+/** A page can link to it; a private-use scheme of a native application has none. */
+function originOf(url: string): string | undefined {
+  const { origin } = new URL(url)
+  return origin === 'null' ? undefined : origin
 }

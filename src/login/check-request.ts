@@ -5,7 +5,7 @@ import type { RateLimits } from '../http/rate-limit.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProviderRegistry, RegisteredProvider } from '../providers/registry.ts'
-import { authenticate } from '../sites/authenticate.ts'
+import { authenticate, refuseNativeSecret } from '../sites/authenticate.ts'
 import type { Sites } from '../sites/lookup.ts'
 import type { Site } from '../sites/site.ts'
 import type { AuthorizationResponse, Login } from './login.ts'
@@ -22,6 +22,8 @@ export interface FinishRequest {
   readonly credentials?: Credentials
   /** The caller's IP address, for the limits. */
   readonly ip: string
+  /** What a token request of a standard client has besides (RFC 6749 §4.1.3); its presence says which door it came to. */
+  readonly openid?: { readonly clientId: string; readonly redirectUri: string }
 }
 
 /** What the checks of a finish need. */
@@ -39,8 +41,11 @@ export interface CheckedFinish {
   readonly response: CodeResponse
   readonly code: string
   readonly provider: RegisteredProvider
-  /** Whether the caller is known to be the one that started the login: by the site's secret or by the verifier. */
-  readonly authenticated: boolean
+  /**
+   * Whether a repeated finish may get tokens of the same session again: the caller is known to be the one that started the
+   * login, by the site's secret or by the verifier, and it came to the guide's door. A code of RFC 6749 is good once (§4.1.2).
+   */
+  readonly repeatable: boolean
 }
 
 type CodeResponse = Extract<AuthorizationResponse, { readonly kind: 'code' }>
@@ -48,7 +53,7 @@ type CodeResponse = Extract<AuthorizationResponse, { readonly kind: 'code' }>
 /**
  * Checks everything that the caller of a finish brings, before anything is used up: the login, the site's access, the
  * provider, the credentials, the verifier and the code.
- * @throws {Problem} those of checkAccess, checkVerifier and authenticate; unknown-login, login-expired,
+ * @throws {Problem} those of checkDoor, checkAccess, checkVerifier and authenticate; unknown-login, login-expired,
  *   login-unanswered, provider-mismatch, access-denied, provider-declined, missing-parameter, code-mismatch
  * @throws {StoreUnavailable}
  */
@@ -58,6 +63,7 @@ export async function checkFinish(
   progress: LoginProgress,
 ): Promise<CheckedFinish> {
   const { login, response } = await findLogin(request, services, progress)
+  checkDoor(login, request)
   const provider = services.providers.get(login.provider)
   const site = await services.sites.byId(login.siteId)
   if (site === undefined) throw new Problem('site-disabled')
@@ -65,10 +71,24 @@ export async function checkFinish(
     throw new Problem('provider-not-allowed', { values: { provider: login.provider } })
   const caller = await authenticate(request.credentials, request.ip, services)
   checkAccess(site, login.provider, caller)
+  if (request.openid !== undefined && request.openid.clientId !== site.id) throw new Problem('site-mismatch')
   if (request.provider !== login.provider) throw new Problem('provider-mismatch')
   const bound = checkVerifier(login, request.codeVerifier)
   const authenticated = bound || caller !== undefined
-  return { login, site, provider, authenticated, ...checkCode(request.code, response, login.provider) }
+  if (request.openid !== undefined && !authenticated) throw unauthorized('secret-required')
+  const repeatable = authenticated && request.openid === undefined
+  return { login, site, provider, repeatable, ...checkCode(request.code, response, login.provider) }
+}
+
+/**
+ * A login ends at the door where it began: what one door demands (PKCE or the secret, the redirect URI, a single use) could
+ * otherwise be got round by the other.
+ * @throws {Problem} other-door, redirect-url-mismatch
+ */
+function checkDoor({ openid, redirectUrl }: Login, request: FinishRequest): void {
+  if ((openid === undefined) !== (request.openid === undefined)) throw new Problem('other-door')
+  if (request.openid !== undefined && request.openid.redirectUri !== redirectUrl)
+    throw new Problem('redirect-url-mismatch')
 }
 
 async function findLogin(
@@ -91,11 +111,12 @@ async function findLogin(
  * Checks whether a site may use a provider now, and whether this caller may act for the site. Asked at the start and
  * again at the finish, so that a change between the two takes effect.
  * @param caller the site that authenticated; undefined where no credentials were sent
- * @throws {Problem} site-disabled, provider-not-allowed, secret-required, site-mismatch
+ * @throws {Problem} site-disabled, provider-not-allowed, secret-required, secret-not-accepted, site-mismatch
  */
 export function checkAccess(site: Site, provider: string, caller: Site | undefined): void {
   if (site.disabled) throw new Problem('site-disabled')
   if (!site.providers.includes(provider)) throw new Problem('provider-not-allowed', { values: { provider } })
+  refuseNativeSecret(caller)
   if (caller === undefined && site.requireSecret) throw unauthorized('secret-required')
   if (caller !== undefined && caller.id !== site.id) throw new Problem('site-mismatch')
 }

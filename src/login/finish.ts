@@ -3,10 +3,9 @@ import type { Counted, RateLimits } from '../http/rate-limit.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
-import type { AuthorizationGrant, ProviderFailureKind } from '../providers/provider.ts'
+import type { AuthorizationGrant, ProviderFailureKind, ProviderProfile } from '../providers/provider.ts'
 import { ProviderFailure } from '../providers/provider.ts'
 import type { OpenedSession, OpenSession, SessionOfLogin } from '../sessions/session.ts'
-import type { TokenPair } from '../tokens/token-pair.ts'
 import type { CheckedFinish, CheckServices, FinishRequest } from './check-request.ts'
 import { checkFinish } from './check-request.ts'
 import type { Login } from './login.ts'
@@ -21,8 +20,15 @@ export interface FinishServices extends CheckServices {
   /** One statement, repeated after a failed write until `signal` fires; the login's hash makes it take effect once. */
   readonly openSession: (session: OpenSession, signal: AbortSignal) => Promise<OpenedSession>
   readonly sessionOfLogin: (loginHash: Buffer) => Promise<SessionOfLogin | undefined>
-  readonly issueTokens: (session: SessionOfLogin) => TokenPair
   readonly deadlines: Pick<Deadlines, 'finish' | 'databaseAcquire' | 'databaseStatement'>
+}
+
+/** A login that is finished, from which the door signs its tokens. */
+export interface FinishedLogin {
+  readonly session: SessionOfLogin
+  /** Absent for a repeated finish, which asks the provider nothing. */
+  readonly profile?: ProviderProfile
+  readonly checked: CheckedFinish
 }
 
 /** Milliseconds in which an authenticated caller may repeat a finish whose tokens did not reach it. */
@@ -63,7 +69,7 @@ export const finishProblems = [
 ] as const satisfies readonly ProblemName[]
 
 /**
- * Exchanges a login for the tokens of one session. No failed check uses the login up: it is claimed only when
+ * Exchanges a login for one session, whose tokens the caller signs. No failed check uses the login up: it is claimed only when
  * everything that the caller brings is right, and given back only where the provider cannot have used the code.
  * @param signal the request's deadline, which a client's disconnect does not bring forward
  * @throws {Problem} those of `finishProblems`, missing-parameter, rate-limited
@@ -74,7 +80,7 @@ export async function finish(
   services: FinishServices,
   signal: AbortSignal,
   progress: LoginProgress,
-): Promise<TokenPair> {
+): Promise<FinishedLogin> {
   const checked = await checkFinish(request, services, progress).catch(async (error: unknown) => {
     await countFailure(error, request.ip, services.limits)
     throw error
@@ -83,12 +89,12 @@ export async function finish(
 
   const taken = await services.claims.take(request.state)
   if (taken === undefined) throw new Problem('unknown-login')
-  if (!taken.won) return await repeat(request.state, checked.authenticated, taken, services)
+  if (!taken.won) return await repeat(request.state, checked, taken, services)
   progress.mark('claimed')
 
   try {
-    const tokens = await exchange(request.state, checked, services, signal, progress)
-    if (tokens !== undefined) return tokens
+    const finished = await exchange(request.state, checked, services, signal, progress)
+    if (finished !== undefined) return finished
   } catch (error) {
     if (error instanceof ProviderFailure)
       return await afterFailure(error, request.state, checked, taken, services)
@@ -96,7 +102,7 @@ export async function finish(
     if (error instanceof Problem && error.type !== 'login-incomplete') await taken.fail()
     throw error
   }
-  return await repeat(request.state, checked.authenticated, taken, services)
+  return await repeat(request.state, checked, taken, services)
 }
 
 /** A finish counts against the site if the site authenticated at the start of the login, else against the network. */
@@ -122,18 +128,20 @@ async function countFinish({ login, site, response: { from } }: CheckedFinish, l
 }
 
 /**
- * Code → profile → person and session → tokens.
+ * Code → profile → person and session.
  * @returns undefined where the login has opened its session before: a Redis that lost the claim in a failover let this
  *   finish pass, and the row of the session is the second barrier
  * @throws {ProviderFailure} the code may be unspent
  */
 async function exchange(
   state: string,
-  { login, response, code, provider: { adapter, guard } }: CheckedFinish,
+  checked: CheckedFinish,
   services: FinishServices,
   signal: AbortSignal,
   progress: LoginProgress,
-): Promise<TokenPair | undefined> {
+): Promise<FinishedLogin | undefined> {
+  const { login, response, code, provider } = checked
+  const { adapter, guard } = provider
   const grant: AuthorizationGrant = {
     code,
     state,
@@ -146,31 +154,38 @@ async function exchange(
   const profile = await guard.execute(() => adapter.identify(grant, signal))
   progress.mark('profile')
   const session = await services.openSession(
-    { profile, provider: login.provider, siteId: login.siteId, loginHash: loginHash(state) },
+    {
+      profile,
+      provider: login.provider,
+      siteId: login.siteId,
+      loginHash: loginHash(state),
+      ...(login.openid !== undefined && { scope: login.openid.scope }),
+    },
     signal,
   )
   if (session.kind === 'site-gone') throw new Problem('site-disabled')
   if (session.kind === 'disabled') throw new Problem('user-disabled')
   if (session.kind === 'exists') return undefined
   progress.mark('session')
-  return services.issueTokens(session)
+  return { session, profile, checked }
 }
 
 /**
  * Gives the login back where the code is unspent. A code that the provider calls used may have opened this very login's
- * session, in a finish whose response was lost: then the tokens are issued again.
+ * session, in a finish whose response was lost: then the same session is returned again.
  * @throws {Problem} where the login failed
  */
 async function afterFailure(
   failure: ProviderFailure,
   state: string,
-  { login, response, authenticated }: CheckedFinish,
+  checked: CheckedFinish,
   taken: TakenLogin & { readonly won: true },
   services: FinishServices,
-): Promise<TokenPair> {
-  if (failure.kind === 'invalid_grant' && authenticated) {
+): Promise<FinishedLogin> {
+  const { login, response } = checked
+  if (failure.kind === 'invalid_grant' && checked.repeatable) {
     const session = await services.sessionOfLogin(loginHash(state))
-    if (session !== undefined && repeatable(session)) return services.issueTokens(session)
+    if (session !== undefined && isFresh(session)) return { session, checked }
   }
   if (failure.codeRefused && response.from !== undefined)
     await services.limits.countRejectedCode(response.from)
@@ -185,13 +200,13 @@ async function afterFailure(
  */
 async function repeat(
   state: string,
-  authenticated: boolean,
+  checked: CheckedFinish,
   claim: Claim,
   services: FinishServices,
-): Promise<TokenPair> {
+): Promise<FinishedLogin> {
   const session = await services.sessionOfLogin(loginHash(state))
   if (session !== undefined) {
-    if (authenticated && repeatable(session)) return services.issueTokens(session)
+    if (checked.repeatable && isFresh(session)) return { session, checked }
     throw new Problem('login-completed')
   }
   const age = claim.now.getTime() - claim.at.getTime()
@@ -208,7 +223,7 @@ function longestFinish({ finish, databaseAcquire, databaseStatement }: FinishSer
   return finish + databaseAcquire + databaseStatement + statementSlack
 }
 
-function repeatable(session: SessionOfLogin): boolean {
+function isFresh(session: SessionOfLogin): boolean {
   return session.living && session.generation === 0 && session.ageSeconds * 1000 <= repeatWithin
 }
 

@@ -36,6 +36,17 @@ export const CallbackError = Type.Union([
 ])
 export type CallbackError = Static<typeof CallbackError>
 
+/** What a login remembers of the authorization request of a standard client (OpenID Connect Core §3.1.2.1). */
+export const OpenidRequest = Type.Object({
+  /** The scope that is granted; may be empty. */
+  scope: Type.String(),
+  /** The client's own, which goes back to it; the login itself is named by a state of ours. */
+  state: Type.Optional(Type.String()),
+  nonce: Type.Optional(Type.String()),
+  mode: Type.Union([Type.Literal('query'), Type.Literal('form_post')]),
+})
+export type OpenidRequest = Static<typeof OpenidRequest>
+
 /**
  * What the start of a login fixes for good. Times are milliseconds since the epoch. The member names are those of the
  * records in Redis: replicas of another version read them, so they do not change.
@@ -59,6 +70,8 @@ export const Login = Type.Object({
   requestId: Type.Optional(Type.String()),
   /** The authorization response must arrive by then. */
   answerBy: Type.Number(),
+  /** Marks a login that a standard client began: it is answered and finished as OpenID Connect has it, and in no other way. */
+  openid: Type.Optional(OpenidRequest),
 })
 export type Login = Static<typeof Login>
 

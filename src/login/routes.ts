@@ -11,6 +11,7 @@ import type { TrackRequest } from '../login-history/progress.ts'
 import { problemTypeOf } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
 import { unknownProvider } from '../providers/registry.ts'
+import type { SessionOfLogin } from '../sessions/session.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
 import { callbackProblems } from './callback.ts'
 import type { CallbackRouteOptions } from './callback-route.ts'
@@ -25,6 +26,7 @@ import { start, startProblems } from './start.ts'
 export interface LoginRouteOptions {
   readonly services: StartServices & FinishServices & { readonly deadlines: Pick<Deadlines, 'start'> }
   readonly callback: CallbackRouteOptions
+  readonly issueTokens: (session: SessionOfLogin) => TokenPair
   readonly track: TrackRequest
   /** A finish goes on after its caller has disconnected. */
   readonly running: RunningWork
@@ -145,7 +147,7 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         ...(codeVerifier !== undefined && { codeVerifier }),
         ...(credentials && { credentials }),
       }
-      const tokens = options.track(
+      const finished = options.track(
         { request: 'finish', provider, requestId: request.id },
         (progress) =>
           withDeadline(
@@ -156,10 +158,10 @@ export const loginRoutes: FastifyPluginAsyncTypebox<LoginRouteOptions> = async (
         request,
       )
       // The outcome is the type of the problem: a closed set, and the same as in the response.
-      return await tokens.then(
-        (pair) => {
+      return await finished.then(
+        ({ session }) => {
           options.metrics.loginsFinished.inc({ provider, outcome: 'success' })
-          return pair
+          return options.issueTokens(session)
         },
         (error: unknown) => {
           const outcome = problemTypeOf(error, app.translate)

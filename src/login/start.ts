@@ -1,18 +1,19 @@
 import { rememberExpired } from '../deadlines.ts'
 import { network } from '../http/client-ip.ts'
 import type { Credentials } from '../http/credentials.ts'
-import type { RateLimits } from '../http/rate-limit.ts'
+import type { Counted, RateLimits } from '../http/rate-limit.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
-import type { ProviderRegistry } from '../providers/registry.ts'
+import type { AuthorizationRequest } from '../providers/provider.ts'
+import type { ProviderRegistry, RegisteredProvider } from '../providers/registry.ts'
 import { unknownProvider } from '../providers/registry.ts'
 import { authenticate, countedOf } from '../sites/authenticate.ts'
 import type { Sites } from '../sites/lookup.ts'
 import { hostOf, redirectUrlDifference } from '../sites/redirect-url.ts'
 import type { Site } from '../sites/site.ts'
 import { checkAccess } from './check-request.ts'
-import type { Login } from './login.ts'
+import type { Login, OpenidRequest } from './login.ts'
 import { digest, loginId, newState } from './login.ts'
 import type { LoginStore } from './login-store.ts'
 import { randomText } from './random.ts'
@@ -28,7 +29,8 @@ export interface StartRequest {
   readonly credentials?: Credentials
   readonly codeChallenge?: string
   readonly loginHint?: string
-  readonly prompt?: 'select_account'
+  readonly prompt?: AuthorizationRequest['prompt']
+  readonly maxAge?: string
   readonly providerAccount?: string
 }
 
@@ -90,23 +92,60 @@ export async function start(
     throw await unregistered(request.redirectUrl, caller, sites)
   }
   checkAccess(site, request.provider, caller)
+  if (site.native && request.codeChallenge === undefined)
+    throw new Problem('missing-parameter', { values: { parameter: 'code_challenge' } })
   const counted = countedOf(caller, request.ip)
   // Without the site's secret the visitor's IP address is ignored, because it could be invented.
   const visitor = counted.by === 'site' ? request.userIp : undefined
-  const by = { ...counted, ...(visitor !== undefined && { visitor }) }
-  const counting = limits.countRequest('start', site, by)
+  return await begin(
+    request,
+    { site, provider, counted: { ...counted, ...(visitor !== undefined && { visitor }) } },
+    services,
+    progress,
+  )
+}
+
+/** What the beginning of a login takes of the request, at either door. */
+export interface LoginWishes
+  extends Pick<
+    StartRequest,
+    'redirectUrl' | 'codeChallenge' | 'loginHint' | 'prompt' | 'maxAge' | 'providerAccount'
+  > {
+  readonly openid?: OpenidRequest
+}
+
+/** Whose login begins: everything about it has been checked. */
+export interface AdmittedStart {
+  readonly site: Site
+  readonly provider: RegisteredProvider
+  readonly counted: Counted
+}
+
+/**
+ * Begins a login for a site that may have it: counts it, asks whether the provider works, and stores what comes back with
+ * the browser.
+ * @throws {Problem} rate-limited, provider-unavailable
+ * @throws {StoreUnavailable}
+ */
+export async function begin(
+  request: LoginWishes,
+  { site, provider, counted }: AdmittedStart,
+  services: Pick<StartServices, 'logins' | 'limits' | 'callbackUrl' | 'loginTtl'>,
+  progress: LoginProgress,
+): Promise<StartedLogin> {
+  const { adapter } = provider
+  const counting = services.limits.countRequest('start', site, counted)
   // Otherwise the login is stored in the same trip: one that the count then refuses is known to nobody, and expires.
-  if (limits.struck('start', site, by)) await counting
+  if (services.limits.struck('start', site, counted)) await counting
   const admission = provider.guard.allowsStart()
   if (!admission.allowed) {
     await counting
     throw new Problem('provider-unavailable', {
-      values: { provider: request.provider },
+      values: { provider: adapter.name },
       retryAfter: admission.retryAfter,
     })
   }
 
-  const { adapter } = provider
   const state = newState()
   const codeVerifier = randomText(32)
   const now = progress.now()
@@ -118,10 +157,11 @@ export async function start(
     ...(adapter.pkce && { codeVerifier }),
     ...(request.codeChallenge !== undefined && { codeChallenge: request.codeChallenge }),
     ...(request.providerAccount !== undefined && { providerAccount: request.providerAccount }),
-    ...(caller === undefined && { startedFrom: network(request.ip) }),
+    ...(counted.by === 'address' && { startedFrom: network(counted.address) }),
     startedAt: now,
     requestId: progress.requestId,
     answerBy: now + services.loginTtl * 1000,
+    ...(request.openid !== undefined && { openid: request.openid }),
   }
   const ttl = services.loginTtl + rememberExpired / 1000
   await Promise.all([counting, services.logins.start(state, login, ttl)])
@@ -134,6 +174,7 @@ export async function start(
     ...(adapter.pkce && { codeChallenge: digest(codeVerifier) }),
     ...(request.loginHint !== undefined && { loginHint: request.loginHint }),
     ...(request.prompt !== undefined && { prompt: request.prompt }),
+    ...(request.maxAge !== undefined && { maxAge: request.maxAge }),
     ...(request.providerAccount !== undefined && { providerAccount: request.providerAccount }),
   })
   progress.mark('sent_to_provider')

@@ -17,6 +17,11 @@ export const wordsEn: ProblemWords = {
     s256: 'code_challenge must be 43 base64url characters and code_challenge_method must be S256',
     format: 'it does not have the form given in the API reference',
     select_account: 'the only value allowed is select_account',
+    'response-type': 'the only value allowed is code',
+    'response-mode': 'the values allowed are query and form_post',
+    'not-supported': 'this service does not support it; leave it out',
+    'no-session':
+      'the service keeps no session in the browser, so it cannot answer without asking the person',
     ip: 'it must be one IP address, IPv4 or IPv6, without a port',
     unknown: 'there is no parameter of this name here',
     'not-as-in-basic':
@@ -230,6 +235,16 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
     remedy:
       'Compare id and secret with what the operator gave you: no blanks or line ends around them, id before the colon, secret after it. After a change of the secret, put the new one on all your servers. Then send the request again: nothing has been used up.',
   },
+  'secret-not-accepted': {
+    title: 'A native application has no secret',
+    detail:
+      'This site is registered as a native application, whose secret proves nothing. Leave the secret out and use PKCE (code_challenge and code_verifier).',
+    userMessage: common.siteFault,
+    cause:
+      'An application on the devices of people cannot keep a secret: whoever has the application has it too (RFC 8252, section 8.5).',
+    remedy:
+      'Configure your library as a public client: client_id without a secret, with PKCE S256. If it is a server that logs people in, ask the operator to register it as an ordinary site.',
+  },
   'site-disabled': {
     title: 'The site is switched off',
     detail:
@@ -281,6 +296,16 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
       'Return URLs are compared as plain text, as RFC 9700 requires: a slash at the end, http in place of https, another port, a capital letter or an added parameter makes another URL. Only the kind of difference is told; to a caller with the secret of the site the registered URL is told too.',
     remedy:
       'Keep the URL as one constant in your settings and do not build it from the current request. GET /api/v1/site/ with the secret of the site shows the registered URLs. Then send the request again.',
+  },
+
+  'client-unknown': {
+    title: 'There is no such site',
+    detail: 'No site has this client_id. Use the id that the operator gave you as it is.',
+    userMessage: common.siteFault,
+    cause:
+      'The client_id of the authorization request is not the id of a registered site: it is misspelt, of another environment, or the site was removed.',
+    remedy:
+      'Compare client_id in the settings of your library with the id from the operator, and the issuer with the address of the right environment. Then start the login again.',
   },
 
   // Callback and finish: the login as it stands
@@ -381,6 +406,35 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
       'The code was changed on its way (decoded twice, a plus turned into a blank, cut off), belongs to another login, or the provider answered the same login a second time. It may also be an attempt to slip in the code of somebody else.',
     remedy:
       'Read the parameters by the function of your framework, which decodes once, and let your HTTP library encode them again. The login is still open: send the finish again with the right code. If this page appeared in a browser, return to the site and start the login again.',
+  },
+  'code-used': {
+    title: 'This code has been used',
+    detail: 'A code is good for one token request, and this one was used before. Start the login again.',
+    userMessage: 'This login has already been completed; please go on at the site or log in once more.',
+    cause:
+      'The token request was sent twice: by a retry after a lost response, a reload of the return page, or by somebody else who got hold of the code (RFC 6749, section 4.1.2).',
+    remedy:
+      'Do not repeat token requests by authorization_code, and let the page of your return URL redirect the browser at once. The session that the first request opened goes on.',
+  },
+  'other-door': {
+    title: 'This login began in another way',
+    detail:
+      'A login that began at the authorization endpoint is finished at the token endpoint, and one that began by authorize-url at authorize. Send the request to the endpoint where this login belongs.',
+    userMessage: common.again,
+    cause:
+      'Two integrations are mixed: a library of OpenID Connect, and the two requests of the guide. Neither may finish the logins of the other, because each demands another proof.',
+    remedy:
+      'Choose one of the two ways for your site and use it from start to finish. Nothing has been used up: the right endpoint still accepts the login.',
+  },
+  'redirect-url-mismatch': {
+    title: 'The redirect_uri is not that of the login',
+    detail:
+      'The redirect_uri of the token request differs from that of the authorization request. Send exactly the same value in both.',
+    userMessage: common.siteFault,
+    cause:
+      'The library builds the URL anew from the current request, behind a proxy perhaps with another scheme, host or port; a native application sent another port (RFC 6749, section 4.1.3).',
+    remedy:
+      'Configure one fixed redirect URI, and tell your framework the public address of the site. The login is still open: send the request again with the right value.',
   },
   'verifier-missing': {
     title: 'code_verifier is missing',
@@ -580,12 +634,34 @@ export const textsEn: Readonly<Record<ProblemName, ProblemText>> = {
   'unsupported-grant-type': {
     title: 'This grant_type is not supported',
     detail:
-      'The refresh takes grant_type=refresh_token, or no grant_type at all. Correct the parameter and send the request again.',
+      'The refresh takes grant_type=refresh_token or none, the token endpoint authorization_code or refresh_token. Correct the parameter and send the request again.',
     userMessage: common.siteFault,
     cause:
-      'The parameter grant_type has another value, such as authorization_code or password. Logins are finished at /api/v1/oauth/authorize/, which takes no grant_type.',
+      'The parameter grant_type has another value, such as password or client_credentials. Codes of the authorization endpoint are exchanged at /api/v1/oauth/token/; logins by the two requests of the guide are finished at /api/v1/oauth/authorize/, which takes no grant_type.',
     remedy:
-      'Send grant_type=refresh_token or leave it out, and send the request again: nothing has been used up.',
+      'Send the grant_type that the endpoint takes, and send the request again: nothing has been used up.',
+  },
+
+  // Logout by OpenID Connect
+  'logout-hint-invalid': {
+    title: 'This logout names nobody',
+    detail:
+      'The logout has no id_token_hint, or one that this service did not issue to this client_id. Nothing was ended; send the ID token of the login.',
+    userMessage: 'You may still be logged in; please go back to the site and log out there.',
+    cause:
+      'A logout ends the session that its id_token_hint names (OpenID Connect RP-Initiated Logout 1.0, section 2). Without one it is not known whose session that is, because the service keeps nothing in the browser.',
+    remedy:
+      'Keep the ID token of the login and send it as id_token_hint; an expired one is good as well. A site without an ID token ends the session by the revocation endpoint.',
+  },
+  'logout-url-unknown': {
+    title: 'The URL after the logout is not registered',
+    detail:
+      'The person is logged out, but this post_logout_redirect_uri is not registered for the site. Send a registered one, or ask the operator to register this one.',
+    userMessage: 'You are logged out, but the way back to the site could not be found.',
+    cause:
+      'The browser is sent only to URLs that were registered beforehand for the time after a logout. They are a list of their own beside the return URLs of the login, and are compared as plain text.',
+    remedy:
+      'Ask the operator to register the URL by site update ID --post-logout-redirect-url URL, exactly as your site sends it.',
   },
 
   // The admin API

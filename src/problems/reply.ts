@@ -108,6 +108,9 @@ export function problemBody(
   }
 }
 
+/** The endpoints of standard clients alone: some of them read no error of another type than application/json. */
+const plainEndpoints = /^\/api\/v1\/oauth\/(token|userinfo)\/?(\?|$)/
+
 /** The endpoints that generic OAuth clients call. */
 const standardEndpoints = /^\/api\/v1\/oauth\/(refresh|revoke|introspect)\/?(\?|$)/
 
@@ -116,6 +119,7 @@ const standardEndpoints = /^\/api\/v1\/oauth\/(refresh|revoke|introspect)\/?(\?|
  * body under another; every other client gets the type of RFC 9457.
  */
 function mediaTypeOf(request: FastifyRequest): string {
+  if (plainEndpoints.test(request.url)) return 'application/json'
   const accepts = request.accepts()
   const plain = standardEndpoints.test(request.url) && accepts.type(['application/problem+json']) === false
   return plain && accepts.type(['application/json']) !== false

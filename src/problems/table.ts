@@ -31,6 +31,7 @@ export const problems = {
   // Who calls
   'secret-required': row(401, 'invalid_client'),
   'wrong-credentials': row(401, 'invalid_client'),
+  'secret-not-accepted': row(401, 'invalid_client'),
   'site-disabled': row(400, 'unauthorized_client'),
   'provider-not-allowed': row(400, 'unauthorized_client'),
 
@@ -38,6 +39,8 @@ export const problems = {
   'unknown-provider': row(400, 'invalid_request'),
   'redirect-url-unknown': row(400, 'invalid_request'),
   'redirect-url-differs': row(400, 'invalid_request'),
+
+  'client-unknown': row(400, 'unauthorized_client'),
 
   // Callback and finish: the state of the login
   'unknown-login': row(400, 'invalid_grant'),
@@ -50,6 +53,9 @@ export const problems = {
   'provider-mismatch': row(400, 'invalid_grant'),
   'site-mismatch': row(400, 'invalid_grant'),
   'code-mismatch': row(400, 'invalid_grant'),
+  'code-used': row(400, 'invalid_grant'),
+  'other-door': row(400, 'invalid_grant'),
+  'redirect-url-mismatch': row(400, 'invalid_grant'),
   'verifier-missing': row(400, 'invalid_grant'),
   'verifier-unexpected': row(400, 'invalid_grant'),
   'verifier-mismatch': row(400, 'invalid_grant'),
@@ -74,6 +80,10 @@ export const problems = {
   'session-ended': row(400, 'invalid_grant'),
   'session-not-found': row(404, 'invalid_request'),
   'unsupported-grant-type': row(400, 'unsupported_grant_type'),
+
+  // Logout by OpenID Connect
+  'logout-hint-invalid': row(400, 'invalid_request'),
+  'logout-url-unknown': row(400, 'invalid_request'),
 
   // The admin API
   'admin-token-required': row(401, 'invalid_token'),
@@ -127,6 +137,10 @@ export type ParameterRule =
   | 's256'
   | 'format'
   | 'select_account'
+  | 'response-type'
+  | 'response-mode'
+  | 'not-supported'
+  | 'no-session'
   | 'ip'
   | 'unknown'
   | 'not-as-in-basic'

@@ -139,6 +139,7 @@ export function openIdProvider(
             nonce: request.nonce,
             login_hint: request.loginHint,
             prompt: request.prompt,
+            max_age: request.maxAge,
           }),
         identify: (grant, signal) => identify(name, inUse(), grant, signal),
       }

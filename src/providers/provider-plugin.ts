@@ -17,6 +17,7 @@ import type { ProviderDeclaration, ProviderSettings } from './settings.ts'
 /** Everything in which one provider differs from the others. */
 export interface ProviderDifferences extends ProviderDeclaration {
   readonly title: ProviderAdapter['title']
+  readonly mark?: string
   readonly jurisdiction: ProviderAdapter['jurisdiction']
   readonly gives: ProviderAdapter['gives']
   /** Kinds of account within it that a start may ask for (`provider_account`); none where absent. */
@@ -133,11 +134,12 @@ function adapterOf(
   { authorizeUrl, identify, requiresIssuer }: Omit<ProviderSteps, 'background'>,
   settings: ProviderSettings,
 ): ProviderAdapter {
-  const { name, title, jurisdiction, gives, isUsableParameter, issuer } = differences
+  const { name, title, mark, jurisdiction, gives, isUsableParameter, issuer } = differences
   const { callbackMethod = 'GET', callbackParameters = {}, denials = [] } = differences
   return {
     name,
     title,
+    ...(mark !== undefined && { mark }),
     jurisdiction,
     gives,
     callbackMethod,

@@ -7,7 +7,10 @@ export interface AuthorizationRequest {
   /** S256 of the verifier, which stays in the service until the token request. Absent if PKCE is off for this provider. */
   readonly codeChallenge?: string
   readonly loginHint?: string
-  readonly prompt?: 'select_account'
+  /** What the site wishes to be asked of the person (OpenID Connect Core §3.1.2.1): each provider does what it can. */
+  readonly prompt?: 'select_account' | 'login' | 'consent'
+  /** Seconds since the person last logged in there, at most, as a decimal number; only for providers that know it. */
+  readonly maxAge?: string
   /** Which account within the provider: one of `ProviderAdapter.accounts`, or one of another provider's. */
   readonly providerAccount?: string
 }
@@ -54,6 +57,8 @@ export interface ProviderAdapter {
   /** The value of `provider` in every request: 'yandex'. */
   readonly name: string
   readonly title: { readonly ru: string; readonly en: string }
+  /** Its sign for a button: an SVG element that stands in a page as it is, hidden from screen readers. */
+  readonly mark?: string
   /** The law that applies to its owner: Russian sites may have to avoid foreign-owned providers (149-FZ art. 8). */
   readonly jurisdiction: 'ru' | 'other'
   /** POST if the provider sends its authorization response by `form_post`. */

@@ -110,9 +110,9 @@ const writeSession = prepareStatement<SessionParameters, Written>('open_session'
       WHERE u.disabled_at IS NULL
       RETURNING u.id
     ), session AS (
-      INSERT INTO sessions (id, user_id, site_id, provider, login_hash, refresh_kid, expires_at, ends_at)
+      INSERT INTO sessions (id, user_id, site_id, provider, login_hash, refresh_kid, scope, expires_at, ends_at)
       SELECT ${parameter('sessionId')}::uuid, person.id, ${siteId}, ${provider}, ${parameter('loginHash')}::bytea,
-        ${parameter('refreshKid')}::text,
+        ${parameter('refreshKid')}::text, ${parameter('scope')}::text,
         now() + least(${parameter('ttl')}::int, ${maxAge}) * interval '1 second',
         now() + ${maxAge} * interval '1 second'
       FROM person
@@ -143,6 +143,7 @@ async function write(
     living: true,
     expiresAt: row.expires_at,
     refreshKid: options.refreshKid,
+    ...(options.scope !== undefined && { scope: options.scope }),
   }
 }
 
@@ -150,7 +151,7 @@ const findByLogin = prepareStatement<Pick<OpenSession, 'loginHash'>, SessionOfLo
   'find_session_of_login',
   (parameter) => Prisma.sql`
     SELECT s.id AS "sessionId", s.user_id AS "userId", s.site_id AS "siteId", s.generation,
-      s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid",
+      s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid", s.scope,
       extract(epoch FROM now() - s.created_at)::float8 AS "ageSeconds",
       ${usable} AS living
     FROM ${sessionsWithOwners}

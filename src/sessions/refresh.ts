@@ -7,7 +7,7 @@ import type { Metrics } from '../http/metrics.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import type { SigningKeys } from '../keys/ring.ts'
 import { Problem } from '../problems/problem.ts'
-import { authenticate, countedOf, limitedSite } from '../sites/authenticate.ts'
+import { authenticate, countedOf, limitedSite, refuseNativeSecret } from '../sites/authenticate.ts'
 import type { Sites } from '../sites/lookup.ts'
 import type { Database } from '../storage/postgres.ts'
 import type { RefreshClaims } from '../tokens/refresh-token.ts'
@@ -48,6 +48,8 @@ export const refreshOutcomes = [
 export interface RefreshRequest {
   readonly refreshToken: string
   readonly credentials?: Credentials
+  /** The `client_id` of a caller without a secret, where it names itself; it must be that of the token. */
+  readonly clientId?: string
   /** Of the caller. */
   readonly ip: string
 }
@@ -55,7 +57,7 @@ export interface RefreshRequest {
 /**
  * Trades a refresh token for a new pair (RFC 6749 §6). Its signature is checked first, which costs little, then one
  * statement rotates its session.
- * @throws {Problem} wrong-credentials, refresh-token-invalid, refresh-token-reused,
+ * @throws {Problem} wrong-credentials, secret-not-accepted, refresh-token-invalid, refresh-token-reused,
  *   session-ended, user-disabled, site-disabled, secret-required, rate-limited
  */
 export async function refresh(
@@ -67,8 +69,10 @@ export async function refresh(
   const token = readToken(request.refreshToken, services)
   about.site = token.client_id
   const caller = await authenticate(request.credentials, request.ip, services)
+  refuseNativeSecret(caller)
   // Another site's token must not count against that site.
-  if (caller !== undefined && caller.id !== token.client_id) throw new Problem('refresh-token-invalid')
+  const claimed = caller?.id ?? request.clientId
+  if (claimed !== undefined && claimed !== token.client_id) throw new Problem('refresh-token-invalid')
   const site = caller ?? limitedSite(token.client_id, services.sites)
   await services.limits.countRequest('refresh', site, countedOf(caller, request.ip))
   const outcome = await rotateSession(

@@ -1,4 +1,5 @@
 import type { Database } from '../storage/postgres.ts'
+import type { BearerSession } from '../tokens/access-token.ts'
 import type { VerifiedToken } from '../tokens/token-pair.ts'
 import { living } from './living.ts'
 
@@ -25,4 +26,17 @@ export async function revokeToken(
     SELECT FROM sessions AS s JOIN sites AS c ON c.id = s.site_id
     WHERE s.id = ${sid}::uuid AND c.require_secret`
   return demanding.length > 0 ? 'secret-required' : 'nothing'
+}
+
+/**
+ * Ends the session that an ID token names; one that has ended stays as it is.
+ * @param session of a token that this service signed
+ */
+export async function endSession(
+  { prisma }: Database,
+  { sessionId, userId, siteId }: BearerSession,
+): Promise<void> {
+  await prisma.$executeRaw`
+    UPDATE sessions AS s SET revoked_at = now()
+    WHERE s.id = ${sessionId}::uuid AND s.user_id = ${userId}::uuid AND s.site_id = ${siteId} AND ${living}`
 }

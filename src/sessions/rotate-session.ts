@@ -96,7 +96,7 @@ const rotate = prepareStatement<RotationRequest, Rotated>('rotate_session', (par
     WHERE s.id = ${parameter('sessionId')}::uuid AND u.id = s.user_id AND c.id = s.site_id AND ${usable}
       AND (s.site_id = ${site} OR (${site} IS NULL AND NOT c.require_secret))
     RETURNING s.id AS "sessionId", s.user_id AS "userId", s.site_id AS "siteId", s.generation,
-      s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid", s.revoked_at IS NOT NULL AS reused,
+      s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid", s.scope, s.revoked_at IS NOT NULL AS reused,
       s.rotated_at = now()::timestamptz(3) AS fresh`
 })
 

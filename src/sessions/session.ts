@@ -1,9 +1,9 @@
 import type { ProviderProfile } from '../providers/provider.ts'
-import type { BearerSession } from '../tokens/access-token.ts'
+import type { BearerSession, ScopedSession } from '../tokens/access-token.ts'
 import type { RefreshSubject } from '../tokens/refresh-token.ts'
 
 /** One generation of a session, as its tokens are signed. */
-export type Session = BearerSession & RefreshSubject
+export type Session = BearerSession & RefreshSubject & ScopedSession
 
 /** The session that a login opened; times by the database's clock. */
 export interface SessionOfLogin extends Session {
@@ -20,6 +20,8 @@ export interface OpenSession {
   readonly siteId: string
   /** SHA-256 of the login's state: one login opens at most one session. */
   readonly loginHash: Buffer
+  /** The scope that is granted; null for a login by the guide's own requests. */
+  readonly scope?: string | null
 }
 
 /**

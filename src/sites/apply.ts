@@ -13,7 +13,7 @@ import {
   withDefaults,
 } from './store.ts'
 import type { SiteRules } from './validate.ts'
-import { checkFields, checkId, invalid, printable } from './validate.ts'
+import { checkChanges, checkFields, checkId, invalid, printable } from './validate.ts'
 
 /** What applying a document did, or in a dry run would do. */
 export interface Applied {
@@ -44,7 +44,7 @@ export async function applySites(
 ): Promise<Applied> {
   const entries = readDocument(document, options)
   return underSitesLock(database, async (transaction) => {
-    const plan = await makePlan(transaction, entries)
+    const plan = await makePlan(transaction, entries, options)
     await refuseConflicts(transaction, [
       ...plan.created.map(({ id, entry }) => ({ ...fieldsOf(entry), id: id ?? '' })),
       ...plan.known.map(({ before, fields }) => ({ ...fields, id: before.id })),
@@ -70,7 +70,11 @@ interface Plan {
   readonly known: readonly { readonly before: SiteRecord; readonly fields: NewSite }[]
 }
 
-async function makePlan(transaction: Prisma.TransactionClient, entries: readonly SiteEntry[]): Promise<Plan> {
+async function makePlan(
+  transaction: Prisma.TransactionClient,
+  entries: readonly SiteEntry[],
+  rules: SiteRules,
+): Promise<Plan> {
   const rows = await transaction.site.findMany({
     where: {
       OR: [
@@ -88,11 +92,16 @@ async function makePlan(transaction: Prisma.TransactionClient, entries: readonly
   const seen = new Set<string>()
   for (const entry of entries) {
     const before = entry.id === undefined ? byName.get(entry.name) : byId.get(entry.id)
-    if (before === undefined) created.push({ id: entry.id, entry })
-    else if (seen.has(before.id)) throw invalid(`Two entries are about site ${before.id} ("${before.name}").`)
+    if (before === undefined) {
+      checkFields(fieldsOf(entry), rules)
+      created.push({ id: entry.id, entry })
+    } else if (seen.has(before.id))
+      throw invalid(`Two entries are about site ${before.id} ("${before.name}").`)
     else {
       seen.add(before.id)
-      known.push({ before, fields: fieldsOf(entry) })
+      const fields = fieldsOf(entry)
+      checkChanges(before, fields, rules)
+      known.push({ before, fields })
     }
   }
   return { created, known }
@@ -151,7 +160,8 @@ function readDocument(document: unknown, rules: SiteRules): readonly SiteEntry[]
   for (const [place, entry] of document.sites.entries()) {
     try {
       if (entry.id !== undefined) checkId(entry.id)
-      checkFields(fieldsOf(entry), rules)
+      // Whether a site that is known already is native, only the database can tell: then the plan checks its URLs.
+      checkFields({ native: true, ...fieldsOf(entry) }, rules)
     } catch (error) {
       if (error instanceof SiteError) throw invalid(`sites/${place}: ${error.message}`)
       throw error
@@ -185,6 +195,9 @@ export interface SiteChanges {
   readonly require_secret?: Replaced<boolean>
   readonly limit_factor?: Replaced<number>
   readonly disabled?: Replaced<boolean>
+  readonly post_logout_redirect_urls?: ListChange
+  readonly native?: Replaced<boolean>
+  readonly id_token_alg?: Replaced<string>
 }
 
 /** How the fields differ from what the site was. Lists are compared as sets: their order does not matter. */
@@ -195,6 +208,9 @@ export function changesBetween(before: SiteFields, after: Partial<SiteFields>): 
   const requireSecret = replaced(before.requireSecret, after.requireSecret)
   const limitFactor = replaced(before.limitFactor, after.limitFactor)
   const disabled = replaced(before.disabled, after.disabled)
+  const logoutUrls = listChange(before.postLogoutRedirectUrls, after.postLogoutRedirectUrls)
+  const native = replaced(before.native, after.native)
+  const idTokenAlg = replaced(before.idTokenAlg, after.idTokenAlg)
   return {
     ...(name && { name }),
     ...(redirectUrls && { redirect_urls: redirectUrls }),
@@ -202,6 +218,9 @@ export function changesBetween(before: SiteFields, after: Partial<SiteFields>): 
     ...(requireSecret && { require_secret: requireSecret }),
     ...(limitFactor && { limit_factor: limitFactor }),
     ...(disabled && { disabled }),
+    ...(logoutUrls && { post_logout_redirect_urls: logoutUrls }),
+    ...(native && { native }),
+    ...(idTokenAlg && { id_token_alg: idTokenAlg }),
   }
 }
 

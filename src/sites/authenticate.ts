@@ -22,6 +22,16 @@ export async function authenticate(
   throw unauthorized('wrong-credentials')
 }
 
+/**
+ * A secret that is shipped with an application on people's own devices is no secret (RFC 8252 §8.5), so that where the
+ * application itself speaks, it proves nothing.
+ * @param caller the site that authenticated by its secret
+ * @throws {Problem} secret-not-accepted
+ */
+export function refuseNativeSecret(caller: Site | undefined): void {
+  if (caller?.native === true) throw unauthorized('secret-not-accepted')
+}
+
 /** Against which limits a request counts: those of the site that authenticated, or else those of the IP. */
 export function countedOf(caller: Site | undefined, ip: string): Counted {
   return caller === undefined ? { by: 'address', address: ip } : { by: 'site' }

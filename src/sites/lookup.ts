@@ -4,7 +4,7 @@ import { Prisma } from '../../prisma/client/client.ts'
 import { siteKept } from '../deadlines.ts'
 import type { Database } from '../storage/postgres.ts'
 import type { Site } from './site.ts'
-import { siteId } from './site.ts'
+import { idTokenAlgOf, siteId } from './site.ts'
 
 /**
  * How a site is looked up that is not in the cache: at once, or in one batch with the other look-ups of the same tenth
@@ -70,6 +70,9 @@ interface SiteRow {
   readonly require_secret: boolean
   readonly limit_factor: number
   readonly disabled: boolean
+  readonly post_logout_redirect_urls: string[]
+  readonly native: boolean
+  readonly id_token_alg: string
   readonly secrets: string[]
 }
 
@@ -92,7 +95,7 @@ const byUrls = (urls: readonly string[]): Condition => ({
 async function findSites(database: Database, { key, from }: Condition): Promise<ReadonlyMap<string, Site>> {
   const rows = await database.prisma.$queryRaw<SiteRow[]>`
     SELECT ${key} AS key, s.id, s.name, s.providers, s.require_secret, s.limit_factor,
-      s.disabled_at IS NOT NULL AS disabled,
+      s.disabled_at IS NOT NULL AS disabled, s.post_logout_redirect_urls, s.native, s.id_token_alg,
       ARRAY(SELECT u.url FROM redirect_urls AS u WHERE u.site_id = s.id ORDER BY u.url) AS urls,
       ARRAY(SELECT encode(h.hash, 'hex') FROM site_secrets AS h WHERE h.site_id = s.id) AS secrets
     FROM ${from}`
@@ -108,6 +111,9 @@ function siteOf(row: SiteRow): Site {
     requireSecret: row.require_secret,
     limitFactor: row.limit_factor,
     disabled: row.disabled,
+    postLogoutRedirectUrls: row.post_logout_redirect_urls,
+    native: row.native,
+    idTokenAlg: idTokenAlgOf(row.id_token_alg),
     secretHashes: row.secrets.map((hash) => Buffer.from(hash, 'hex')),
   }
 }

@@ -1,5 +1,6 @@
 import type { RedirectDifference } from '../problems/table.ts'
 import { isLoopback } from '../providers/settings.ts'
+import { isNativeUrl } from './native-url.ts'
 
 const maxLength = 2000
 
@@ -20,18 +21,23 @@ const reserved: ReadonlySet<string> = new Set([
   'grant_type',
 ])
 
+/** Which URLs beyond https a site may register. */
+export interface UrlRules {
+  /** Plain http to this machine (development only). */
+  readonly loopback: boolean
+  /** What applications on people's own devices need: native-url.ts. */
+  readonly native?: boolean
+}
+
 /**
  * Whether a URL may be registered. From then on it is compared, and parameters are appended to it, as a raw string
  * (RFC 9700 §2.1, §4.1.3), so a URL that a browser would read differently from how it is written is refused here.
  * @param raw the URL as it was given; nothing is trimmed
- * @param options `loopback`: plain http to this machine is accepted (development only)
  * @returns one sentence about the first flaw; undefined where there is none
  */
-export function checkRedirectUrl(
-  raw: string,
-  { loopback }: { readonly loopback: boolean },
-): string | undefined {
-  return checkCharacters(raw) ?? checkOrigin(raw, loopback) ?? checkRest(raw) ?? checkSpelling(raw)
+export function checkRedirectUrl(raw: string, { loopback, native = false }: UrlRules): string | undefined {
+  const origin = native && isNativeUrl(raw) ? undefined : checkOrigin(raw, loopback)
+  return checkCharacters(raw) ?? origin ?? checkRest(raw) ?? checkSpelling(raw)
 }
 
 function checkCharacters(raw: string): string | undefined {

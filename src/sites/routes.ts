@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { finishWithin } from '../deadlines.ts'
-import { jsonResponse, problemResponses } from '../http/openapi.ts'
+import { jsonResponse, oneOf, problemResponses } from '../http/openapi.ts'
 import type { RateLimits } from '../http/rate-limit.ts'
 import { limits as perMinute } from '../http/rate-limit.ts'
+import { idTokenAlgs } from '../keys/material.ts'
 import type { SigningKeys } from '../keys/ring.ts'
 import { requireSite } from './authenticate.ts'
 import type { Sites } from './lookup.ts'
@@ -29,6 +30,13 @@ const OwnSite = Type.Object(
     }),
     providers: Type.Array(Type.String(), { description: 'Those that this site may use' }),
     require_secret: Type.Boolean({ description: 'true: start, finish, refresh and revoke need the secret' }),
+    post_logout_redirect_urls: Type.Array(Type.String(), {
+      description: 'Where a logout by OpenID Connect may send the browser',
+    }),
+    native: Type.Boolean({
+      description: 'true: an application on people’s own devices, which has PKCE in place of the secret',
+    }),
+    id_token_alg: oneOf(idTokenAlgs, { description: 'Signs your ID tokens' }),
     live_secrets: count('2 while the secret is being replaced'),
     limits: Type.Union(
       [
@@ -91,6 +99,9 @@ const OwnSite = Type.Object(
         redirect_urls: ['https://site.example/oauth/return'],
         providers: ['one', 'another'],
         require_secret: false,
+        post_logout_redirect_urls: [],
+        native: false,
+        id_token_alg: 'RS256',
         live_secrets: 1,
         limits: {
           factor: 1,
@@ -173,6 +184,9 @@ export const siteRoutes: FastifyPluginAsyncTypebox<SiteRouteOptions> = async (ap
         redirect_urls: [...site.redirectUrls],
         providers: [...site.providers],
         require_secret: site.requireSecret,
+        post_logout_redirect_urls: [...site.postLogoutRedirectUrls],
+        native: site.native,
+        id_token_alg: site.idTokenAlg,
         live_secrets: site.secretHashes.length,
         limits: config.rateLimit ? limitsOf(site) : null,
         lifetimes,

@@ -1,6 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
+import { oneOf } from '../http/openapi.ts'
+import type { IdTokenAlg } from '../keys/material.ts'
+import { idTokenAlgs, isIdTokenAlg } from '../keys/material.ts'
 import { OperatorError } from '../operator-error.ts'
 
 /** What an operator may set of a client site. */
@@ -14,6 +17,11 @@ export interface SiteFields {
   /** Multiplies every limit of requests of this site (src/http/rate-limit.ts): a whole number from 1 to 1,000. */
   readonly limitFactor: number
   readonly disabled: boolean
+  /** To which a logout may send the browser: raw strings, compared as such (OpenID Connect RP-Initiated Logout 1.0 §3). */
+  readonly postLogoutRedirectUrls: readonly string[]
+  /** An application on people's own devices (RFC 8252): it has PKCE in place of a secret, which it could not keep. */
+  readonly native: boolean
+  readonly idTokenAlg: IdTokenAlg
 }
 
 /** A site as the logins see it. */
@@ -24,7 +32,10 @@ export interface Site extends SiteFields {
   readonly secretHashes: readonly Buffer[]
 }
 
-/** A new site. What is left out gets its default: every known provider, no secret required, factor 1, enabled. */
+/**
+ * A new site. What is left out gets its default: every known provider, no secret required, factor 1, enabled, no URL after a
+ * logout, not native, ID tokens by RS256.
+ */
 export type NewSite = Pick<SiteFields, 'name' | 'redirectUrls'> & Partial<SiteFields>
 
 /** A site as an operator sees it. */
@@ -37,6 +48,11 @@ export interface SiteRecord extends SiteFields {
 
 /** What a site's id may look like: unchanged by HTTP Basic and by URLs, and never taken for an option. */
 export const siteId = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/
+
+/** The stored algorithm of a site's ID tokens; that of every client where another version stored one that this does not know. */
+export function idTokenAlgOf(stored: string): IdTokenAlg {
+  return isIdTokenAlg(stored) ? stored : 'RS256'
+}
 
 /** A new id: short, and free of what HTTP Basic and URLs would encode. */
 export function newSiteId(): string {
@@ -88,6 +104,9 @@ export const SiteEntry = Type.Object(
       Type.Integer({ description: 'The limits of the site are times this, 1 to 1000' }),
     ),
     disabled: Type.Optional(Type.Boolean()),
+    post_logout_redirect_urls: Type.Optional(Type.Array(Type.String())),
+    native: Type.Optional(Type.Boolean()),
+    id_token_alg: Type.Optional(oneOf(idTokenAlgs)),
     created_at: Type.Optional(Type.String({ description: 'Ignored' })),
     live_secrets: Type.Optional(Type.Integer({ description: 'Ignored' })),
   },
@@ -104,6 +123,11 @@ export function fieldsFromJson(json: Partial<SiteEntry>): Partial<SiteFields> {
     ...(json.require_secret !== undefined && { requireSecret: json.require_secret }),
     ...(json.limit_factor !== undefined && { limitFactor: json.limit_factor }),
     ...(json.disabled !== undefined && { disabled: json.disabled }),
+    ...(json.post_logout_redirect_urls !== undefined && {
+      postLogoutRedirectUrls: json.post_logout_redirect_urls,
+    }),
+    ...(json.native !== undefined && { native: json.native }),
+    ...(json.id_token_alg !== undefined && { idTokenAlg: json.id_token_alg }),
   }
 }
 
@@ -121,6 +145,9 @@ export function siteToJson(record: SiteRecord) {
     require_secret: record.requireSecret,
     limit_factor: record.limitFactor,
     disabled: record.disabled,
+    post_logout_redirect_urls: [...record.postLogoutRedirectUrls],
+    native: record.native,
+    id_token_alg: record.idTokenAlg,
     created_at: record.createdAt.toISOString(),
     live_secrets: record.liveSecrets,
   }

@@ -4,9 +4,9 @@ import type { Database } from '../storage/postgres.ts'
 import { transactionOptions } from '../storage/postgres.ts'
 import { hostOf } from './redirect-url.ts'
 import type { NewSite, SiteFields, SiteRecord } from './site.ts'
-import { hashSecret, newSecret, newSiteId, SiteError, siteId } from './site.ts'
+import { hashSecret, idTokenAlgOf, newSecret, newSiteId, SiteError, siteId } from './site.ts'
 import type { SiteRules } from './validate.ts'
-import { checkFields, printable } from './validate.ts'
+import { checkChanges, checkFields, printable } from './validate.ts'
 
 /** A new secret is shown once, here; only its digest is stored. */
 export interface WithSecret {
@@ -43,6 +43,9 @@ export function withDefaults(site: NewSite, rules: SiteRules): SiteFields {
     requireSecret: site.requireSecret ?? false,
     limitFactor: site.limitFactor ?? 1,
     disabled: site.disabled ?? false,
+    postLogoutRedirectUrls: site.postLogoutRedirectUrls ?? [],
+    native: site.native ?? false,
+    idTokenAlg: site.idTokenAlg ?? 'RS256',
   }
 }
 
@@ -74,7 +77,7 @@ export function updateSite(
   return underSitesLock(database, async (transaction) => {
     const before = await findRecord(transaction, id)
     const changes = typeof change === 'function' ? change(before) : change
-    checkFields(changes, rules)
+    checkChanges(before, changes, rules)
     await refuseConflicts(transaction, [{ ...changes, id }])
     return updateRow(transaction, before, changes)
   })
@@ -174,6 +177,9 @@ export function recordOf(row: SiteRow): SiteRecord {
     requireSecret: row.requireSecret,
     limitFactor: row.limitFactor,
     disabled: row.disabledAt !== null,
+    postLogoutRedirectUrls: row.postLogoutRedirectUrls,
+    native: row.native,
+    idTokenAlg: idTokenAlgOf(row.idTokenAlg),
     createdAt: row.createdAt,
     liveSecrets: row.secrets.length,
   }
@@ -205,6 +211,9 @@ export async function insertRow(
       requireSecret: site.requireSecret,
       limitFactor: site.limitFactor,
       disabledAt: site.disabled ? new Date() : null,
+      postLogoutRedirectUrls: [...site.postLogoutRedirectUrls],
+      native: site.native,
+      idTokenAlg: site.idTokenAlg,
       redirectUrls: { createMany: { data: site.redirectUrls.map(urlRow) } },
       secrets: { create: { hash: hashSecret(secret) } },
     },
@@ -217,7 +226,7 @@ export async function insertRow(
 export async function updateRow(
   transaction: Prisma.TransactionClient,
   before: SiteRecord,
-  { name, redirectUrls, providers, requireSecret, limitFactor, disabled }: Partial<SiteFields>,
+  { name, redirectUrls, providers, requireSecret, limitFactor, disabled, ...openid }: Partial<SiteFields>,
 ): Promise<SiteRecord> {
   const row = await transaction.site.update({
     where: { id: before.id },
@@ -226,6 +235,11 @@ export async function updateRow(
       ...(providers !== undefined && { providers: [...providers] }),
       ...(requireSecret !== undefined && { requireSecret }),
       ...(limitFactor !== undefined && { limitFactor }),
+      ...(openid.native !== undefined && { native: openid.native }),
+      ...(openid.idTokenAlg !== undefined && { idTokenAlg: openid.idTokenAlg }),
+      ...(openid.postLogoutRedirectUrls !== undefined && {
+        postLogoutRedirectUrls: [...openid.postLogoutRedirectUrls],
+      }),
       // A site that is disabled a second time keeps the time of the first.
       ...(disabled !== undefined &&
         disabled !== before.disabled && { disabledAt: disabled ? new Date() : null }),

@@ -1,4 +1,5 @@
 import { highestFactor } from '../http/limit-bucket.ts'
+import type { UrlRules } from './redirect-url.ts'
 import { checkRedirectUrl } from './redirect-url.ts'
 import type { SiteFields } from './site.ts'
 import { SiteError, siteId } from './site.ts'
@@ -28,9 +29,22 @@ const maxNameLength = 100
  */
 export function checkFields(fields: Partial<SiteFields>, rules: SiteRules): void {
   if (fields.name !== undefined) checkName(fields.name)
-  if (fields.redirectUrls !== undefined) checkUrls(fields.redirectUrls, rules)
+  const urlRules = { loopback: rules.loopback, native: fields.native ?? false }
+  if (fields.redirectUrls !== undefined) checkUrls(fields.redirectUrls, urlRules)
+  if (fields.postLogoutRedirectUrls !== undefined) checkLogoutUrls(fields.postLogoutRedirectUrls, urlRules)
   if (fields.providers !== undefined) checkProviders(fields.providers, rules)
   if (fields.limitFactor !== undefined) checkFactor(fields.limitFactor)
+}
+
+/**
+ * Refuses changes that may not be stored. Which URLs a site may have depends on whether it is native, so that a change of
+ * either is checked together with what stays.
+ * @throws {SiteError} invalid
+ */
+export function checkChanges(before: SiteFields, changes: Partial<SiteFields>, rules: SiteRules): void {
+  const { native, redirectUrls, postLogoutRedirectUrls } = { ...before, ...changes }
+  const stays = native === before.native ? {} : { redirectUrls, postLogoutRedirectUrls }
+  checkFields({ ...changes, native, ...stays }, rules)
 }
 
 /** @throws {SiteError} invalid */
@@ -50,13 +64,23 @@ function checkName(name: string): void {
     throw invalid("The site's name holds a control character.")
 }
 
-function checkUrls(urls: readonly string[], rules: SiteRules): void {
+function checkUrls(urls: readonly string[], rules: UrlRules): void {
   if (urls.length === 0) throw invalid('A site needs at least one redirect URL.')
   if (urls.length > maxUrls) throw invalid(`A site may have at most ${maxUrls} redirect URLs.`)
   const duplicate = firstDuplicate(urls)
   if (duplicate !== undefined) throw invalid(`The redirect URL ${printable(duplicate)} is given twice.`)
   for (const url of urls) {
     const flaw = checkRedirectUrl(url, rules)
+    if (flaw !== undefined) throw invalid(`${flaw} Given was: ${printable(url)}`)
+  }
+}
+
+function checkLogoutUrls(urls: readonly string[], rules: UrlRules): void {
+  if (urls.length > maxUrls) throw invalid(`A site may have at most ${maxUrls} URLs after a logout.`)
+  const duplicate = firstDuplicate(urls)
+  if (duplicate !== undefined) throw invalid(`The URL after a logout ${printable(duplicate)} is given twice.`)
+  for (const url of urls) {
+    const flaw = checkRedirectUrl(url, rules)?.replace('redirect URL', 'URL after a logout')
     if (flaw !== undefined) throw invalid(`${flaw} Given was: ${printable(url)}`)
   }
 }

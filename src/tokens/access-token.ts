@@ -12,6 +12,8 @@ const AccessClaims = Type.Object({
   sub: Uuid,
   /** The site, which verifies offline, and this service itself, for `/me`. */
   aud: Type.Tuple([Type.String(), Type.String()]),
+  /** The granted scope (RFC 9068 §2.2.3), where a standard client logged in; absent where the scope is everything. */
+  scope: Type.Optional(Type.String()),
 })
 
 /** The claims of a verified access token. */
@@ -27,13 +29,18 @@ export interface BearerSession {
   readonly sessionId: string
 }
 
+/** What a session lets its site know of the person; null: everything, as the guide's own requests have no scope. */
+export interface ScopedSession {
+  readonly scope?: string | null
+}
+
 /**
  * A signed access token, `typ` at+jwt.
  * @param life seconds; less than usual for a session that is about to end
  */
 export function issueAccessToken(
   keys: SigningKeys,
-  { userId, siteId, sessionId }: BearerSession,
+  { userId, siteId, sessionId, scope }: BearerSession & ScopedSession,
   life = keys.accessTokenTtl,
 ): string {
   const iat = Math.floor(keys.now() / 1000)
@@ -46,6 +53,7 @@ export function issueAccessToken(
     exp: iat + life,
     jti: randomUUID(),
     sid: sessionId,
+    ...(typeof scope === 'string' && { scope }),
   })
 }
 

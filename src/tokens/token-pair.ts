@@ -1,7 +1,7 @@
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import type { SigningKeys } from '../keys/ring.ts'
-import type { AccessClaims, BearerSession } from './access-token.ts'
+import type { AccessClaims, BearerSession, ScopedSession } from './access-token.ts'
 import { issueAccessToken, verifyAccessToken } from './access-token.ts'
 import type { RefreshClaims, RefreshSubject } from './refresh-token.ts'
 import { issueRefreshToken, verifyRefreshToken } from './refresh-token.ts'
@@ -19,6 +19,11 @@ export const TokenPair = Type.Object(
     }),
     token_type: Type.Literal('Bearer'),
     expires_in: Type.Integer({ minimum: 1, description: 'Life of the access token (seconds)' }),
+    scope: Type.Optional(
+      Type.String({
+        description: 'The granted scope; only for logins that began at the authorization endpoint',
+      }),
+    ),
   },
   {
     $id: 'TokenPair',
@@ -39,7 +44,10 @@ export type TokenPair = Static<typeof TokenPair>
  * Signs both tokens for a generation of a session. The access token does not outlive the session.
  * @param session as the database returned it
  */
-export function issueTokenPair(keys: SigningKeys, session: BearerSession & RefreshSubject): TokenPair {
+export function issueTokenPair(
+  keys: SigningKeys,
+  session: BearerSession & RefreshSubject & ScopedSession,
+): TokenPair {
   const left = Math.ceil((session.expiresAt.getTime() - keys.now()) / 1000)
   const life = Math.max(1, Math.min(keys.accessTokenTtl, left))
   return {
@@ -47,6 +55,7 @@ export function issueTokenPair(keys: SigningKeys, session: BearerSession & Refre
     refresh_token: issueRefreshToken(keys, session),
     token_type: 'Bearer',
     expires_in: life,
+    ...(typeof session.scope === 'string' && { scope: session.scope }),
   }
 }
 

@@ -1,6 +1,5 @@
 import { Type } from 'typebox'
-import type { KeyKind } from '../keys/material.ts'
-import type { SigningKeys } from '../keys/ring.ts'
+import type { SigningKeys, TokenKeyKind } from '../keys/ring.ts'
 
 /** Why a token was refused, for logs and metrics. */
 export type TokenFlaw =
@@ -50,7 +49,7 @@ export const commonClaims = {
 
 /** A kind of token, as access-token.ts and refresh-token.ts describe it. */
 export interface TokenKind<Claims> {
-  readonly kind: KeyKind
+  readonly kind: TokenKeyKind
   readonly claims: { Check(value: unknown): value is Claims }
   /** Seconds from `iat` to `exp` at most. */
   readonly longestLife: number

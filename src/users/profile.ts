@@ -10,6 +10,7 @@ import { readBearerSession } from '../sessions/read-token.ts'
 import type { Database } from '../storage/postgres.ts'
 import { prepareStatement } from '../storage/prepared-statement.ts'
 import type { BearerSession } from '../tokens/access-token.ts'
+import { seenThrough } from './scope.ts'
 
 /** A person as they see themselves at a site; what the provider does not tell is null. */
 export interface UserProfile {
@@ -23,13 +24,15 @@ export interface UserProfile {
   readonly sessionId: string
   /** When the session was opened. */
   readonly openedAt: Date
+  /** What the site may know; null: everything. */
+  readonly scope: string | null
 }
 
 const findProfile = prepareStatement<BearerSession, UserProfile>(
   'find_profile',
   (parameter) => Prisma.sql`
     SELECT u.id AS "userId", u.name, u.login, u.email, u.email_verified AS "emailVerified",
-      s.provider, s.id AS "sessionId", s.created_at AS "openedAt"
+      s.provider, s.id AS "sessionId", s.created_at AS "openedAt", s.scope
     FROM ${sessionsWithOwners}
     WHERE s.id = ${parameter('sessionId')}::uuid AND s.user_id = ${parameter('userId')}::uuid
       AND s.site_id = ${parameter('siteId')}::text AND ${usable}`,
@@ -113,12 +116,13 @@ export const profileRoute: FastifyPluginAsyncTypebox<TokenServices & { database:
       const bearer = await readBearerSession(request.headers.authorization, request.ip, services)
       const profile = await profileOf(database, bearer)
       if (profile === undefined) throw invalidToken()
+      const { name, login, email, emailVerified } = seenThrough(profile.scope, profile)
       return {
         id: profile.userId,
-        name: profile.name,
-        login: profile.login,
-        email: profile.email,
-        email_verified: profile.emailVerified,
+        name,
+        login,
+        email,
+        email_verified: emailVerified,
         provider: profile.provider,
         session_id: profile.sessionId,
       }

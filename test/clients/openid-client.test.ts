@@ -1,8 +1,9 @@
 import { decodeJwt } from 'jose'
 import * as client from 'openid-client'
 import t from 'tap'
+import { returnOf } from '../openid/standard-client.ts'
 import { anotherSite, logInAt, me, rowOf } from '../sessions/http/session-requests.ts'
-import { startTestService } from '../support/service.ts'
+import { redirectUrl, startTestService } from '../support/service.ts'
 
 // What a site gets that uses openid-client as its documentation shows it: no option beyond plain http to loopback.
 const service = await startTestService(t, { reachable: true })
@@ -92,10 +93,45 @@ t.test("error responses reach the client's caller with their error", async (t) =
 t.test('the metadata list only existing endpoints and methods', async (t) => {
   const config = await client.discovery(issuer, service.site.id, undefined, client.None(), insecure)
   const metadata = config.serverMetadata()
-  t.strictSame(metadata.grant_types_supported, ['refresh_token'])
-  t.throws(() => client.buildAuthorizationUrl(config, {}), /authorization_endpoint/)
+  t.strictSame(metadata.grant_types_supported, ['authorization_code', 'refresh_token'])
   for (const endpoint of ['token_endpoint', 'revocation_endpoint', 'introspection_endpoint'] as const)
     t.equal((await fetch(String(metadata[endpoint]), { method: 'POST' })).status, 400, endpoint)
+  t.equal((await fetch(String(metadata.userinfo_endpoint))).status, 401)
+  for (const endpoint of ['authorization_endpoint', 'end_session_endpoint'] as const)
+    t.equal((await fetch(String(metadata[endpoint]))).status, 400, endpoint)
   for (const page of ['jwks_uri', 'service_documentation'] as const)
     t.equal((await fetch(String(metadata[page]))).status, 200, page)
 })
+
+for (const [name, authenticate] of Object.entries(authentications))
+  t.test(`a whole login, ${name}: PKCE, state, nonce, UserInfo, logout`, async (t) => {
+    const [metadata, authentication] = authenticate(service.site.secret)
+    const config = await client.discovery(issuer, service.site.id, metadata, authentication, insecure)
+    const verifier = client.randomPKCECodeVerifier()
+    const [state, nonce] = [client.randomState(), client.randomNonce()]
+    const url = client.buildAuthorizationUrl(config, {
+      redirect_uri: redirectUrl,
+      scope: 'openid profile email',
+      code_challenge: await client.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      state,
+      nonce,
+      provider: 'google',
+    })
+    const tokens = await client.authorizationCodeGrant(config, await returnOf(service, url.href), {
+      pkceCodeVerifier: verifier,
+      expectedState: state,
+      expectedNonce: nonce,
+      idTokenExpected: true,
+    })
+    const claims = tokens.claims()
+    t.match(claims, { email_verified: true, aud: service.site.id })
+    t.match(await client.fetchUserInfo(config, tokens.access_token, claims?.sub ?? ''), { email: String })
+    const next = await client.refreshTokenGrant(config, tokens.refresh_token ?? '')
+    t.equal(next.scope, 'openid profile email')
+    const logout = client.buildEndSessionUrl(config, { id_token_hint: tokens.id_token ?? '' })
+    t.equal((await fetch(logout)).status, 200)
+    t.match(await refusal(client.refreshTokenGrant(config, next.refresh_token ?? '')), {
+      error: 'invalid_grant',
+    })
+  })

@@ -139,7 +139,7 @@ const outcomes: Readonly<Record<string, (t: Test, name: string) => Promise<void>
   metadata: async (t, name) => {
     t.match(await answer(name), {
       issuer: service.url,
-      token_endpoint: `${service.url}/api/v1/oauth/refresh/`,
+      token_endpoint: `${service.url}/api/v1/oauth/token/`,
     })
   },
   introspect: async (t, name) => {

@@ -6,7 +6,7 @@ import { verifyRefreshToken } from '../../src/tokens/refresh-token.ts'
 import { issueTokenPair } from '../../src/tokens/token-pair.ts'
 import { addSite, opened, refresh } from '../sessions/test-sessions.ts'
 import { testDatabase } from '../support/database.ts'
-import { revoking, settings, testClock, testKeys } from './test-keys.ts'
+import { accessKids, revoking, settings, testClock, testKeys } from './test-keys.ts'
 
 const subject = {
   userId: '0199c0de-0000-7000-8000-000000000001',
@@ -52,10 +52,7 @@ t.test('a revoked active access key is refused after a reload, and a new key sig
   await keys.reload()
   t.throws(() => verifyAccessToken(keys, token), { name: 'InvalidToken', flaw: 'unknown-key' })
   t.equal(keys.active('access').kid, answer.successor)
-  t.same(
-    keys.jwks().keys.map((key) => key.kid),
-    [answer.successor],
-  )
+  t.same(accessKids(keys), [answer.successor])
   verifyAccessToken(keys, issueAccessToken(keys, subject))
   const listed = await listKeys({ ...settings, database })
   t.equal(listed.find((key) => key.kid === kid)?.state, 'revoked')
@@ -114,7 +111,7 @@ t.test('after a reseal the keys open without the old entry of SECRET_KEYS', asyn
   const token = issueAccessToken(keys, subject)
   const { kid } = await rotateKey('access', { ...settings, database, secretKeys: [old] })
   await revokeKey(kid, revoking({ ...settings, database, secretKeys: [old] }))
-  t.equal((await resealKeys({ ...settings, database, secretKeys: [fresh, old] })).resealed.length, 2)
+  t.equal((await resealKeys({ ...settings, database, secretKeys: [fresh, old] })).resealed.length, 5)
   const later = await testKeys(t, { database, secretKeys: [fresh] })
   t.equal(verifyAccessToken(later, token).sub, subject.userId)
   await t.rejects(testKeys(t, { database, secretKeys: [old] }), { name: 'UnusableKey' })
@@ -124,7 +121,7 @@ t.test('a reseal that cannot open some keys names each of them and changes nothi
   const database = await testDatabase(t)
   await testKeys(t, { database })
   const before = await database.prisma.signingKey.findMany()
-  t.equal(before.length, 2)
+  t.equal(before.length, 5)
   for (const { kid } of before)
     await t.rejects(resealKeys({ ...settings, database, secretKeys: [randomBytes(32)] }), {
       name: 'UnusableKey',
@@ -153,5 +150,5 @@ t.test('of parallel rotations one makes a key, and the others are refused', asyn
   )
   t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
   await keys.reload()
-  t.equal(keys.jwks().keys.length, 2)
+  t.equal(accessKids(keys).length, 2)
 })

@@ -8,7 +8,7 @@ import { createSigningKeys } from '../../src/keys/ring.ts'
 import { issueAccessToken, verifyAccessToken } from '../../src/tokens/access-token.ts'
 import { testDatabase } from '../support/database.ts'
 import { eventually } from '../support/process.ts'
-import { revoking, settings, testClock, testKeys } from './test-keys.ts'
+import { accessKids, revoking, settings, testClock, testKeys } from './test-keys.ts'
 
 const subject = {
   userId: '0199c0de-0000-7000-8000-000000000001',
@@ -21,7 +21,9 @@ t.test('ten first starts at once make one key of each kind', async (t) => {
   const replicas = await Promise.all(Array.from({ length: 10 }, () => testKeys(t, { database })))
   for (const kind of ['access', 'refresh'] as const)
     t.equal(new Set(replicas.map((keys) => keys.active(kind).kid)).size, 1)
-  t.equal(await database.prisma.signingKey.count(), 2)
+  for (const alg of ['RS256', 'ES256', 'EdDSA'] as const)
+    t.equal(new Set(replicas.map((keys) => keys.activeId(alg).kid)).size, 1)
+  t.equal(await database.prisma.signingKey.count(), 5)
 })
 
 t.test(
@@ -54,11 +56,16 @@ t.test('a key whose stored public part is not its own is refused', async (t) => 
   await t.rejects(testKeys(t, { database }), { name: 'UnusableKey', kid: mine.kid })
 })
 
-t.test('the JWKS holds only public members, and only of access keys', async (t) => {
+t.test('the JWKS holds only public members, and only of access and id keys', async (t) => {
   for (const tokenAlg of ['EdDSA', 'ES256'] as const) {
     const keys = await testKeys(t, { database: await testDatabase(t), tokenAlg })
     const published = keys.jwks().keys
-    t.equal(published.length, 1)
+    t.strictSame(
+      published.map(({ alg }) => alg),
+      [tokenAlg, 'RS256', 'ES256', 'EdDSA'],
+    )
+    t.same(Object.keys(published[1] ?? {}).toSorted(), ['alg', 'e', 'kid', 'kty', 'n', 'use'])
+    t.notOk(published.some(({ kid }) => kid === keys.active('refresh').kid))
     t.same(
       Object.keys(published[0] ?? {}).toSorted(),
       ['alg', 'crv', 'kid', 'kty', 'use', 'x', ...(tokenAlg === 'ES256' ? ['y'] : [])].toSorted(),
@@ -122,7 +129,7 @@ t.test(
     const next = (await rotateKey('access', { ...settings, database })).kid
     t.equal(keys.find('access', next), undefined)
     await keys.reload()
-    t.same(new Set(keys.jwks().keys.map((key) => key.kid)), new Set([old, next]))
+    t.same(new Set(accessKids(keys)), new Set([old, next]))
     t.match(keys.summary(), { access: { current: old, next }, refresh: { next: null } })
 
     clock.advance(415)
@@ -137,10 +144,7 @@ t.test(
     t.throws(() => verifyAccessToken(keys, token), { name: 'InvalidToken', flaw: 'expired' })
     clock.advance(420)
     t.equal(keys.find('access', old), undefined)
-    t.same(
-      keys.jwks().keys.map((key) => key.kid),
-      [next],
-    )
+    t.same(accessKids(keys), [next])
   },
 )
 

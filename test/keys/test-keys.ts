@@ -40,3 +40,9 @@ export function testClock(): { readonly now: () => number; advance(seconds: numb
 export function revoking<T extends KeyCommandOptions>(options: T) {
   return { ...options, endSessions: (kid: string) => endSessionsOfKey(options.database.pool, kid) }
 }
+
+/** The published keys of access tokens, among which are those of ID tokens too. */
+export function accessKids(keys: SigningKeys): string[] {
+  const published = keys.jwks().keys.map(({ kid }) => kid)
+  return published.filter((kid) => keys.findId(kid) === undefined)
+}

@@ -22,6 +22,9 @@ const site: Site = {
   requireSecret: false,
   disabled: false,
   secretHashes: [],
+  postLogoutRedirectUrls: [],
+  native: false,
+  idTokenAlg: 'RS256',
   limitFactor: 1,
 }
 

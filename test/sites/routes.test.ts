@@ -23,6 +23,9 @@ t.test('a site reads its own settings and limits', async (t) => {
     redirect_urls: [redirectUrl],
     providers: providers.map(({ name }) => name),
     require_secret: false,
+    post_logout_redirect_urls: [],
+    native: false,
+    id_token_alg: 'RS256',
     live_secrets: 1,
     limits: {
       factor: 1,

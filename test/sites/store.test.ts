@@ -52,6 +52,9 @@ t.test('a site is added, listed, found and removed', async (t) => {
       requireSecret: false,
       limitFactor: 1,
       disabled: false,
+      postLogoutRedirectUrls: [],
+      native: false,
+      idTokenAlg: 'RS256',
       createdAt: true,
       liveSecrets: 1,
     },
@@ -67,6 +70,9 @@ t.test('a site is added, listed, found and removed', async (t) => {
     requireSecret: false,
     limitFactor: 1,
     disabled: false,
+    postLogoutRedirectUrls: [],
+    native: false,
+    idTokenAlg: 'RS256',
     secretHashes: [hashSecret(secret)],
   })
   t.ok(found && secretMatches(found, secret), 'its secret matches')
