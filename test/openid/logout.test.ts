@@ -1,0 +1,120 @@
+import { decodeJwt } from 'jose'
+import t from 'tap'
+import { rotateKey } from '../../src/keys/commands.ts'
+import { updateSite } from '../../src/sites/store.ts'
+import { siteRules } from '../../src/sites/validate.ts'
+import { me } from '../sessions/http/session-requests.ts'
+import type { Answer } from '../support/login-flow.ts'
+import { get, post, text } from '../support/login-flow.ts'
+import { registerSite, sharedSecretKeys, startTestService } from '../support/service.ts'
+import type { Fields } from './standard-client.ts'
+import { logInByOpenid, paths } from './standard-client.ts'
+
+let ahead = 0
+const service = await startTestService(t, { now: () => performance.now() + ahead })
+const { site } = service
+const rules = siteRules('strict', [{ name: 'yandex' }, { name: 'google' }, { name: 'mail' }])
+const bye = 'https://client.example/goodbye?from=login'
+await updateSite(service.database, site.id, { postLogoutRedirectUrls: [bye] }, rules)
+
+const logOut = (fields: Fields, headers: Fields = { accept: 'text/html' }) =>
+  get(service, `${paths.logout}?${new URLSearchParams(fields)}`, headers)
+const lives = async (tokens: Answer) => (await me(service, text(tokens, 'access_token'))).status === 200
+
+t.test('the hint ends its session and the browser goes to a registered URL with the state', async (t) => {
+  for (const send of [logOut, (fields: Fields) => post(service, paths.logout, fields)]) {
+    const tokens = await logInByOpenid(service, site)
+    const others = await logInByOpenid(service, site)
+    const answer = await send({
+      id_token_hint: text(tokens, 'id_token'),
+      post_logout_redirect_uri: bye,
+      state: 'a&b',
+      client_id: site.id,
+    })
+    t.match([answer.status, answer.headers.get('location')], [303, `${bye}&state=a%26b`])
+    t.notOk(await lives(tokens))
+    t.ok(await lives(others), 'other sessions of the same person go on')
+    t.equal((await send({ id_token_hint: text(tokens, 'id_token') })).status, 200, 'again')
+  }
+})
+
+t.test('without a URL there is a page', async (t) => {
+  const tokens = await logInByOpenid(service, site)
+  const page = await logOut({ id_token_hint: text(tokens, 'id_token') })
+  t.equal(page.status, 200)
+  t.match(page.text, /You are logged out/)
+  t.notOk(await lives(tokens))
+})
+
+t.test('never to a URL that is not on the list', async (t) => {
+  const other = await registerSite(service.database, 'https://other.example/return')
+  await updateSite(
+    service.database,
+    other.id,
+    { postLogoutRedirectUrls: ['https://other.example/bye'] },
+    rules,
+  )
+  for (const url of [
+    'https://evil.test/',
+    `${bye}/`,
+    'https://client.example/goodbye',
+    'https://client.example/oauth/return',
+    'https://other.example/bye',
+    'javascript:alert(1)',
+    '//evil.test',
+  ]) {
+    const tokens = await logInByOpenid(service, site)
+    const answer = await logOut({ id_token_hint: text(tokens, 'id_token'), post_logout_redirect_uri: url })
+    t.match([answer.status, answer.headers.get('location')], [400, null], url)
+    t.match(answer.text, /You are logged out/)
+    t.notMatch(answer.text, /evil\.test/)
+    t.notOk(await lives(tokens), 'the person wanted to log out')
+  }
+})
+
+t.test('a forged hint, another token and none redirect nowhere and end nothing', async (t) => {
+  const tokens = await logInByOpenid(service, site)
+  const hint = text(tokens, 'id_token')
+  const [head = '', claims = '', signature = ''] = hint.split('.')
+  const unsigned = Buffer.from('{"alg":"none"}').toString('base64url')
+  const kid = service.keys.activeId('ES256').kid
+  const otherKey = Buffer.from(JSON.stringify({ alg: 'RS256', typ: 'JWT', kid })).toString('base64url')
+  const changed = Buffer.from(JSON.stringify({ ...decodeJwt(hint), aud: 'x' })).toString('base64url')
+  for (const [name, token] of Object.entries({
+    none: '',
+    junk: 'junk',
+    'no signature': `${head}.${claims}.`,
+    'alg none': `${unsigned}.${claims}.`,
+    "another key's kid": `${otherKey}.${claims}.${signature}`,
+    'changed claims': `${head}.${changed}.${signature}`,
+    'an access token': text(tokens, 'access_token'),
+    'a refresh token': text(tokens, 'refresh_token'),
+  })) {
+    const answer = await logOut({ id_token_hint: token, post_logout_redirect_uri: bye })
+    t.match([answer.status, answer.headers.get('location')], [400, null], name)
+    t.ok(await lives(tokens), name)
+  }
+  const wrongClient = await logOut({ id_token_hint: hint, client_id: 'other', post_logout_redirect_uri: bye })
+  t.match([wrongClient.status, wrongClient.headers.get('location')], [400, null])
+  const twice = await get(service, `${paths.logout}?id_token_hint=${hint}&id_token_hint=${hint}`)
+  t.equal(twice.status, 400)
+  t.ok(await lives(tokens))
+  t.equal((await me(service, hint)).status, 401, 'an ID token is no access token')
+})
+
+t.test('an expired hint counts, also after its key was replaced', async (t) => {
+  const tokens = await logInByOpenid(service, site)
+  await rotateKey('id', { ...service.config, database: service.database, secretKeys: sharedSecretKeys })
+  await service.keys.reload()
+  const kid = service.keys.activeId('RS256').kid
+  ahead = 86_400_000
+  t.not(service.keys.activeId('RS256').kid, kid, 'the next key signs')
+  const answer = await logOut({ id_token_hint: text(tokens, 'id_token'), post_logout_redirect_uri: bye })
+  ahead = 0
+  t.equal(answer.headers.get('location'), bye)
+  const rows = await service.database.pool.query(
+    'SELECT FROM sessions WHERE id = $1 AND revoked_at IS NOT NULL',
+    [decodeJwt(text(tokens, 'id_token')).sid],
+  )
+  t.equal(rows.rowCount, 1)
+})
