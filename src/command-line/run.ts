@@ -35,15 +35,17 @@ const usage = `Usage: node src/cli.ts COMMAND, or in development npm run site|ke
 
   site add --name NAME --redirect-url URL… [--providers NAME,NAME] [--require-secret]
            [--limit-factor N]      1 to 1000: its limits are N times the usual
+           [--native] [--post-logout-redirect-url URL…] [--id-token-alg RS256|ES256|EdDSA]
   site list
   site update ID [--name NAME] [--redirect-url URL…] [--providers NAME,NAME]  (lists replace lists)
-                 [--require-secret | --no-require-secret] [--limit-factor N] [--disable | --enable]
+                 [--require-secret | --no-require-secret] [--limit-factor N] [--disable | --enable] …
   site rotate-secret ID            a further secret; the one before goes on working
   site remove ID                   asks nothing, ends its sessions, frees its URLs
   site apply FILE [--dry-run]      {"sites": [{"id"?, "name", "redirect_urls",
-                                   "providers"?, "require_secret"?, "limit_factor"?, "disabled"?}]}
+                                   "providers"?, "require_secret"?, "limit_factor"?, "disabled"?,
+                                   "post_logout_redirect_urls"?, "native"?, "id_token_alg"?}]}
   keys list
-  keys rotate [access|refresh]     publishes the next key (access where none is named)
+  keys rotate [access|refresh|id [ALG]]  publishes the next key (access where none is named)
   keys revoke KID                  a stolen key: refused everywhere, its successor takes over
   keys reseal                      seals all keys under the first of SECRET_KEYS
   migrate                          brings the database to this version

@@ -43,15 +43,20 @@ const commands = {
         const missing = site.providers.filter((one) => !config.providers.has(one))
         // No provider at all is configured for the sandbox, or for a job that got only the database: no note then.
         if (config.providers.size > 0 && missing.length > 0) context.note(notConfigured(missing))
-        context.note(
-          guideRequests({
-            publicUrl: config.publicUrl,
-            provider,
-            redirectUrl: redirectUrls[0] ?? '',
-            credentials: { id: site.id, secret },
-            requireSecret: site.requireSecret,
-          }),
-        )
+        const standard = `# For a library of OpenID Connect: issuer ${config.publicUrl}, client_id ${site.id}`
+        if (site.native) context.note(`${standard}, no secret, PKCE.`)
+        else {
+          context.note(
+            guideRequests({
+              publicUrl: config.publicUrl,
+              provider,
+              redirectUrl: redirectUrls[0] ?? '',
+              credentials: { id: site.id, secret },
+              requireSecret: site.requireSecret,
+            }),
+          )
+          context.note(`${standard}, and the secret.`)
+        }
         const { id, ...entry } = siteToJson(site)
         return { id, secret, ...entry }
       },

@@ -19,6 +19,7 @@ export const Introspection = Type.Object(
     exp: Type.Optional(Type.Integer()),
     jti: Type.Optional(Type.String()),
     sid: Type.Optional(Type.String({ description: 'The session' })),
+    scope: Type.Optional(Type.String({ description: 'Of a login that began at the authorization endpoint' })),
   },
   { $id: 'Introspection', examples: [{ active: false }] },
 )
@@ -29,6 +30,7 @@ interface LivingSession {
   readonly userId: string
   readonly siteId: string
   readonly generation: number
+  readonly scope: string | null
 }
 
 /**
@@ -66,12 +68,13 @@ function decide(token: VerifiedToken, session: LivingSession | undefined, siteId
     exp: claims.exp,
     jti: claims.jti,
     sid: claims.sid,
+    ...(session.scope !== null && { scope: session.scope }),
   }
 }
 
 async function livingSession(database: Database, sessionId: string): Promise<LivingSession | undefined> {
   const [row] = await database.prisma.$queryRaw<LivingSession[]>`
-    SELECT s.user_id AS "userId", s.site_id AS "siteId", s.generation
+    SELECT s.user_id AS "userId", s.site_id AS "siteId", s.generation, s.scope
     FROM ${sessionsWithOwners}
     WHERE s.id = ${sessionId}::uuid AND ${usable}`
   return row

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ConsentOptions } from '../../sandbox/doubles/consent.ts'
 import type { Answer, ProviderName } from '../support/login-flow.ts'
 import { get, openCallback, post } from '../support/login-flow.ts'
 import type { TestService } from '../support/service.ts'
@@ -64,11 +65,12 @@ export async function loginUntilReturn(
   service: TestService,
   client: Client,
   fields: Fields = {},
+  consent: ConsentOptions = {},
 ): Promise<Answer> {
   const on = await authorize(service, client, fields)
   const location = on.headers.get('location')
   if (location === null) throw new Error(`no redirect: ${on.status} ${on.text}`)
-  return await consentTo(service, location)
+  return await consentTo(service, location, consent)
 }
 
 /** Plays browser and person from a client's own authorization URL on. @returns the URL to which the browser comes back */
@@ -78,15 +80,27 @@ export async function returnOf(service: TestService, authorizationUrl: string): 
   return new URL(back.headers.get('location') ?? '')
 }
 
-async function consentTo(service: TestService, location: string): Promise<Answer> {
+async function consentTo(
+  service: TestService,
+  location: string,
+  options: ConsentOptions = {},
+): Promise<Answer> {
   const provider = Object.entries(service.doubles).find(([, double]) => location.startsWith(double.origin))
   if (provider === undefined) throw new Error(`not to a provider: ${location}`)
-  return await openCallback(service, await service.doubles[provider[0] as ProviderName].consent(location))
+  return await openCallback(
+    service,
+    await service.doubles[provider[0] as ProviderName].consent(location, options),
+  )
 }
 
 /** The same, and the code that came back. */
-export async function codeFor(service: TestService, client: Client, fields: Fields = {}): Promise<string> {
-  const { code } = answered(await loginUntilReturn(service, client, fields))
+export async function codeFor(
+  service: TestService,
+  client: Client,
+  fields: Fields = {},
+  consent: ConsentOptions = {},
+): Promise<string> {
+  const { code } = answered(await loginUntilReturn(service, client, fields, consent))
   if (code === undefined) throw new Error('no code came back')
   return code
 }
