@@ -38,7 +38,7 @@ const usage = `Usage: node src/cli.ts COMMAND, or in development npm run site|ke
            [--native] [--post-logout-redirect-url URL…] [--id-token-alg RS256|ES256|EdDSA]
   site list
   site update ID [--name NAME] [--redirect-url URL…] [--providers NAME,NAME]  (lists replace lists)
-                 [--require-secret | --no-require-secret] [--limit-factor N] [--disable | --enable] …
+                 [--require-secret | --no-require-secret] [--limit-factor N] [--disable | --enable]
   site rotate-secret ID            a further secret; the one before goes on working
   site remove ID                   asks nothing, ends its sessions, frees its URLs
   site apply FILE [--dry-run]      {"sites": [{"id"?, "name", "redirect_urls",
