@@ -1,9 +1,10 @@
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
 import t from 'tap'
+import { returnOf } from '../openid/standard-client.ts'
 import type { SiteCredentials } from '../sessions/http/session-requests.ts'
 import { anotherSite, logInAt, refresh, rowOf } from '../sessions/http/session-requests.ts'
-import { startTestService } from '../support/service.ts'
+import { redirectUrl, startTestService } from '../support/service.ts'
 
 const service = await startTestService(t, { reachable: true })
 const issuer = new URL(service.config.publicUrl)
@@ -54,6 +55,46 @@ for (const [name, site, proof] of proofs.slice(0, 2))
     t.match(await ask(pair.accessToken), { active: true, client_id: site.id, token_type: 'Bearer' })
     t.match(await ask(pair.refreshToken), { active: true, sid: decodeJwt(pair.accessToken).sid })
     t.strictSame(await ask((await logInAt(service)).accessToken), { active: false })
+  })
+
+for (const [name, site, proof] of proofs)
+  t.test(`${name}: a whole login by code, with RFC 9207, PKCE, nonce and UserInfo`, async (t) => {
+    const client = { client_id: site.id }
+    const redirectUri = site === strict ? strict.url : redirectUrl
+    const verifier = oauth.generateRandomCodeVerifier()
+    const [state, nonce] = [oauth.generateRandomState(), oauth.generateRandomNonce()]
+    const url = new URL(server.authorization_endpoint ?? '')
+    const request = {
+      client_id: site.id,
+      redirect_uri: redirectUri,
+      response_type: 'code',
+      scope: 'openid email',
+      state,
+      nonce,
+      code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      provider: 'google',
+    }
+    for (const [key, value] of Object.entries(request)) url.searchParams.set(key, value)
+    const back = oauth.validateAuthResponse(server, client, await returnOf(service, url.href), state)
+    const response = await oauth.authorizationCodeGrantRequest(
+      server,
+      client,
+      proof,
+      back,
+      redirectUri,
+      verifier,
+      insecure,
+    )
+    const tokens = await oauth.processAuthorizationCodeResponse(server, client, response, {
+      expectedNonce: nonce,
+      requireIdToken: true,
+      maxAge: 60,
+    })
+    await oauth.validateApplicationLevelSignature(server, response, insecure)
+    const { sub } = oauth.getValidatedIdTokenClaims(tokens) ?? { sub: '' }
+    const userinfo = await oauth.userInfoRequest(server, client, tokens.access_token, insecure)
+    t.match(await oauth.processUserInfoResponse(server, client, sub, userinfo), { email: String })
   })
 
 t.test('error responses have an OAuth error, and a challenge if the secret is missing', async (t) => {
