@@ -10,7 +10,9 @@ import { startTestService } from '../support/service.ts'
 t.test('Auth.js (type oidc) logs a person in', { skip: withoutChromium }, async (t) => {
   const service = await startTestService(t, { reachable: true })
   let handle = async (_request: Request): Promise<Response> => html('')
-  const origin = await serveSite(t, (request) => handle(request))
+  const origin = await serveSite(t, (request) =>
+    request.url.endsWith('favicon.ico') ? new Response(null, { status: 204 }) : handle(request),
+  )
   const site = await addSite(
     service.database,
     { name: 'Auth.js', redirectUrls: [`${origin}/auth/callback/auth-movies`] },

@@ -29,7 +29,7 @@ t.test('passport-openidconnect logs a person in', { skip: withoutChromium }, asy
     })(express, response, () => response.end())
   })
   const origin = `http://127.0.0.1:${await listenOnLoopback(server)}`
-  t.teardown(() => void server.close().closeAllConnections())
+  t.teardown(() => server.close().closeAllConnections())
   const site = await addSite(
     service.database,
     { name: 'Passport', redirectUrls: [`${origin}/return`] },

@@ -114,7 +114,7 @@ t.test('a site gets only what it is allowed, at each hint of other services', as
 })
 
 t.test('GET and POST, a state of 2,048 characters and a nonce go through the whole login', async (t) => {
-  const state = `${'ы&=+ "%<'.repeat(256)}`.slice(0, 2_048)
+  const state = 'ы&=+ "%<'.repeat(256)
   const back = await loginUntilReturn(service, site, { state })
   t.equal(back.status, 303)
   t.match(answered(back), { state, iss: service.config.publicUrl, code: String })

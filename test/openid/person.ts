@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import axe from 'axe-core'
@@ -22,7 +23,7 @@ export async function serveSite(
   test: Pick<Test, 'teardown'>,
   handle: (request: Request) => Response | Promise<Response>,
 ): Promise<string> {
-  const server = createServer(async (incoming, outgoing) => {
+  const answer = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const headers = new Headers(
       Object.entries(incoming.headers).map(([name, value]): [string, string] => [name, String(value)]),
     )
@@ -34,9 +35,10 @@ export async function serveSite(
     for (const cookie of response.headers.getSetCookie()) outgoing.appendHeader('set-cookie', cookie)
     for (const [name, value] of response.headers) if (name !== 'set-cookie') outgoing.setHeader(name, value)
     outgoing.writeHead(response.status).end(Buffer.from(await response.arrayBuffer()))
-  })
+  }
+  const server = createServer((incoming, outgoing) => void answer(incoming, outgoing))
   const port = await listenOnLoopback(server)
-  test.teardown(() => void server.close().closeAllConnections())
+  test.teardown(() => server.close().closeAllConnections())
   return `http://127.0.0.1:${port}`
 }
 
