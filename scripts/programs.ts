@@ -21,7 +21,11 @@ const programs: readonly {
     kinds: ['test', 'long', 'clients'],
     unless: 'TEST_REDIS_URL',
   },
-  { names: ['chromium', 'chromium-browser', 'google-chrome'], packageName: 'chromium', kinds: ['test'] },
+  {
+    names: ['chromium', 'chromium-browser', 'google-chrome'],
+    packageName: 'chromium',
+    kinds: ['test', 'clients'],
+  },
   { names: ['nginx'], packageName: 'nginx-light', kinds: ['long'] },
   { names: ['haproxy'], packageName: 'haproxy', kinds: ['long'] },
   { names: ['caddy'], packageName: 'caddy', kinds: ['long'] },
@@ -40,6 +44,7 @@ const programs: readonly {
   { names: ['buildah'], packageName: 'buildah', kinds: ['clients'] },
   { names: ['busybox'], packageName: 'busybox-static', kinds: ['clients'] },
   { names: ['php'], packageName: 'php-cli', kinds: ['clients'] },
+  { names: ['apache2'], packageName: 'libapache2-mod-auth-openidc', kinds: ['clients'] },
 ]
 
 /**

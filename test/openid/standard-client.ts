@@ -73,9 +73,15 @@ export async function loginUntilReturn(
   return await consentTo(service, location, consent)
 }
 
-/** Plays browser and person from a client's own authorization URL on. @returns the URL to which the browser comes back */
+/**
+ * Plays browser and person from a client's own authorization URL on; where the page asks for a provider, it is Yandex.
+ * @returns the URL to which the browser comes back
+ */
 export async function returnOf(service: TestService, authorizationUrl: string): Promise<URL> {
-  const on = await fetch(authorizationUrl, { redirect: 'manual' })
+  const first = await fetch(authorizationUrl, { redirect: 'manual' })
+  const choose = /href="(\?[^"]*provider=yandex)"/.exec(await first.text())?.[1]?.replaceAll('&#38;', '&')
+  const on =
+    choose === undefined ? first : await fetch(new URL(choose, authorizationUrl), { redirect: 'manual' })
   const back = await consentTo(service, on.headers.get('location') ?? '')
   return new URL(back.headers.get('location') ?? '')
 }
