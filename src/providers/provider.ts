@@ -8,7 +8,7 @@ export interface AuthorizationRequest {
   readonly codeChallenge?: string
   readonly loginHint?: string
   readonly prompt?: 'select_account'
-  /** Which account within the provider: one of `ProviderAdapter.accounts`, or one of another provider's. */
+  /** Which kind of account within a provider; a provider that has no such kind ignores it. */
   readonly providerAccount?: string
 }
 
