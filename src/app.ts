@@ -122,7 +122,9 @@ export async function createApp(config: Config, resources: Resources) {
     ...(stopping && { stopping }),
   })
   // Every request is answered by then, and Redis is still there.
-  app.addHook('onClose', () => Promise.all([claims.close(), history.flush()]).then(() => {}))
+  app.addHook('onClose', async () => {
+    await Promise.all([claims.close(), history.flush()])
+  })
   await app.register(measured, { metrics })
   if (tracing !== undefined) await app.register(tracing.requests)
   beginAtZero(metrics, [...config.providers.keys()])

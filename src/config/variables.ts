@@ -113,7 +113,8 @@ export function trimmed(env: Environment, declarations: readonly ProviderDeclara
   for (const [name, raw] of Object.entries(env)) {
     const value = raw?.trim()
     if (value === undefined || value === '') continue
-    if (value !== raw && ours(name))
+    // A file in PEM ends with a line break.
+    if (value !== raw && ours(name) && !long.has(name))
       warnings.push(`${name}: blanks or line ends around the value were removed.`)
     const flaw = ours(name) ? flawOf(long.has(name) ? value.replace(/\r?\n/g, ' ') : value) : undefined
     if (flaw !== undefined) problems.push(`${name} ${flaw.sentence}`)

@@ -63,7 +63,7 @@ export function createRedisLoginHistory(client: Redis | Cluster, prefix: string)
       underWay++
       const name = streamOf(entry)
       const key = keyOf(name, siteId)
-      if (waiting.size === 0) setTimeout(sendAll, gatheredFor)
+      if (waiting.size === 0) setTimeout(() => void sendAll(), gatheredFor)
       const stream = waiting.get(key) ?? { capacity: streams[name], entries: [] }
       stream.entries.push(JSON.stringify(entry))
       waiting.set(key, stream)

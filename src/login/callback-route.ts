@@ -48,12 +48,13 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
     handler: async (request, reply) => {
       const { state, description, sent, ...parameters } = readCallback(byForm ? request.body : request.query)
       const { error } = parameters
+      const hidden = [...sent, ...ownParameters(parameters, adapter)]
       if (error !== undefined)
         request.log.info(
           {
             provider: adapter.name,
-            error: logged(error, sent),
-            ...(description !== undefined && { description: logged(description, sent) }),
+            error: logged(error, hidden),
+            ...(description !== undefined && { description: logged(description, hidden) }),
           },
           'provider refused',
         )
@@ -89,10 +90,18 @@ export function callbackRoute(adapter: ProviderAdapter, options: CallbackRouteOp
   }
 }
 
+/** The values of the parameters that only this provider's exchange needs: the log treats them as secrets. */
+function ownParameters(
+  { parameters }: Pick<CallbackParameters, 'parameters'>,
+  { callbackParameters }: ProviderAdapter,
+): string[] {
+  return Object.keys(callbackParameters).flatMap((name) => parameters[name] ?? [])
+}
+
 /** No provider sends so many states and codes in one request, and looking for each in the log text would take time. */
 const tooManySent = 10
 
-/** The provider's words for the log, without any state or code of the same request. */
+/** The provider's words for the log, without any state, code or own parameter of the same request. */
 function logged(words: string, sent: readonly string[]): string {
   return sent.length < tooManySent ? wordsForLog(words, sent) : '[removed]'
 }

@@ -11,7 +11,7 @@ export interface AuthorizationRequest {
   readonly prompt?: 'select_account' | 'login' | 'consent'
   /** Seconds since the person last logged in there, at most, as a decimal number; only for providers that know it. */
   readonly maxAge?: string
-  /** Which account within the provider: one of `ProviderAdapter.accounts`, or one of another provider's. */
+  /** Which kind of account within a provider; a provider that has no such kind ignores it. */
   readonly providerAccount?: string
 }
 

@@ -24,6 +24,20 @@ t.test(
 )
 
 t.test(
+  'a refusal that the plugin reads as one of the code is ok, whatever the provider calls it',
+  async (t) => {
+    const { admin, service } = await startTestManagement(t)
+    const body = '{"error":"invalid_request","error_description":"verifier is missing or invalid"}'
+    service.doubles.vkid.answer('token', { status: 200, body })
+    service.doubles.yandex.answer('token', { status: 200, body })
+    const check = async (provider: string) =>
+      (await admin('POST', 'checks/provider', { body: { provider } })).json
+    t.match(await check('vkid'), { ok: true, outcome: 'ok' })
+    t.match(await check('yandex'), { ok: false, outcome: 'invalid_response' })
+  },
+)
+
+t.test(
   'the response says what is wrong with a provider in one sentence, in English or Russian',
   async (t) => {
     const { admin, service } = await startTestManagement(t)

@@ -99,6 +99,22 @@ t.test('a site that requires its secret gets only example requests with the secr
   t.ok(ran.stderr.includes(`REDIRECT_URL='https://shop.example/it'\\''s'`))
 })
 
+t.test('a provider of OIDC_PROVIDERS is known by its name, and a new site gets it', async (t) => {
+  const database = await testDatabase(t)
+  const corp = {
+    OIDC_PROVIDERS: 'corp',
+    CORP_ISSUER: 'https://sso.example',
+    CORP_CLIENT_ID: 'id',
+    CORP_CLIENT_SECRET: 's',
+  }
+  const env = { ...strictEnv(database.url), ...corp }
+  const add = (name: string, ...options: string[]) =>
+    runHere(['site', 'add', '--name', name, '--redirect-url', `https://${name}.example/`, ...options], env)
+  t.match(outputOf(t, await add('one', '--providers', 'yandex,corp')), { providers: ['yandex', 'corp'] })
+  t.match(outputOf(t, await add('all')), { providers: [...providers.map(({ name }) => name), 'corp'] })
+  assertFailed(t, await add('none', '--providers', 'other'), /There is no provider "other".*, corp\./)
+})
+
 t.test('a site that may use providers which this service does not have is told so', async (t) => {
   const database = await testDatabase(t)
   const env = { ...strictEnv(database.url), YANDEX_CLIENT_ID: 'id', YANDEX_CLIENT_SECRET: 'secret' }

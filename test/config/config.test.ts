@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
 import { providers } from '../../plugins/index.ts'
 import { ConfigError, readConfig } from '../../src/config/config.ts'
@@ -12,6 +13,22 @@ const strict: Environment = {
   PUBLIC_URL: 'https://login.example',
   YANDEX_CLIENT_ID: 'id',
   YANDEX_CLIENT_SECRET: 'secret',
+}
+
+const corp: Environment = {
+  OIDC_PROVIDERS: 'corp',
+  CORP_ISSUER: 'https://sso.example',
+  CORP_CLIENT_ID: 'id',
+  CORP_CLIENT_SECRET: 'secret',
+}
+
+const apple: Environment = {
+  APPLE_CLIENT_ID: 'example.site',
+  APPLE_TEAM_ID: 'A1B2C3D4E5',
+  APPLE_KEY_ID: 'F6G7H8I9J0',
+  APPLE_PRIVATE_KEY: generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    .privateKey.export({ format: 'pem', type: 'pkcs8' })
+    .toString(),
 }
 
 function problemsOf(env: Environment): readonly string[] {
@@ -142,6 +159,19 @@ const refused: Readonly<Record<string, Environment>> = {
   'YANDEX_SCOPE must be': { YANDEX_SCOPE: 'login:info  login:email' },
   'YANDEX_SCOPE must': { YANDEX_SCOPE: 'login:info "login:email"' },
   'YANDEX_TOKEN_URL must': { YANDEX_TOKEN_URL: 'https://oauth.example/to ken' },
+  'VKID_PKCE=off is refused': { VKID_CLIENT_ID: '1', VKID_PKCE: 'off' },
+  'VKID_CLIENT_ID is missing: VKID_CLIENT_SECRET': { VKID_CLIENT_SECRET: 'half' },
+  'VKID_CLIENT_SECRET is missing': { VKID_CLIENT_ID: '1', VKID_TOKEN_AUTH: 'body' },
+  'TELEGRAM_CLIENT_SECRET is missing': { TELEGRAM_CLIENT_ID: '1' },
+  'APPLE_TEAM_ID is missing': { ...apple, APPLE_TEAM_ID: '' },
+  'APPLE_KEY_ID is missing': { ...apple, APPLE_KEY_ID: '' },
+  'APPLE_PRIVATE_KEY is missing': { ...apple, APPLE_PRIVATE_KEY: '' },
+  'APPLE_PRIVATE_KEY must be a P-256 key': { ...apple, APPLE_PRIVATE_KEY: 'not a key' },
+  'OIDC_PROVIDERS must be names': { OIDC_PROVIDERS: 'My-Corp' },
+  'OIDC_PROVIDERS must not name yandex': { OIDC_PROVIDERS: 'yandex' },
+  'CORP_ISSUER is missing: OIDC_PROVIDERS names corp': { ...corp, CORP_ISSUER: '' },
+  'CORP_CLIENT_SECRET is missing': { ...corp, CORP_CLIENT_SECRET: '' },
+  'CORP_ISSUER must be an https': { ...corp, CORP_ISSUER: 'http://sso.example' },
   GOOGLE_JWKS_URL: { GOOGLE_CLIENT_ID: 'a', GOOGLE_CLIENT_SECRET: 'b', GOOGLE_JWKS_URL: 'ftp://x' },
 }
 for (const [says, env] of Object.entries(refused))
@@ -151,6 +181,21 @@ for (const [says, env] of Object.entries(refused))
     t.match(problems[0], says)
     t.match(problems[0], /\.\)?$/, 'a sentence')
   })
+
+t.test('a key in PEM may have several lines, and an OpenID provider needs its four variables', async (t) => {
+  const config = readConfig({ ...strict, ...apple, ...corp }, providers)
+  t.strictSame([...config.providers.keys()], ['yandex', 'apple', 'corp'])
+  t.match(config.openIdProviders, [
+    { name: 'corp', title: { ru: 'corp', en: 'corp' }, jurisdiction: 'other' },
+  ])
+  t.strictSame(config.warnings, [])
+  t.strictSame(readConfig(strict, providers).openIdProviders, [])
+  t.match(
+    readConfig({ ...strict, ...corp, CORP_JWKS_URl: 'x' }, providers).warnings,
+    [/^CORP_JWKS_URl is read by nothing: is CORP_JWKS_URL meant/],
+    'its variables are known by name',
+  )
+})
 
 t.test('no error message repeats a value, which may be a secret', async (t) => {
   const marker = 'MARKER-7f3a'

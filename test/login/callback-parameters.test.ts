@@ -35,7 +35,8 @@ async function serveCallback(t: Test) {
     title: { ru: 'Один', en: 'One' },
     jurisdiction: 'other',
     gives: [],
-    denials: [],
+    denials: ['left'],
+    isUsableParameter: (_name, value) => value !== 'no-phone',
     callbackMethod: 'GET',
     callbackParameters: { device_id: 'required', locale: 'optional' },
     pkce: true,
@@ -111,6 +112,35 @@ t.test(
     }
   },
 )
+
+t.test(
+  'a value that is too long or of a wrong form counts as missing, and is told to the log by its name',
+  async (t) => {
+    const { lines, logins, begin, callBack } = await serveCallback(t)
+    const long = 'x'.repeat(4_097)
+    const state = await begin()
+    const sent = await callBack({ state, code: 'c', device_id: 'phone', locale: long })
+    t.equal(sent.get('code'), 'c', 'an optional one is left out')
+    const found = await logins.find(state)
+    t.strictSame(found?.response?.kind === 'code' && found.response.kept, { device_id: 'phone' })
+    t.match(JSON.parse(lines.join()), { level: 40, provider: 'one', parameter: 'locale' })
+    for (const device_id of [long, 'no-phone']) {
+      const refused = await callBack({ state: await begin(), code: 'c', device_id })
+      t.equal(refused.get('error'), 'server_error', 'without a required one there is no login')
+    }
+    t.notMatch(lines.join(), /xxxx|no-phone/)
+  },
+)
+
+t.test('what a provider repeats of them beside an error does not reach the log', async (t) => {
+  const { lines, begin, callBack } = await serveCallback(t)
+  const state = await begin()
+  const device_id = 'the-device-of-a-person'
+  const error_description = `no ${device_id} for ${state}`
+  const sent = await callBack({ state, error: 'left', error_description, device_id })
+  t.equal(sent.get('error'), 'access_denied', 'a word of its own for a denial')
+  t.match(JSON.parse(lines.join()), { error: 'left', description: 'no [removed] for [removed]' })
+})
 
 t.test(
   'the callback parameters of the exchange are recorded with the code, and an optional one may be missing',

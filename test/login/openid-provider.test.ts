@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { exportJWK, generateKeyPair } from 'jose'
-import Provider from 'oidc-provider'
+import { Provider } from 'oidc-provider'
 import type { Test } from 'tap'
 import t from 'tap'
 import { expectProblem } from '../support/expect-problem.ts'

@@ -74,6 +74,28 @@ t.test('each provider gets the parameters of its own authorization request', asy
     })
 })
 
+t.test(
+  'the account within a provider is passed on where the provider has such, and ignored elsewhere',
+  async (t) => {
+    const asked = async (provider: ProviderName, fields: Record<string, string>) => {
+      const { authorizeUrl } = await start(service, provider, fields)
+      t.ok(await service.doubles[provider].consent(authorizeUrl), 'the provider takes it')
+      return new URL(authorizeUrl).searchParams
+    }
+    for (const account of ['ok_ru', 'mail_ru']) {
+      const vkid = await asked('vkid', { provider_account: account })
+      t.strictSame([vkid.get('provider'), vkid.get('prompt')], [account, 'login'])
+      for (const provider of namesOf(service.doubles))
+        if (provider !== 'vkid')
+          t.notMatch((await asked(provider, { provider_account: account })).toString(), account, provider)
+    }
+    t.equal((await asked('vkid', { provider_account: '' })).get('provider'), null, 'an empty one is none')
+    const body = { provider: 'vkid', client_redirect_url: redirectUrl, provider_account: 'facebook' }
+    const answer = await post(service, '/api/v1/oauth/authorize-url/', body)
+    expectProblem(t, answer, { status: 400, type: 'invalid-parameter', error: 'invalid_request' })
+  },
+)
+
 t.test('the verifier of the challenge is sent to the provider, only at its token endpoint', async (t) => {
   for (const provider of namesOf(service.doubles)) {
     const { requests, env } = service.doubles[provider]

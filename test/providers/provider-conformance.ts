@@ -38,6 +38,8 @@ export interface ConformanceSubject {
   readonly ownSecret?: RegExp
   /** Whether its userinfo takes the client secret. */
   readonly secretInProfile?: true
+  /** Whether its token response may come without an access token; so it is where there is no userinfo. */
+  readonly accessTokenOptional?: true
   /** Requests to it in one login, without those for keys; two where absent. */
   readonly requests?: number
 }
@@ -282,7 +284,9 @@ export async function runProviderConformance(t: Test, subject: ConformanceSubjec
   await t.test('unusable token responses are rejected, unusual ones accepted', async (t) => {
     const served = await serve(t, plugin, double)
     const unusable = [
-      ...(tokenIn ? [{ access_token: undefined }, { access_token: '' }, { access_token: null }] : []),
+      ...(tokenIn && !subject.accessTokenOptional
+        ? [{ access_token: undefined }, { access_token: '' }, { access_token: null }]
+        : []),
       { access_token: 7 },
       { access_token: 'in\r\njected: 1' },
       { access_token: 'ключ' },
