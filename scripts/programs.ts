@@ -27,6 +27,7 @@ const programs: readonly {
     kinds: ['test', 'clients'],
   },
   { names: ['nginx'], packageName: 'nginx-light', kinds: ['long'] },
+  { names: ['pg_basebackup'], packageName: 'postgresql', kinds: ['long'] },
   { names: ['haproxy'], packageName: 'haproxy', kinds: ['long'] },
   { names: ['caddy'], packageName: 'caddy', kinds: ['long'] },
   { names: ['pgbouncer'], packageName: 'pgbouncer', kinds: ['long'] },
@@ -41,6 +42,7 @@ const programs: readonly {
   { names: ['javac'], packageName: 'default-jdk-headless', kinds: ['clients'] },
   { names: ['mvn'], packageName: 'maven', kinds: ['clients'] },
   // The image is built from a base of this machine's own files.
+  { names: ['systemd-analyze'], packageName: 'systemd', kinds: ['clients'] },
   { names: ['buildah'], packageName: 'buildah', kinds: ['clients'] },
   { names: ['busybox'], packageName: 'busybox-static', kinds: ['clients'] },
   { names: ['php'], packageName: 'php-cli', kinds: ['clients'] },
