@@ -42,22 +42,21 @@ try {
   await rm(temporary, { recursive: true, force: true })
 }
 
-/**
- * Makes a folder with what was named: the folder itself, or the files of a commit. Its packages are those of this checkout, or
- * its own where its package-lock.json is another; ensure.cjs sees to it, and to Prisma's client.
- */
+/** Makes a folder with what was named: the folder itself, or the files of a commit, with packages and Prisma's client. */
 async function checkout(what: string, folder: string): Promise<string> {
   if (existsSync(join(what, 'bench/service.ts'))) return resolve(what)
   await mkdir(folder)
   const archive = join(folder, '.tar')
   execFileSync('git', ['archive', '-o', archive, what])
   execFileSync('tar', ['-x', '-f', archive, '-C', folder])
-  const [own, theirs] = await Promise.all([
-    readFile('package-lock.json'),
-    readFile(join(folder, 'package-lock.json')),
-  ])
-  if (own.equals(theirs)) await symlink(resolve('node_modules'), join(folder, 'node_modules'))
-  execFileSync(process.execPath, ['ensure.cjs'], { cwd: folder, stdio: 'inherit' })
+  const run = (...args: string[]) => execFileSync(process.execPath, args, { cwd: folder, stdio: 'ignore' })
+  const locks = [resolve('package-lock.json'), join(folder, 'package-lock.json')]
+  const [own, theirs] = await Promise.all(locks.map((lock) => readFile(lock, 'utf8')))
+  if (own === theirs) {
+    // Linked, so never through ensure.cjs: an installation there would empty the packages of this checkout.
+    await symlink(resolve('node_modules'), join(folder, 'node_modules'))
+    run('node_modules/prisma/build/index.js', 'generate')
+  } else run('ensure.cjs')
   return folder
 }
 

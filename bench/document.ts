@@ -7,15 +7,20 @@ import { sections } from './sections.ts'
 const page = new URL('../docs/performance.md', import.meta.url)
 const image = new URL('../docs/performance.svg', import.meta.url)
 
+/** Writes the last results of each part into docs/performance.md, and draws the picture. */
+export async function document(results: AllResults): Promise<void> {
+  await writeFile(page, withResults(await readFile(page, 'utf8'), results))
+  if (results.steps !== undefined) await writeFile(image, picture(results.steps.results))
+}
+
 /**
- * Writes the last results of each part into docs/performance.md, between its markers, and draws the picture.
+ * The text of the page with these results between its markers; a part without results stays as it is.
  * @throws {Error} where the page has no markers for a part
  */
-export async function document(results: AllResults): Promise<void> {
-  let text = await readFile(page, 'utf8')
-  for (const name of partNames) text = withSection(text, name, results[name])
-  await writeFile(page, text)
-  if (results.steps !== undefined) await writeFile(image, picture(results.steps.results))
+export function withResults(text: string, results: AllResults): string {
+  let page = text
+  for (const name of partNames) page = withSection(page, name, results[name])
+  return page
 }
 
 function withSection<Name extends keyof Parts>(
