@@ -29,6 +29,7 @@ export async function startMain(environment: Environment): Promise<MainProcess> 
     },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
+  process.once('exit', () => child.kill('SIGKILL'))
   const url = `http://127.0.0.1:${port}`
   await eventually(async () => {
     if (child.exitCode !== null) return

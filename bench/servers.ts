@@ -43,8 +43,9 @@ const durable = {
   max_connections: '400',
 }
 
-/** Starts them on free ports of loopback. */
+/** Starts them on free ports of loopback. They end with this process, also where it is told to end early. */
 export async function startServers(): Promise<Servers> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   const postgres = await startPostgres(durable)
   const redis = await startRedisServer(['--databases', '64'])
   const provider = await startProgram({ script: 'provider.ts' })
