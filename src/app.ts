@@ -144,9 +144,9 @@ export async function createApp(config: Config, resources: Resources) {
       callbackRoute: (adapter) => callbackRoute(adapter, callback),
       ...(config.proxy && { proxy: config.proxy }),
       timeouts: { connect: deadlines.providerConnect, response: deadlines.providerResponse },
-      onHttpRequest({ provider, endpoint, result, seconds }) {
+      onHttpRequest({ provider, method, endpoint, result, seconds }) {
         metrics.clientDuration.observe({ provider, endpoint, outcome: String(result) }, seconds)
-        tracing?.providerRequest({ provider, endpoint, result, seconds })
+        tracing?.providerRequest({ provider, method, endpoint, result, seconds })
       },
       onStateChange: (provider, state) => metrics.breakerState.set({ provider }, breakerValue[state]),
     })

@@ -31,6 +31,7 @@ export interface HttpResponse {
 /** A request that has ended: its status, or why there was none. */
 export interface HttpObservation {
   readonly provider: string
+  readonly method: HttpRequest['method']
   readonly endpoint: Endpoint
   readonly result: number | ProviderFailureKind
   readonly seconds: number
@@ -89,7 +90,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       const started = performance.now()
       const observe = (result: HttpObservation['result']) => {
         const seconds = (performance.now() - started) / 1000
-        options.onHttpRequest?.({ provider: options.provider, endpoint: request.endpoint, result, seconds })
+        const { method, endpoint } = request
+        options.onHttpRequest?.({ provider: options.provider, method, endpoint, result, seconds })
       }
       try {
         const dispatcher = request.endpoint === 'token' || request.fresh === true ? fresh : kept

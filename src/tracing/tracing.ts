@@ -30,7 +30,13 @@ export interface Tracing {
   /** A step of the login that the current request handles: one span. */
   step(name: string, step: Ended): void
   /** A request to a provider, for the current request: one client span. */
-  providerRequest(request: Ended & { readonly endpoint: string; readonly result: number | string }): void
+  providerRequest(
+    request: Ended & {
+      readonly method: string
+      readonly endpoint: string
+      readonly result: number | string
+    },
+  ): void
   /** Sends what waits. */
   close(): Promise<void>
 }
@@ -86,8 +92,7 @@ export function createTracing(
       add(`login ${name}`, SpanKind.INTERNAL, ended, { 'auth_movies.provider': ended.provider })?.end()
     },
     providerRequest(ended) {
-      const { provider, endpoint, result } = ended
-      const method = endpoint === 'token' ? 'POST' : 'GET'
+      const { provider, method, endpoint, result } = ended
       const added = add(`${method} ${provider} ${endpoint}`, SpanKind.CLIENT, ended, {
         'http.request.method': method,
         'auth_movies.provider': provider,

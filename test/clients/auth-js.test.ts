@@ -2,6 +2,7 @@ import { Auth, skipCSRFCheck } from '@auth/core'
 import t from 'tap'
 import { addSite } from '../../src/sites/store.ts'
 import { siteRules } from '../../src/sites/validate.ts'
+import { linesMissingIn } from '../openid/guide-block.ts'
 import { html, logInThrough, serveSite, startBrowser } from '../openid/person.ts'
 import { withoutChromium } from '../support/chromium.ts'
 import { startTestService } from '../support/service.ts'
@@ -18,6 +19,7 @@ t.test('Auth.js (type oidc) logs a person in', { skip: withoutChromium }, async 
     { name: 'Auth.js', redirectUrls: [`${origin}/auth/callback/auth-movies`] },
     siteRules('development', [{ name: 'yandex' }, { name: 'google' }, { name: 'mail' }]),
   )
+  const [AUTH, SITE_ID, SITE_SECRET] = [service.config.publicUrl, site.id, site.secret]
   handle = (request) =>
     Auth(request, {
       basePath: '/auth',
@@ -29,13 +31,18 @@ t.test('Auth.js (type oidc) logs a person in', { skip: withoutChromium }, async 
           id: 'auth-movies',
           name: 'Auth-movies',
           type: 'oidc',
-          issuer: service.config.publicUrl,
-          clientId: site.id,
-          clientSecret: site.secret,
+          issuer: AUTH,
+          clientId: SITE_ID,
+          clientSecret: SITE_SECRET,
         },
       ],
       callbacks: { redirect: ({ baseUrl }) => `${baseUrl}/auth/session` },
     })
+  t.strictSame(
+    (await linesMissingIn('test/clients/auth-js.test.ts', 'auth-js', 'js')).filter((line) => line !== ''),
+    ['const { AUTH, SITE_ID, SITE_SECRET } = process.env', 'export const authConfig = {', '}'],
+    'the lines of the guide are those that run',
+  )
   const page = await (await startBrowser(t)).newPage()
   await page.goto(`${origin}/auth/signin`)
   await page.click('button')

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { filledBlock } from '../openid/guide-block.ts'
 import { logInThrough, startBrowser } from '../openid/person.ts'
 import { serviceForClient } from '../openid/program.ts'
 import { withoutChromium } from '../support/chromium.ts'
@@ -19,20 +20,17 @@ t.test(
   async (t) => {
     const port = await freePort()
     const origin = `http://127.0.0.1:${port}`
-    const { service, client } = await serviceForClient(t, `${origin}/private/redirect_uri`)
+    const running = await serviceForClient(t, `${origin}/private/redirect_uri`)
     const folder = await workFolder(t, 'apache')
     await mkdir(join(folder, 'htdocs/private'), { recursive: true })
     await writeFile(join(folder, 'htdocs/private/index.html'), '<p id=in>in</p>')
+    await writeFile(join(folder, 'guide.conf'), await filledBlock('mod-auth-openidc', 'apache', running))
     const child = spawn(apache ?? '', ['-X', '-f', besideClients('programs/mod-auth-openidc.conf')], {
       stdio: 'ignore',
       env: {
         ...process.env,
         FOLDER: folder,
         PORT: String(port),
-        SITE: origin,
-        ISSUER: service.config.publicUrl,
-        CLIENT_ID: client.id,
-        CLIENT_SECRET: client.secret,
       },
     })
     const closed = once(child, 'close')

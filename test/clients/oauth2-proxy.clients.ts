@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { filledBlock } from '../openid/guide-block.ts'
 import { html, logInThrough, serveSite, startBrowser } from '../openid/person.ts'
 import { serviceForClient } from '../openid/program.ts'
 import { withoutChromium } from '../support/chromium.ts'
@@ -24,27 +25,23 @@ t.test(
     )
     const port = await freePort()
     const origin = `http://127.0.0.1:${port}`
-    const { service, client } = await serviceForClient(t, `${origin}/oauth2/callback`)
-    const child = spawn(
-      join(folder, 'oauth2-proxy'),
-      [
-        '--provider=oidc',
-        `--oidc-issuer-url=${service.config.publicUrl}`,
-        `--client-id=${client.id}`,
-        `--client-secret=${client.secret}`,
-        `--redirect-url=${client.redirectUri}`,
-        `--upstream=${upstream}`,
-        `--http-address=127.0.0.1:${port}`,
-        '--cookie-secret=0123456789abcdef0123456789abcdef',
-        '--cookie-secure=false',
-        '--email-domain=*',
-        '--code-challenge-method=S256',
-        '--skip-provider-button=true',
-        // Yandex does not say whether an email is verified, so that there is no such claim.
-        '--insecure-oidc-allow-unverified-email=true',
-      ],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
-    )
+    const running = await serviceForClient(t, `${origin}/oauth2/callback`)
+    const lines = (await filledBlock('oauth2-proxy', 'ini', running)).trim().split('\n')
+    const settings = lines.map((line) => [
+      line.slice(0, line.indexOf('=')),
+      line.slice(line.indexOf('=') + 1),
+    ])
+    const child = spawn(join(folder, 'oauth2-proxy'), {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        ...Object.fromEntries(settings),
+        OAUTH2_PROXY_UPSTREAMS: upstream,
+        OAUTH2_PROXY_HTTP_ADDRESS: `127.0.0.1:${port}`,
+        // The test has no https.
+        OAUTH2_PROXY_COOKIE_SECURE: 'false',
+      },
+    })
     let said = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += String(text)))
     const closed = once(child, 'close')

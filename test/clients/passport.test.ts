@@ -4,12 +4,16 @@ import { createServer } from 'node:http'
 import t from 'tap'
 import { addSite } from '../../src/sites/store.ts'
 import { siteRules } from '../../src/sites/validate.ts'
+import { guideBlock } from '../openid/guide-block.ts'
 import { logInThrough, startBrowser } from '../openid/person.ts'
 import { withoutChromium } from '../support/chromium.ts'
 import { listenOnLoopback } from '../support/process.ts'
 import { startTestService } from '../support/service.ts'
-import type { Profile } from './passport-openidconnect.ts'
 import { passport, Strategy } from './passport-openidconnect.ts'
+
+/** Runs a text as the body of a function that may wait. */
+const AsyncFunction: new (...words: string[]) => (...values: object[]) => Promise<void> =
+  Object.getPrototypeOf(async () => {}).constructor
 
 t.test('passport-openidconnect logs a person in', { skip: withoutChromium }, async (t) => {
   const service = await startTestService(t, { reachable: true })
@@ -35,26 +39,11 @@ t.test('passport-openidconnect logs a person in', { skip: withoutChromium }, asy
     { name: 'Passport', redirectUrls: [`${origin}/return`] },
     siteRules('development', [{ name: 'yandex' }, { name: 'google' }, { name: 'mail' }]),
   )
-  // It reads no discovery document: its addresses are copied out of it.
-  const metadata: Record<string, string> = await (
-    await fetch(`${service.url}/.well-known/openid-configuration`)
-  ).json()
-  const { issuer = '', authorization_endpoint = '', token_endpoint = '', userinfo_endpoint = '' } = metadata
-  passport.use(
-    new Strategy(
-      {
-        issuer,
-        authorizationURL: authorization_endpoint,
-        tokenURL: token_endpoint,
-        userInfoURL: userinfo_endpoint,
-        clientID: site.id,
-        clientSecret: site.secret,
-        callbackURL: `${origin}/return`,
-        scope: 'profile email',
-      },
-      (_issuer: string, profile: Profile, done: (error: null, user: Profile) => void) => done(null, profile),
-    ),
-  )
+  // The guide's own lines, with this site's return URL.
+  const lines = (await guideBlock('passport', 'js')).replace('https://site.example', origin)
+  const environment = { AUTH: service.config.publicUrl, SITE_ID: site.id, SITE_SECRET: site.secret }
+  const run = new AsyncFunction('passport', 'Strategy', 'process', lines)
+  await run(passport, Strategy, { env: environment })
   const page = await (await startBrowser(t)).newPage()
   await page.goto(`${origin}/login`)
   await logInThrough(page, 'google')

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp } from 'node:fs/promises'
+import { cp, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
+import { filledBlock } from '../openid/guide-block.ts'
 import { logInThrough, startBrowser } from '../openid/person.ts'
 import { serviceForClient } from '../openid/program.ts'
 import { withoutChromium } from '../support/chromium.ts'
@@ -17,17 +19,9 @@ t.test(
     await maven(['compile', ...copyLibraries, '-DincludeScope=runtime'], { cwd: folder, minutes: 15 })
     const port = await freePort()
     const origin = `http://127.0.0.1:${port}`
-    const { service, client } = await serviceForClient(t, `${origin}/login/oauth2/code/auth-movies`)
-    const registration = 'spring.security.oauth2.client.registration.auth-movies'
-    const settings = {
-      'server.port': String(port),
-      [`${registration}.client-id`]: client.id,
-      [`${registration}.client-secret`]: client.secret,
-      [`${registration}.scope`]: 'openid,profile,email',
-      'spring.security.oauth2.client.provider.auth-movies.issuer-uri': service.config.publicUrl,
-    }
-    const args = Object.entries(settings).map(([name, value]) => `--${name}=${value}`)
-    const child = spawn('java', ['-cp', 'target/classes:libraries/*', 'site.Site', ...args], {
+    const running = await serviceForClient(t, `${origin}/login/oauth2/code/auth-movies`)
+    await writeFile(join(folder, 'application.yaml'), await filledBlock('spring', 'yaml', running))
+    const child = spawn('java', ['-cp', 'target/classes:libraries/*', 'site.Site', `--server.port=${port}`], {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -1,6 +1,5 @@
 """A site in Django with python-social-auth: its generic backend of OpenID Connect, with issuer, id and secret alone."""
 
-import os
 import sys
 from urllib.parse import urlsplit
 
@@ -8,6 +7,9 @@ import django
 from django.conf import settings
 from django.urls import include, path
 
+# The lines of the guide, with the values of the test.
+lines = {}
+exec(sys.argv[1], lines)
 settings.configure(
     SECRET_KEY="of-the-site-alone",
     ALLOWED_HOSTS=["*"],
@@ -25,10 +27,7 @@ settings.configure(
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
     ],
-    AUTHENTICATION_BACKENDS=["social_core.backends.open_id_connect.OpenIdConnectAuth"],
-    SOCIAL_AUTH_OIDC_OIDC_ENDPOINT=os.environ["ISSUER"],
-    SOCIAL_AUTH_OIDC_KEY=os.environ["CLIENT_ID"],
-    SOCIAL_AUTH_OIDC_SECRET=os.environ["CLIENT_SECRET"],
+    **{name: value for name, value in lines.items() if name.isupper()},
 )
 django.setup()
 
