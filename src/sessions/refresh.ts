@@ -79,6 +79,7 @@ export async function refresh(
     services.database,
     {
       sessionId: token.sid,
+      ...(token.uid !== undefined && { userId: token.uid }),
       generation: token.gen,
       authenticatedSite: caller?.id ?? null,
       refreshKid: services.keys.active('refresh').kid,

@@ -9,6 +9,8 @@ import type { Session } from './session.ts'
 /** A verified refresh token and what the service adds; times in seconds. */
 export interface RotationRequest {
   readonly sessionId: string
+  /** The session's user, where the token names it. */
+  readonly userId?: string
   /** The token's. */
   readonly generation: number
   /** The site that authenticated by its secret, or null. */
@@ -77,12 +79,14 @@ type Rotated = Session & { readonly reused: boolean; readonly fresh: boolean }
  * waited for another's lock may see a `rotated_at` later than its own now(): without a grace that would count as within
  * it. `fresh` (`rotated_at` is now, to the millisecond) tells `rotated` from `repeated`, for metrics.
  */
-const rotate = prepareStatement<RotationRequest, Rotated>('rotate_session', (parameter) => {
-  const generation = Prisma.sql`${parameter('generation')}::int`
-  const isCurrent = Prisma.sql`s.generation = ${generation}`
-  const site = Prisma.sql`${parameter('authenticatedSite')}::text`
-  const grace = Prisma.sql`${parameter('grace')}::int`
-  return Prisma.sql`
+const rotation = (name: string, user: 'named' | 'unnamed') =>
+  prepareStatement<RotationRequest, Rotated>(name, (parameter) => {
+    const ofUser = user === 'named' ? Prisma.sql` AND s.user_id = ${parameter('userId')}::uuid` : Prisma.empty
+    const generation = Prisma.sql`${parameter('generation')}::int`
+    const isCurrent = Prisma.sql`s.generation = ${generation}`
+    const site = Prisma.sql`${parameter('authenticatedSite')}::text`
+    const grace = Prisma.sql`${parameter('grace')}::int`
+    return Prisma.sql`
     UPDATE sessions AS s SET
       generation = CASE WHEN ${isCurrent} THEN s.generation + 1 ELSE s.generation END,
       rotated_at = CASE WHEN ${isCurrent} THEN now() ELSE s.rotated_at END,
@@ -93,12 +97,20 @@ const rotate = prepareStatement<RotationRequest, Rotated>('rotate_session', (par
         OR (s.generation = ${generation} + 1 AND ${grace} > 0
           AND s.rotated_at > now() - ${grace} * interval '1 second') THEN NULL ELSE now() END
     FROM users AS u, sites AS c
-    WHERE s.id = ${parameter('sessionId')}::uuid AND u.id = s.user_id AND c.id = s.site_id AND ${usable}
+    WHERE s.id = ${parameter('sessionId')}::uuid${ofUser} AND u.id = s.user_id AND c.id = s.site_id AND ${usable}
       AND (s.site_id = ${site} OR (${site} IS NULL AND NOT c.require_secret))
     RETURNING s.id AS "sessionId", s.user_id AS "userId", s.site_id AS "siteId", s.generation,
       s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid", s.scope, s.revoked_at IS NOT NULL AS reused,
       s.rotated_at = now()::timestamptz(3) AS fresh`
-})
+  })
+
+const rotateOfUser = rotation('rotate_session', 'named')
+const rotateUnnamed = rotation('rotate_session_of_old_token', 'unnamed')
+
+/** By the user's id too, so that a distributed database asks one shard alone (docs/decisions/0036-distribution.md). */
+function rotate(database: Database, request: RotationRequest): Promise<Rotated[]> {
+  return (request.userId === undefined ? rotateUnnamed : rotateOfUser)(database, request)
+}
 
 /** The state of a session, its site and its user. */
 interface SessionState {

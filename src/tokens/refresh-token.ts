@@ -3,7 +3,7 @@ import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { SigningKeys } from '../keys/ring.ts'
-import { commonClaims, kidOf, verifyToken } from './verify-token.ts'
+import { commonClaims, kidOf, Uuid, verifyToken } from './verify-token.ts'
 
 /** The claims of a refresh token. It names a session and a generation; the token itself is stored nowhere. */
 const RefreshClaims = Type.Object({
@@ -11,6 +11,8 @@ const RefreshClaims = Type.Object({
   aud: Type.String(),
   /** The column is a PostgreSQL integer, and one more must fit. */
   gen: Type.Integer({ minimum: 0, maximum: 2_147_483_646 }),
+  /** The user's row, by which a distributed database finds the session; absent in tokens of an older version. */
+  uid: Type.Optional(Uuid),
 })
 
 /** The claims of a verified refresh token. */
@@ -22,6 +24,7 @@ const refresh = { kind: 'refresh', claims: Compile(RefreshClaims), longestLife: 
 /** The generation of a session that a refresh token names. */
 export interface RefreshSubject {
   readonly sessionId: string
+  readonly userId: string
   readonly siteId: string
   readonly generation: number
   /** The session ends then unless it is refreshed; never later than SESSION_MAX_AGE. */
@@ -40,6 +43,7 @@ export function issueRefreshToken(keys: SigningKeys, session: RefreshSubject): s
     iss: keys.issuer,
     aud: keys.issuer,
     sid: session.sessionId,
+    uid: session.userId,
     gen: session.generation,
     client_id: session.siteId,
     iat: Math.floor(keys.now() / 1000),

@@ -173,6 +173,7 @@ const forged: Record<string, string> = {
   'claims exchanged': `${goodHead}.${base64({ ...claims, client_id: 'site-2' })}.${goodSignature}`,
   'a refresh token of this service': issueRefreshToken(keys, {
     sessionId: claims.sid,
+    userId: claims.sub,
     siteId: 'site-1',
     generation: 0,
     expiresAt: new Date(keys.now() + 60_000),
