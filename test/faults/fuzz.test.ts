@@ -28,9 +28,10 @@ const ProblemBody = Type.Object({
 const internals =
   /node_modules|\/src\/|\bat [\w.]+ \(|\.ts:\d+|prisma|postgres|redis|ioredis|fastify|ajv|busboy|typebox|SELECT .* FROM|TypeError|SyntaxError|ECONN/i
 
-const isCallback = (target: string) => target.startsWith('/api/v1/oauth/callback/')
+/** Where a browser is shown a page. */
+const isForPeople = (target: string) => /^\/api\/v1\/oauth\/(callback\/|login|logout)/.test(target)
 /** The endpoints whose error responses are application/json for OAuth clients that accept only this type. */
-const isStandard = (target: string) => /^\/api\/v1\/oauth\/(refresh|revoke|introspect)\/?(\?|$)/.test(target)
+const isStandard = (target: string) => /^\/api\/v1\/oauth\/(refresh|revoke|introspect|token)\/?(\?|$)/.test(target)
 
 /** The response is an HTML page where a browser may ask, otherwise problem+json, and reveals no internals. */
 function holdAnswer(request: RawRequest, answer: RawAnswer, secrets: readonly string[]): void {
@@ -45,7 +46,7 @@ function holdAnswer(request: RawRequest, answer: RawAnswer, secrets: readonly st
   if (request.method === 'HEAD') return
   const type = headers.get('content-type') ?? ''
   if (type.startsWith('text/html')) {
-    assert.ok(isCallback(request.target), 'a page at the callback alone')
+    assert.ok(isForPeople(request.target), 'a page only where people come')
     assert.doesNotMatch(body, internals)
     return
   }
