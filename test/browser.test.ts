@@ -8,7 +8,7 @@ import { emptyFolder, startSandboxed } from './support/npm-start.ts'
 
 // What a person clicks, in a real browser, on what `npm start` gives: from the demo site through each provider's
 // consent page and back.
-t.test('a person logs in, refuses, and logs out', { skip: withoutChromium, timeout: 120_000 }, async (t) => {
+t.test('a person logs in, refuses, and logs out', { skip: withoutChromium, timeout: 240_000 }, async (t) => {
   const started = await startSandboxed(t, await emptyFolder(t))
   const demo = `http://127.0.0.1:${started.ports.SANDBOX_PORT}/demo/`
   const browser = await driver.launch({
