@@ -26,12 +26,13 @@ export const sections: { readonly [Name in keyof Parts]: (measured: Measured<Par
     })
     const perSecond = rows((sample) => whole(sample.perSecond))
     const times = rows(({ p50, p99 }) => `${p50.toFixed(1)} / ${p99.toFixed(1)}`)
+    const goals = goalsOfSteps(results)
     return [
       origin(measured),
       table(['CPU per request, µs (times the floor)', ...steps], cpu),
       table(['Requests a second', ...steps], perSecond),
       table(['p50 / p99, ms', ...steps], times),
-      table(['Goal', 'is', 'wanted', ''], goalsOfSteps(results)),
+      ...(goals.length > 0 ? [table(['Goal', 'is', 'wanted', ''], goals)] : []),
     ].join('\n\n')
   },
 

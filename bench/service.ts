@@ -26,7 +26,7 @@ const secretKeys = [Buffer.from(given('BENCH_SECRET_KEY'), 'base64')]
 const keys = await createSigningKeys({ ...config, database, secretKeys, log })
 const { app } = await createApp(config, {
   database,
-  redis: without.has('history') ? withoutHistory(redis, config.redis.prefix) : redis,
+  redis: without.has('history') ? withoutHistory(redis) : redis,
   keys,
   metrics: metricsOf({ silent: without.has('metrics') }),
   log,
