@@ -31,7 +31,8 @@ const internals =
 /** Where a browser is shown a page. */
 const isForPeople = (target: string) => /^\/api\/v1\/oauth\/(callback\/|login|logout)/.test(target)
 /** The endpoints whose error responses are application/json for OAuth clients that accept only this type. */
-const isStandard = (target: string) => /^\/api\/v1\/oauth\/(refresh|revoke|introspect|token)\/?(\?|$)/.test(target)
+const isStandard = (target: string) =>
+  /^\/api\/v1\/oauth\/(refresh|revoke|introspect|token)\/?(\?|$)/.test(target)
 
 /** The response is an HTML page where a browser may ask, otherwise problem+json, and reveals no internals. */
 function holdAnswer(request: RawRequest, answer: RawAnswer, secrets: readonly string[]): void {
