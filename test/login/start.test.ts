@@ -9,6 +9,7 @@ import type { ExpectedProblem } from '../support/expect-problem.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer, ProviderName } from '../support/login-flow.ts'
 import { basic, finish, loginToFinish, openCallback, post, start, text } from '../support/login-flow.ts'
+import { eventually } from '../support/process.ts'
 import { publicUrl, redirectUrl, registerSite, startDoubles, startTestService } from '../support/service.ts'
 
 const path = '/api/v1/oauth/authorize-url/'
@@ -215,6 +216,25 @@ t.test('a misnamed parameter is answered with its right name', async (t) => {
   const answer = await post(service, path, { provider: 'yandex', client_redirect_uri: redirectUrl })
   expectProblem(t, answer, { status: 400, type: 'misnamed-parameter', error: 'invalid_request' })
   t.match(answer.json.detail, /client_redirect_uri.*client_redirect_url/)
+})
+
+t.test('a provider that came later is in no existing site until an operator adds it', async (t) => {
+  const url = 'https://older.example/return'
+  const older = { name: 'older', redirectUrls: [url], providers: ['yandex', 'google', 'mail'] }
+  const all = { providers: namesOf(service.doubles), loopback: true }
+  const { id } = await addSite(service.database, older, all)
+  const ask = (provider: string) => post(service, path, { provider, client_redirect_url: url })
+  t.equal((await ask('yandex')).status, 200)
+  for (const provider of namesOf(service.doubles).filter((name) => !older.providers.includes(name)))
+    expectProblem(t, await ask(provider), {
+      status: 400,
+      type: 'provider-not-allowed',
+      error: 'unauthorized_client',
+    })
+  await updateSite(service.database, id, { providers: [...older.providers, 'vkid'] }, all)
+  await eventually(async () => {
+    if ((await ask('vkid')).status !== 200) throw new Error('not added yet')
+  })
 })
 
 t.test('a provider that is not configured is answered with the ones that are', async (t) => {

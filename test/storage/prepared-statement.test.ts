@@ -43,6 +43,7 @@ const columns = {
     'integer',
     'timestamp with time zone',
     'text',
+    'text',
     'double precision',
     'boolean',
   ],
@@ -53,10 +54,21 @@ const columns = {
     'integer',
     'timestamp with time zone',
     'text',
+    'text',
     'boolean',
     'boolean',
   ],
-  find_profile: ['uuid', 'text', 'text', 'text', 'boolean', 'text', 'uuid', 'timestamp with time zone'],
+  find_profile: [
+    'uuid',
+    'text',
+    'text',
+    'text',
+    'boolean',
+    'text',
+    'uuid',
+    'timestamp with time zone',
+    'text',
+  ],
 }
 
 t.test(
@@ -89,6 +101,6 @@ t.test(
     const types = Object.fromEntries(
       rows.map(({ name, types }) => [name, types.replace(/[{}"]/g, '').split(',')]),
     )
-    t.match(types, columns)
+    for (const [name, expected] of Object.entries(columns)) t.strictSame(types[name], expected, name)
   },
 )

@@ -22,8 +22,8 @@ export interface TripProxy {
   take(): Promise<Trips>
 }
 
-/** Milliseconds without a byte. */
-const quiet = 30
+/** Milliseconds without a byte: longer than entries of the history wait for each other, also on a loaded machine. */
+const quiet = 100
 
 /**
  * Starts a proxy on a free port of loopback; closed when `test` ends.
