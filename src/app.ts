@@ -27,6 +27,7 @@ import { createRedisLoginHistory } from './login-history/redis-store.ts'
 import { siteLoginsRoute } from './login-history/routes.ts'
 import { cors } from './openid/cors.ts'
 import { openidRoutes } from './openid/routes.ts'
+import { codeProblems } from './openid/token.ts'
 import { problemPages } from './problems/pages.ts'
 import { Problem } from './problems/problem.ts'
 import type { ProviderPlugin } from './providers/provider-plugin.ts'
@@ -207,7 +208,7 @@ export async function createApp(config: Config, resources: Resources) {
  * hides that event from Prometheus, which sees no rise.
  */
 function beginAtZero(metrics: Metrics, configured: readonly string[]): void {
-  const failures = [...finishProblems, 'internal-error', 'dependency-unavailable'] as const
+  const failures = [...finishProblems, ...codeProblems, 'internal-error', 'dependency-unavailable'] as const
   for (const provider of configured) {
     metrics.loginsStarted.inc({ provider }, 0)
     for (const outcome of ['success', ...failures]) metrics.loginsFinished.inc({ provider, outcome }, 0)

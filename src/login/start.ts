@@ -62,6 +62,7 @@ export const startProblems = [
   'redirect-url-differs',
   'wrong-credentials',
   'secret-required',
+  'secret-not-accepted',
   'site-mismatch',
   'site-disabled',
   'provider-not-allowed',

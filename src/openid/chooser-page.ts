@@ -56,7 +56,7 @@ export function sendChooserPage(request: FastifyRequest, reply: FastifyReply, ch
   const { title, choose, away, after } = words[language]
   const query = parameters.toQuery(providerParameters)
   const rows = providers.map(({ adapter, guard }) => {
-    const label = `${adapter.mark ?? ''}${escapeHtml(adapter.title[language])}`
+    const label = `${adapter.mark ?? initialOf(adapter.title[language])}${escapeHtml(adapter.title[language])}`
     const link = `?${query}&provider=${encodeURIComponent(adapter.name)}`
     return guard.works
       ? `<li><a href="${escapeHtml(link)}">${label}</a></li>`
@@ -71,6 +71,12 @@ export function sendChooserPage(request: FastifyRequest, reply: FastifyReply, ch
     },
     look,
   )
+}
+
+/** The sign of a provider that has none: a provider of the operator's own configuration. */
+function initialOf(title: string): string {
+  const [letter = ''] = title.toUpperCase()
+  return `<svg aria-hidden="true" viewBox="0 0 24 24"><circle cx="12" cy="12" r="12" fill="#475569"/><text x="12" y="17" font-size="14" text-anchor="middle" fill="#fff">${escapeHtml(letter)}</text></svg>`
 }
 
 /** The first language of `ui_locales` that the service has (OpenID Connect Core §3.1.2.1). */

@@ -19,7 +19,7 @@ import { refresh } from '../sessions/refresh.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
 import { openidPaths } from './paths.ts'
 import type { Tokens } from './token.ts'
-import { finishByCode, finishOf, issueTokens } from './token.ts'
+import { codeProblems, finishByCode, finishOf, issueTokens } from './token.ts'
 
 /** What the token endpoint needs. */
 export interface TokenRouteOptions {
@@ -107,10 +107,7 @@ export const tokenRoute: FastifyPluginAsyncTypebox<TokenRouteOptions> = async (a
             problemResponses(
               ...bodyProblems,
               ...finishProblems,
-              'secret-not-accepted',
-              'code-used',
-              'other-door',
-              'redirect-url-mismatch',
+              ...codeProblems,
               'refresh-token-invalid',
               'refresh-token-reused',
               'session-ended',

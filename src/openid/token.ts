@@ -7,6 +7,7 @@ import { finish } from '../login/finish.ts'
 import { readCode } from '../login/opaque-code.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
+import type { ProblemName } from '../problems/table.ts'
 import { problems } from '../problems/table.ts'
 import type { ProviderProfile } from '../providers/provider.ts'
 import type { Session } from '../sessions/session.ts'
@@ -55,6 +56,9 @@ export async function finishByCode(
     throw error instanceof Problem ? standardProblem(error) : error
   }
 }
+
+/** The problems that a token request by a code may have besides those of a finish. */
+export const codeProblems = ['code-used', 'redirect-url-mismatch'] as const satisfies readonly ProblemName[]
 
 /** The errors of RFC 6749 §5.2 with status 400; those of a failing service have none there and keep their own. */
 const standardErrors: ReadonlySet<string> = new Set([

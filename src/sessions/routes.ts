@@ -4,7 +4,7 @@ import { credentialParameters, readCredentials, unauthorized } from '../http/cre
 import { bodyProblems, formTypes, jsonResponse, problemResponses, ref } from '../http/openapi.ts'
 import { withDeadline } from '../http/running-work.ts'
 import { Problem } from '../problems/problem.ts'
-import { authenticate, countedOf, limitedSite } from '../sites/authenticate.ts'
+import { authenticate, countedOf, limitedSite, refuseNativeSecret } from '../sites/authenticate.ts'
 import { TokenPair } from '../tokens/token-pair.ts'
 import { Introspection, introspect } from './introspect.ts'
 import { readPostedToken } from './read-token.ts'
@@ -75,6 +75,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RefreshServices> = async (
             'site-disabled',
             'secret-required',
             'wrong-credentials',
+            'secret-not-accepted',
             'unsupported-grant-type',
           ),
         },
@@ -112,13 +113,14 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RefreshServices> = async (
         body: ref(RevokeToken),
         response: {
           200: { description: 'The token is good for nothing (any more)', type: 'null' },
-          ...problemResponses(...bodyProblems, 'secret-required', 'wrong-credentials'),
+          ...problemResponses(...bodyProblems, 'secret-required', 'wrong-credentials', 'secret-not-accepted'),
         },
       },
     },
     async (request, reply) => {
       const credentials = readCredentials(request.headers.authorization, request.body)
       const caller = await authenticate(credentials, request.ip, services)
+      refuseNativeSecret(caller)
       request.site = caller?.id
       const token = await readPostedToken(request.body.token, request.ip, services)
       if (token !== undefined) {

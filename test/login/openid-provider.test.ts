@@ -3,6 +3,7 @@ import { exportJWK, generateKeyPair } from 'jose'
 import { Provider } from 'oidc-provider'
 import type { Test } from 'tap'
 import t from 'tap'
+import { authorize } from '../openid/standard-client.ts'
 import { expectProblem } from '../support/expect-problem.ts'
 import type { Answer } from '../support/login-flow.ts'
 import { finish, get, locationFields, post, text } from '../support/login-flow.ts'
@@ -201,4 +202,18 @@ t.test('a provider that is away at the start keeps nobody from starting, and is 
   }, 15_000)
   t.match((await logIn(service, 'anna')).json, { provider: 'corp' })
   t.match(await service.metrics.registry.metrics(), /provider_breaker_state\{provider="corp"\} 0\b/)
+})
+
+t.test('what a standard client asks of the person is handed on to a provider that knows it', async (t) => {
+  const service = await serve(t, await serveProvider(t))
+  await eventually(async () => {
+    const asked = await authorize(service, service.site, {
+      provider: 'corp',
+      max_age: '600',
+      prompt: 'consent',
+    })
+    const url = new URL(asked.headers.get('location') ?? '')
+    if (url.origin === new URL(redirectUrl).origin) throw new Error('not connected yet')
+    t.match(Object.fromEntries(url.searchParams), { max_age: '600', prompt: 'consent' })
+  })
 })

@@ -92,6 +92,12 @@ t.test('PKCE from the beginning, at both doors, and no secret anywhere the appli
   }
   t.match((await requestTokens(service, site, refresh)).json, { type: /:secret-not-accepted$/ })
   t.equal((await requestTokens(service, site, { ...refresh, client_secret: '' })).status, 200)
+  const revocation = { token: text(tokens, 'access_token') }
+  const path = '/api/v1/oauth/revoke/'
+  t.match((await post(service, path, revocation, { headers: basic(site) })).json, {
+    type: /:secret-not-accepted$/,
+  })
+  t.equal((await post(service, path, { ...revocation, client_id: site.id })).status, 200)
 
   const fields = { client_redirect_url: redirectUri, ...pkce }
   const login = await loginToFinish(service, 'yandex', { fields })
