@@ -1,4 +1,6 @@
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
 import { Client } from 'pg'
 import type { Test } from 'tap'
@@ -7,7 +9,7 @@ import { selfSigned } from '../providers/self-signed.ts'
 import { emptyDatabase, withName } from '../support/database.ts'
 import { emptyFolder, freePorts, run } from '../support/npm-start.ts'
 import { listenOnLoopback } from '../support/process.ts'
-import { assertFailed, runHere, strictEnv } from './run-cli.ts'
+import { assertFailed, runCli, runHere, strictEnv } from './run-cli.ts'
 
 /** A server that accepts PostgreSQL's request for TLS and shows a self-signed certificate. */
 async function untrusted(t: Test): Promise<number> {
@@ -16,6 +18,20 @@ async function untrusted(t: Test): Promise<number> {
     socket.once('data', () => {
       socket.write('S')
       new TLSSocket(socket, { isServer: true, ...selfSigned }).on('error', () => {})
+    })
+  })
+  t.teardown(() => server.close())
+  return await listenOnLoopback(server)
+}
+
+/** A server that ends each connection as soon as it is encrypted. */
+async function endsAfterTls(t: Test): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => {
+      socket.write('S')
+      const encrypted = new TLSSocket(socket, { isServer: true, ...selfSigned })
+      encrypted.on('error', () => {}).once('secure', () => encrypted.end())
     })
   })
   t.teardown(() => server.close())
@@ -54,6 +70,16 @@ t.test('a command that cannot use the database says why in one sentence', async 
       assertFailed(t, ran, sentence)
       t.notMatch(ran.stderr, /secret|wrong|test-only/)
     }
+})
+
+t.test('NODE_EXTRA_CA_CERTS makes an authority of your own good', async (t) => {
+  const authorities = join(await emptyFolder(t), 'authorities.pem')
+  await writeFile(authorities, selfSigned.cert)
+  const tls = `postgresql://auth:secret@127.0.0.1:${await endsAfterTls(t)}/auth?sslmode=verify-full`
+  const refused = await runCli(['migrate'], strictEnv(tls))
+  t.match(refused.stderr, /^The certificate of the database is not accepted/)
+  const accepted = await runCli(['migrate'], { ...strictEnv(tls), NODE_EXTRA_CA_CERTS: authorities })
+  t.match(accepted.stderr, /^The database cannot be used now/, 'it comes past the certificate')
 })
 
 t.test('with a read-only database neither the service nor a migration starts', async (t) => {
