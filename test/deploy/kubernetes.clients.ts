@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import t from 'tap'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { parse } from 'yaml'
 import manifest from '../../package.json' with { type: 'json' }
 import { providers } from '../../plugins/index.ts'
 import { readConfig } from '../../src/config/config.ts'
@@ -50,7 +51,9 @@ function one(resources: readonly Resource[], kind: string, name = 'auth-movies')
 }
 
 const variablesOf = (resources: readonly Resource[]) => {
-  const map = resources.find(({ kind }) => kind === 'ConfigMap')
+  const map = resources.find(
+    ({ kind, metadata }) => kind === 'ConfigMap' && /^auth-movies-[a-z0-9]{10}$/.test(metadata.name),
+  )
   return map === undefined ? {} : Value.Parse(Data, map).data
 }
 
@@ -177,6 +180,17 @@ for (const overlay of overlays)
         })
     }
   })
+
+t.test('the rules and the dashboard of deploy/monitoring/ come along', { skip }, async (t) => {
+  const resources = await render(join(folder, 'overlays/production'))
+  const rules: unknown = parse(await readFile(join(folder, '../monitoring/rules.yaml'), 'utf8'))
+  t.strictSame(one(resources, 'PrometheusRule').spec, rules, 'else: node scripts/prometheus-rule.ts')
+  const dashboard = await readFile(join(folder, '../monitoring/dashboard.json'), 'utf8')
+  t.match(one(resources, 'ConfigMap', 'auth-movies-dashboard'), {
+    metadata: { labels: { grafana_dashboard: '1' } },
+    data: { 'dashboard.json': dashboard },
+  })
+})
 
 t.test(
   'the network lets in the ingress and Prometheus, and out to what the service needs',
