@@ -129,7 +129,11 @@ t.test('the second role for PostgreSQL may do what the first may', async (t) => 
     other.password = password
     const client = new Client({ connectionString: other.href })
     await client.connect()
-    await client.query('SELECT FROM kept').finally(() => client.end())
+    try {
+      await client.query('SELECT FROM kept')
+    } finally {
+      await client.end()
+    }
   }
   await t.resolves(asRole('auth_movies_2', 'new'))
   await t.rejects(asRole('auth_movies', 'old'), /not permitted to log in/)

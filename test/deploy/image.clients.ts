@@ -116,7 +116,7 @@ t.test('the image is built, holds the service alone, and serves', { skip: withou
     t.match(log, /"msg":"stopped"/)
   })
 
-  await t.test('the demo has the sandbox, and logs somebody in', async (t) => {
+  await t.test('the demo shows its site, with the sandbox behind it', async (t) => {
     const demo = await builder.build('demo')
     const [port, managementPort, sandboxPort] = [await freePort(), await freePort(), await freePort()]
     const [program, ...args] = await builder.container(demo, {
@@ -138,9 +138,6 @@ t.test('the image is built, holds the service alone, and serves', { skip: withou
       return address
     }, 60_000)
     t.equal((await fetch(shop)).status, 200, shop)
-    process.kill(nodeBelow(running.pid ?? 0), 'SIGTERM')
-    if (running.exitCode === null) await once(running, 'exit')
-    t.equal(running.exitCode, 0)
   })
 })
 

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -38,7 +38,7 @@ export interface Builder {
  * the Dockerfile pins, it makes one from the Node, npm and libraries of this machine.
  */
 export async function imageBuilder(test: Pick<Test, 'teardown'>, commit: string): Promise<Builder> {
-  const folder = await mkdtemp(join(tmpdir(), 'auth-movies-images-'))
+  const folder = await mkdtemp(join(await storeParent(), 'auth-movies-images-'))
   const store = ['--root', join(folder, 'store'), '--runroot', join(folder, 'run')]
   const call = (command: string, ...args: readonly string[]) =>
     runTool('buildah', [command, ...store, ...args], { cwd: root })
@@ -72,6 +72,12 @@ export async function imageBuilder(test: Pick<Test, 'teardown'>, commit: string)
       return ['buildah', 'run', ...store, ...unconfined, ...variables, name, '--']
     },
   }
+}
+
+/** Where layers go: into memory if there is enough, since a build writes and copies a hundred thousand small files. */
+async function storeParent(): Promise<string> {
+  const memory = await statfs('/dev/shm').catch(() => undefined)
+  return memory !== undefined && memory.bavail * memory.bsize > 5 * 2 ** 30 ? '/dev/shm' : tmpdir()
 }
 
 /** This machine's certificates, as registries may be reached through a proxy that has one of its own. */
