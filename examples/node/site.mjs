@@ -1,0 +1,148 @@
+// A site that logs people in through Auth-movies. Node.js 20 or newer, no packages: node site.mjs
+// Its environment has AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL. It listens at the port of REDIRECT_URL, or at PORT.
+import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
+const { AUTH, SITE_ID, SITE_SECRET, REDIRECT_URL, PORT } = process.env
+const site = new URL(REDIRECT_URL)
+const cookie = `Path=/; HttpOnly; SameSite=Lax${site.protocol === 'https:' ? '; Secure' : ''}`
+const basic = `Basic ${btoa(`${SITE_ID}:${SITE_SECRET}`)}`
+const words = {
+  access_denied: 'You did not allow the login. You may try again.',
+  temporarily_unavailable: 'Logging in does not work at the moment. Please try again a little later.',
+  login_expired: 'The login took too long. Please log in once more.',
+  other: 'The login did not succeed. Please try again, or choose another way.',
+  foreign: 'This login did not begin in this browser, or it is over. Please log in here.',
+}
+// The browser has a random id alone, everything else stays here. Yours are kept in Redis or a database, encrypted.
+const sessions = new Map()
+const sessionOf = ({ headers }) => sessions.get(/(?:^|; )session=([\w-]+)/.exec(headers.cookie ?? '')?.[1])
+const pair = (tokens) => ({ ...tokens, ends: Date.now() + tokens.expires_in * 1000 })
+
+function openSession(response, tokens) {
+  const session = { id: randomBytes(32).toString('base64url'), states: [], ...tokens }
+  response.setHeader('set-cookie', `session=${session.id}; ${cookie}`)
+  if (sessions.size >= 100_000) sessions.delete(sessions.keys().next().value) // the oldest
+  sessions.set(session.id, session)
+  return session
+}
+
+const failure = (message, details) => Object.assign(new Error(message), details)
+/** Asks the service, by POST where there is a form. Throws an error whose message is for the visitor. */
+async function call(request, path, form, authorization = basic) {
+  let [status, body] = [0, {}]
+  try {
+    const answer = await fetch(AUTH + path, {
+      ...(form && { method: 'POST', body: new URLSearchParams(form) }),
+      headers: { authorization, 'accept-language': request.headers['accept-language'] ?? 'en' },
+      redirect: 'error', signal: AbortSignal.timeout(12_000),
+    })
+    body = JSON.parse((await answer.text()) || '{}') // revoke answers with nothing
+    status = answer.status
+  } catch (error) {
+    console.error(path, error.name)
+  }
+  if (status === 200) return body
+  console.error(path, status, body.type, body.request_id, body.error_description ?? body.detail)
+  throw failure(body.user_message ?? words.temporarily_unavailable, { status, error: body.error })
+}
+
+/** The access token, refreshed where less than a minute of it is left. */
+async function accessToken(request, session) {
+  // The lock: all requests of a session wait for one refresh. Several processes need a lock in Redis or a database.
+  if (session.ends - Date.now() < 60_000)
+    await (session.refreshing ??= refresh(request, session, 1).finally(() => delete session.refreshing))
+  return session.access_token
+}
+
+async function refresh(request, session, attempt) {
+  try {
+    const { refresh_token } = session
+    Object.assign(session, pair(await call(request, '/api/v1/oauth/refresh/', { refresh_token })))
+  } catch (error) {
+    // The answer was lost: at once the same token again, which gives the same pair.
+    if ([0, 500].includes(error.status) && attempt < 3) return refresh(request, session, attempt + 1)
+    if (error.error === 'invalid_grant') sessions.delete(session.id) // ended; any other failure keeps the pair
+    throw error
+  }
+}
+
+/** Who it is: id is the key of your users, never the email. */
+async function me(request, session, again = true) {
+  const authorization = `Bearer ${await accessToken(request, session)}`
+  return call(request, '/api/v1/me/', undefined, authorization).catch((error) => {
+    if (error.status !== 401 || !again) throw error
+    return me(request, Object.assign(session, { ends: 0 }), false) // a refresh tells whether the session has ended
+  })
+}
+const escape = (text) => String(text).replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`)
+const csp = { 'content-security-policy': "default-src 'none'; frame-ancestors 'none'", 'content-type': 'text/html' }
+const headers = { ...csp, 'cache-control': 'no-store', 'referrer-policy': 'same-origin' }
+const redirect = (response, location) => response.writeHead(303, { ...headers, location }).end()
+
+function send(response, status, message, body = '<p><a href="/">Go on</a></p>') {
+  const alert = message === undefined ? '' : `<p role="alert">${escape(message)}</p>`
+  response.writeHead(status, headers)
+  response.end(`<!doctype html><meta charset="utf-8"><title>My site</title><h1>My site</h1>${alert}${body}`)
+}
+const button = ({ name, title, available }) =>
+  `<button name="provider" value="${escape(name)}" ${available ? '' : 'disabled'}>${escape(title.en)}</button> `
+
+const routes = {
+  'GET /': async (request, response) => {
+    const session = sessionOf(request)
+    const who = session?.access_token && (await me(request, session))
+    const providers = who ? [] : (await call(request, '/api/v1/oauth/providers/')).providers
+    const body = who
+      ? `<b>${escape(who.name ?? who.id)}</b><form method="post" action="/logout"><button>Log out</button></form>`
+      : `<form method="post" action="/login">${providers.map(button).join('')}</form>`
+    send(response, 200, session?.message, body)
+    if (session) session.message = undefined
+  },
+  'POST /login': async (request, response, query, body) => {
+    const start = { provider: body.get('provider') ?? '', client_redirect_url: REDIRECT_URL }
+    const { state, authorize_url } = await call(request, '/api/v1/oauth/authorize-url/', start)
+    const session = sessionOf(request) ?? openSession(response)
+    session.states = [...session.states, state].slice(-5) // several: a person may log in in two tabs
+    redirect(response, authorize_url)
+  },
+  [`GET ${site.pathname}`]: async (request, response, query) => {
+    const { provider = '', state = '', code = '', error } = Object.fromEntries(query)
+    const session = sessionOf(request)
+    const ours = session?.states.includes(state)
+    if (!ours && !session?.access_token) throw failure(words.foreign, { status: 400 })
+    // The state stays: the person may go back and agree.
+    if (ours && error) throw failure(Object.hasOwn(words, error) ? words[error] : words.other, { status: 400 })
+    if (ours) {
+      session.states = session.states.filter((one) => one !== state)
+      const tokens = await call(request, '/api/v1/oauth/authorize/', { provider, state, code })
+      openSession(response, pair(tokens)) // with a new id
+      sessions.delete(session.id)
+    }
+    redirect(response, '/') // to an address without state and code
+  },
+  'POST /logout': async (request, response) => {
+    const { id, refresh_token: token } = sessionOf(request) ?? {}
+    sessions.delete(id)
+    if (token) await call(request, '/api/v1/oauth/revoke/', { token }).catch(() => {}) // it is in the log
+    redirect(response, '/')
+  },
+}
+
+createServer(async (request, response) => {
+  const { pathname, searchParams } = new URL(request.url.replace(/^\/*/, '/'), site.origin)
+  try {
+    const route = routes[`${request.method} ${pathname}`]
+    // A form of another site must not log anybody in or out.
+    const alien = request.method === 'POST' && (request.headers.origin ?? site.origin) !== site.origin
+    if (!route || alien) return send(response, 404, `Please open ${site.origin}/`)
+    let body = ''
+    for await (const chunk of request) if (body.length < 1_000) body += chunk
+    await route(request, response, searchParams, new URLSearchParams(body))
+  } catch (error) {
+    if (error.status === undefined) console.error(error) // a mistake of this file
+    const message = error.status === undefined ? words.other : error.message
+    if (pathname === '/') return send(response, 503, message)
+    Object.assign(sessionOf(request) ?? openSession(response), { message })
+    redirect(response, '/')
+  }
+}).listen(PORT ?? site.port)

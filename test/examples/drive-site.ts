@@ -1,0 +1,296 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Test } from 'tap'
+import t from 'tap'
+import { consent, startBrowser } from '../openid/person.ts'
+import { withoutChromium } from '../support/chromium.ts'
+import type { ProviderName } from '../support/login-flow.ts'
+import { openCallback } from '../support/login-flow.ts'
+import { end, eventually, freePort } from '../support/process.ts'
+import type { TestService } from '../support/service.ts'
+import { registerSite, startTestService } from '../support/service.ts'
+import type { Language } from '../support/tools.ts'
+import { skipWithout } from '../support/tools.ts'
+
+/** How the program of an example is started. */
+export interface Program {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+}
+
+/** A running example, the service behind it, and the browser in front of it. */
+export interface Running {
+  readonly service: TestService
+  readonly site: { readonly id: string; readonly secret: string }
+  readonly origin: string
+  readonly browser: Browser
+  /** What the program has printed. */
+  readonly said: () => string
+}
+
+/** Milliseconds of an access token after which the examples refresh it: they do so where less than a minute is left. */
+const fresh = 3_000
+
+/** Where the example comes back to. */
+const returnPath = '/return'
+
+/**
+ * Tests an example by a browser: what every site must do.
+ * @param needed what the machine must have
+ * @param prepare gives the program, compiled where it must be; it listens where `REDIRECT_URL` points to
+ * @param cases the tests; by default those of a site that uses the two requests
+ */
+export function testExample(
+  name: string,
+  needed: readonly Language[],
+  prepare: (test: Test) => Program | Promise<Program>,
+  cases: (test: Test, running: Running) => Promise<void> = siteCases,
+): void {
+  const skip = skipWithout(...needed) || withoutChromium
+  t.test(name, { skip, timeout: 240_000 }, async (t) => {
+    const program = await prepare(t)
+    const origin = `http://127.0.0.1:${await freePort()}`
+    const env = { ACCESS_TOKEN_TTL: String((60_000 + fresh) / 1_000) }
+    const service = await startTestService(t, { reachable: true, env })
+    const site = await registerSite(service.database, origin + returnPath, true)
+    const said = await startProgram(t, program, origin, {
+      AUTH: service.url,
+      SITE_ID: site.id,
+      SITE_SECRET: site.secret,
+      REDIRECT_URL: origin + returnPath,
+    })
+    await cases(t, { service, site, origin, said, browser: await startBrowser(t) })
+  })
+}
+
+async function startProgram(
+  test: Test,
+  { command, args, env, cwd }: Program,
+  origin: string,
+  variables: Readonly<Record<string, string>>,
+): Promise<() => string> {
+  const fill = (text: string) => text.replace('HOST', new URL(origin).host)
+  const child = spawn(command, args.map(fill), {
+    env: { PATH: process.env.PATH, ...env, ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd !== undefined && { cwd }),
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += String(text)))
+  const closed = once(child, 'close')
+  test.teardown(async () => {
+    await end(child, 'SIGKILL')
+    await closed
+    if (!test.passing()) test.comment(said)
+  })
+  await eventually(() => fetch(`${origin}/nothing`, { redirect: 'manual' }), 60_000).catch(
+    (cause: unknown) => {
+      throw new Error(`It does not listen: ${said}`, { cause })
+    },
+  )
+  return () => said
+}
+
+/** From the page with the buttons: logs in as Anna. */
+export async function logIn(page: Page, provider: ProviderName): Promise<void> {
+  await page.click(`button[name=provider][value=${provider}]`)
+  await consent(page)
+  await page.waitForSelector('form[action="/logout"]')
+}
+
+export const alert = (page: Page) => page.textContent('[role=alert]', { timeout: 5_000 })
+
+/** How many requests of a route the service has answered by now, and how they ended. */
+export function answered({ service }: Running, route: string): number[] {
+  return service.log.flatMap((line) => {
+    const entry: { route?: string; status?: number } = JSON.parse(line)
+    return entry.route === route && entry.status !== undefined ? [entry.status] : []
+  })
+}
+
+/** Begins a login, and does the rest without the browser. @returns the address of the site that it would come back to */
+async function answerOf(page: Page, { service }: Running): Promise<string> {
+  await page.click('button[name=provider][value=google]')
+  const callback = await service.doubles.google.consent(page.url())
+  return (await openCallback(service, callback)).headers.get('location') ?? ''
+}
+
+async function sessionCookie(context: BrowserContext) {
+  const cookies = await context.cookies()
+  return cookies.find(({ domain, httpOnly }) => domain === '127.0.0.1' && httpOnly)
+}
+
+/** What every site does that uses the two requests of the service. */
+async function siteCases(t: Test, running: Running): Promise<void> {
+  const { service, origin, browser } = running
+  const finishes = () => answered(running, '/api/v1/oauth/authorize/').length
+
+  await everyProvider(t, running)
+
+  const visit = async (locale = 'en') => {
+    const page = await (await browser.newContext({ locale })).newPage()
+    await page.goto(origin)
+    return page
+  }
+
+  await t.test('the person refuses, goes back, and agrees', async (t) => {
+    const page = await visit()
+    await page.click('button[name=provider][value=yandex]')
+    await page.click('button[value=anna]')
+    await page.click('button[value=deny]')
+    t.match(await alert(page), /did not allow/)
+    t.equal(page.url(), `${origin}/`)
+    await page.goBack()
+    await page.click('button[value=allow]')
+    t.ok(await page.waitForSelector('form[action="/logout"]'))
+    await page.context().close()
+  })
+
+  await t.test('an answer to the login of another browser is not used', async (t) => {
+    const [attacker, victim, member] = [await visit(), await visit(), await visit()]
+    const address = await answerOf(attacker, running)
+    await logIn(member, 'mail')
+    const before = finishes()
+    await victim.goto(address)
+    t.match(await alert(victim), /did not begin in this browser/)
+    await member.goto(address)
+    t.ok(await member.waitForSelector('form[action="/logout"]'), 'and somebody who is logged in stays so')
+    t.equal(finishes(), before, 'the service was not asked')
+    await victim.goto(`${origin}${returnPath}?state[]=1&error=%3Cb%3E&provider=&code=%FF`)
+    t.match(await alert(victim), /did not begin in this browser/)
+    await attacker.goto(address)
+    t.ok(await attacker.waitForSelector('form[action="/logout"]'), 'in its own browser it still is')
+    await attacker.goto(address)
+    t.ok(await attacker.waitForSelector('form[action="/logout"]'), 'and again: nothing happens')
+    t.equal(finishes(), before + 1)
+    for (const page of [attacker, victim, member]) await page.context().close()
+  })
+
+  await t.test('two logins in two tabs', async (t) => {
+    const first = await visit()
+    await first.click('button[name=provider][value=google]')
+    const second = await first.context().newPage()
+    await second.goto(origin)
+    await second.click('button[name=provider][value=yandex]')
+    await consent(first)
+    t.ok(await first.waitForSelector('form[action="/logout"]'))
+    await first.context().close()
+  })
+
+  await t.test("the provider is down: the service's sentence, in the visitor's language", async (t) => {
+    const page = await visit('ru')
+    service.doubles.yandex.fault('token', '503-html', 1)
+    await page.click('button[name=provider][value=yandex]')
+    await consent(page)
+    t.match(await alert(page), /^\p{Script=Cyrillic}.*\.$/u)
+    t.equal(page.url(), `${origin}/`)
+    await logIn(page, 'google')
+    await page.context().close()
+  })
+
+  await t.test('a name that is HTML stays text', async (t) => {
+    const page = await visit()
+    const name = `<img src=x onerror=alert(1)> & "Анна" 😀 'b'`
+    await page.click('button[name=provider][value=yandex]')
+    await page.click('summary')
+    await page.fill('input[name=name]', name)
+    await page.click('button[value=own]')
+    await page.click('button[value=allow]')
+    t.equal(await page.textContent('b'), name)
+    await page.context().close()
+  })
+
+  await sessionsCases(t, running, visit)
+
+  await t.test('the service does not answer: a page in plain words', async (t) => {
+    const page = await visit()
+    await service.close()
+    await page.reload()
+    t.match(await alert(page), /does not work at the moment/)
+    t.notMatch(await page.textContent('body'), /error|exception|fetch|127/i)
+  })
+}
+
+async function everyProvider(t: Test, { service, origin, browser }: Running): Promise<void> {
+  for (const { name } of Object.values(service.doubles))
+    await t.test(`${name}: log in and log out`, async (t) => {
+      const context = await browser.newContext()
+      const page = await context.newPage()
+      page.on('pageerror', (error) => t.fail(`a script failed: ${error.message}`))
+      await page.goto(origin)
+      await page.click(`button[name=provider][value=${name}]`)
+      const before = await sessionCookie(context)
+      await consent(page)
+      await page.waitForSelector('form[action="/logout"]')
+      t.match(await page.textContent('b'), /Анна Демидова|anna/i)
+      t.equal(page.url(), `${origin}/`, 'state and code are not in the address')
+      const after = await sessionCookie(context)
+      t.match(after, { httpOnly: true, sameSite: 'Lax', path: '/' })
+      t.not(after?.value, before?.value, 'a new session id')
+      await page.click('form[action="/logout"] button')
+      t.ok(await page.waitForSelector('button[name=provider]'), 'logged out')
+      t.equal(await endedSessions(service), await allSessions(service), 'at the service, too')
+      await context.close()
+    })
+}
+
+const count = async ({ database }: TestService, where: string) => {
+  const { rows } = await database.pool.query(`SELECT count(*)::int AS n FROM sessions WHERE ${where}`)
+  return Number(rows[0]?.n)
+}
+const allSessions = (service: TestService) => count(service, 'true')
+const endedSessions = (service: TestService) => count(service, 'revoked_at IS NOT NULL')
+
+async function sessionsCases(t: Test, running: Running, visit: () => Promise<Page>): Promise<void> {
+  const { service, origin } = running
+  const refreshes = () => answered(running, '/api/v1/oauth/refresh/').length
+
+  await t.test('a token that ends soon is refreshed, once for all requests of a session', async (t) => {
+    const page = await visit()
+    await logIn(page, 'yandex')
+    const before = refreshes()
+    await page.reload()
+    t.equal(refreshes(), before, 'not earlier')
+    await new Promise((resolve) => setTimeout(resolve, fresh + 100))
+    const answers = await Promise.all(Array.from({ length: 5 }, () => page.request.get(origin)))
+    for (const one of answers) t.match(await one.text(), /Анна Демидова/)
+    t.equal(refreshes(), before + 1)
+    await page.reload()
+    t.equal(await page.textContent('b'), 'Анна Демидова')
+    await page.context().close()
+  })
+
+  await t.test(
+    'a session that the operator has ended: the person is told, and may log in again',
+    async (t) => {
+      const page = await visit()
+      await logIn(page, 'google')
+      await service.database.pool.query('UPDATE sessions SET revoked_at = now() WHERE revoked_at IS NULL')
+      await page.reload()
+      t.match(await alert(page), /^\p{Lu}.*\.$/u)
+      await page.goto(origin)
+      await logIn(page, 'google')
+      await page.context().close()
+    },
+  )
+
+  await t.test('the form of another site logs nobody out', async (t) => {
+    const page = await visit()
+    await logIn(page, 'mail')
+    const headers = { origin: 'https://evil.example' }
+    for (const path of ['/logout', '/login']) {
+      const answer = await page.request.post(origin + path, {
+        headers,
+        form: { provider: 'mail' },
+        maxRedirects: 0,
+      })
+      t.equal(answer.status(), 404, path)
+    }
+    await page.reload()
+    t.ok(await page.$('form[action="/logout"]'))
+    await page.context().close()
+  })
+}
