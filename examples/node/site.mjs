@@ -128,8 +128,8 @@ const routes = {
   },
 }
 
-createServer(async (request, response) => {
-  const { pathname, searchParams } = new URL(request.url.replace(/^\/*/, '/'), site.origin)
+async function answer(request, response) {
+  const { pathname, searchParams } = new URL(`${site.origin}/${request.url.replace(/^\/+/, '')}`)
   try {
     const route = routes[`${request.method} ${pathname}`]
     // A form of another site must not log anybody in or out.
@@ -145,4 +145,6 @@ createServer(async (request, response) => {
     Object.assign(sessionOf(request) ?? openSession(response), { message })
     redirect(response, '/')
   }
-}).listen(PORT ?? site.port)
+}
+
+createServer((request, response) => void answer(request, response)).listen(PORT ?? site.port)
