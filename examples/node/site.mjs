@@ -65,7 +65,6 @@ async function refresh(request, session, attempt) {
     throw error
   }
 }
-
 /** Who it is: id is the key of your users, never the email. */
 async function me(request, session, again = true) {
   const authorization = `Bearer ${await accessToken(request, session)}`

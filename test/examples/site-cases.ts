@@ -1,114 +1,26 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { get } from 'node:http'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext, Page } from 'playwright-core'
 import type { Test } from 'tap'
-import t from 'tap'
-import { consent, startBrowser } from '../openid/person.ts'
-import { withoutChromium } from '../support/chromium.ts'
+import { consent } from '../openid/person.ts'
 import type { ProviderName } from '../support/login-flow.ts'
 import { openCallback } from '../support/login-flow.ts'
-import { eventually, freePort } from '../support/process.ts'
 import type { TestService } from '../support/service.ts'
-import { registerSite, startTestService } from '../support/service.ts'
-import type { Language } from '../support/tools.ts'
-import { skipWithout } from '../support/tools.ts'
-
-/** How the program of an example is started. */
-export interface Program {
-  readonly command: string
-  readonly args: readonly string[]
-  readonly env?: Readonly<Record<string, string>>
-  readonly cwd?: string
-}
-
-/** A running example, the service behind it, and the browser in front of it. */
-export interface Running {
-  readonly service: TestService
-  readonly site: { readonly id: string; readonly secret: string }
-  readonly origin: string
-  readonly browser: Browser
-  /** What the program has printed. */
-  readonly said: () => string
-}
-
-/** Milliseconds of an access token after which the examples refresh it: they do so where less than a minute is left. */
-const fresh = 3_000
-
-/** Where the example comes back to. */
-const returnPath = '/return'
-
-/**
- * Tests an example by a browser: what every site must do.
- * @param needed what the machine must have
- * @param prepare gives the program, compiled where it must be; it listens where `REDIRECT_URL` points to
- * @param cases the tests; by default those of a site that uses the two requests
- */
-export function testExample(
-  name: string,
-  needed: readonly Language[],
-  prepare: (test: Test) => Program | Promise<Program>,
-  cases: (test: Test, running: Running) => Promise<void> = siteCases,
-): void {
-  const skip = skipWithout(...needed) || withoutChromium
-  t.test(name, { skip, timeout: 90_000 }, async (t) => {
-    const program = await prepare(t)
-    const origin = `http://127.0.0.1:${await freePort()}`
-    const env = { ACCESS_TOKEN_TTL: String((60_000 + fresh) / 1_000) }
-    const service = await startTestService(t, { reachable: true, env })
-    const site = await registerSite(service.database, origin + returnPath, true)
-    const said = await startProgram(t, program, origin, {
-      AUTH: service.url,
-      SITE_ID: site.id,
-      SITE_SECRET: site.secret,
-      REDIRECT_URL: origin + returnPath,
-    })
-    await cases(t, { service, site, origin, said, browser: await startBrowser(t) })
-  })
-}
-
-async function startProgram(
-  test: Test,
-  { command, args, env, cwd }: Program,
-  origin: string,
-  variables: Readonly<Record<string, string>>,
-): Promise<() => string> {
-  const fill = (text: string) => text.replace('HOST', new URL(origin).host)
-  const child = spawn(command, args.map(fill), {
-    env: { PATH: process.env.PATH, ...env, ...variables },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own, which is ended as a whole: PHP's server has workers that outlive it.
-    detached: true,
-    ...(cwd !== undefined && { cwd }),
-  })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += String(text)))
-  const closed = once(child, 'close')
-  test.teardown(async () => {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-    await closed
-    if (!test.passing()) test.comment(said)
-  })
-  await eventually(() => fetch(`${origin}/nothing`, { redirect: 'manual' }), 60_000).catch(
-    (cause: unknown) => {
-      throw new Error(`It does not listen: ${said}`, { cause })
-    },
-  )
-  return () => said
-}
+import type { Running } from './run-example.ts'
+import { fresh, returnPath } from './run-example.ts'
 
 /** From the page with the buttons: logs in as Anna. */
-export async function logIn(page: Page, provider: ProviderName): Promise<void> {
+async function logIn(page: Page, provider: ProviderName): Promise<void> {
   await page.click(`button[name=provider][value=${provider}]`)
   await consent(page)
   await page.waitForSelector('form[action="/logout"]')
 }
 
-export const alert = (page: Page) => page.textContent('[role=alert]', { timeout: 5_000 })
+const alert = (page: Page) => page.textContent('[role=alert]', { timeout: 5_000 })
 
-/** How many requests of a route the service has answered by now, and how they ended. */
-export function answered({ service }: Running, route: string): number[] {
+/** The statuses of the answers that the service has given to a route by now. */
+function answered({ service }: Running, route: string): number[] {
   return service.log.flatMap((line) => {
     const entry: { route?: string; status?: number } = JSON.parse(line)
     return entry.route === route && entry.status !== undefined ? [entry.status] : []
@@ -128,7 +40,7 @@ async function sessionCookie(context: BrowserContext) {
 }
 
 /** What every site does that uses the two requests of the service. */
-async function siteCases(t: Test, running: Running): Promise<void> {
+export async function siteCases(t: Test, running: Running): Promise<void> {
   const { service, origin, browser } = running
   const finishes = () => answered(running, '/api/v1/oauth/authorize/').length
 
@@ -210,7 +122,7 @@ async function siteCases(t: Test, running: Running): Promise<void> {
   await sessionsCases(t, running, visit)
 
   await t.test('odd requests leave it running', async (t) => {
-    for (const path of ['/\\[', '//', '//x:y', '/return?%', '/return?state=%FF&state[]=', 'http://[/'])
+    for (const path of ['/\\[', '//', '//x:y', '/return?%', '/return?state=%FF&state[]='])
       t.ok((await statusOf(origin, path)) < 500, path)
     t.equal(await statusOf(origin, '/'), 200)
   })

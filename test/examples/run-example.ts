@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Browser } from 'playwright-core'
+import type { Test } from 'tap'
+import t from 'tap'
+import { startBrowser } from '../openid/person.ts'
+import { withoutChromium } from '../support/chromium.ts'
+import { eventually, freePort } from '../support/process.ts'
+import type { TestService } from '../support/service.ts'
+import { registerSite, startTestService } from '../support/service.ts'
+import type { Language } from '../support/tools.ts'
+import { skipWithout } from '../support/tools.ts'
+
+/** How the program of an example is started. */
+export interface Program {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+}
+
+/** A running example, the service behind it, and the browser in front of it. */
+export interface Running {
+  readonly service: TestService
+  readonly site: { readonly id: string; readonly secret: string }
+  readonly origin: string
+  readonly browser: Browser
+  /** What the program has printed. */
+  readonly said: () => string
+}
+
+/** Milliseconds of an access token after which the examples refresh it: they do so where less than a minute is left. */
+export const fresh = 3_000
+
+/** Where the example comes back to. */
+export const returnPath = '/return'
+
+/**
+ * Runs an example in front of a service with a double of every provider, and tests it by a browser.
+ * @param needed what the machine must have
+ * @param prepare gives the program, compiled where it must be; it listens where `REDIRECT_URL` points to
+ * @param cases what is tested of it
+ */
+export function testExample(
+  name: string,
+  needed: readonly Language[],
+  prepare: (test: Test) => Program | Promise<Program>,
+  cases: (test: Test, running: Running) => Promise<void>,
+): void {
+  const skip = skipWithout(...needed) || withoutChromium
+  t.test(name, { skip, timeout: 90_000 }, async (t) => {
+    const program = await prepare(t)
+    const origin = `http://127.0.0.1:${await freePort()}`
+    const env = { ACCESS_TOKEN_TTL: String((60_000 + fresh) / 1_000) }
+    const service = await startTestService(t, { reachable: true, env })
+    const site = await registerSite(service.database, origin + returnPath, true)
+    const said = await startProgram(t, program, origin, {
+      AUTH: service.url,
+      SITE_ID: site.id,
+      SITE_SECRET: site.secret,
+      REDIRECT_URL: origin + returnPath,
+    })
+    await cases(t, { service, site, origin, said, browser: await startBrowser(t) })
+  })
+}
+
+async function startProgram(
+  test: Test,
+  { command, args, env, cwd }: Program,
+  origin: string,
+  variables: Readonly<Record<string, string>>,
+): Promise<() => string> {
+  const fill = (text: string) => text.replace('HOST', new URL(origin).host)
+  const child = spawn(command, args.map(fill), {
+    env: { PATH: process.env.PATH, ...env, ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, which is ended as a whole: PHP's server has workers that outlive it.
+    detached: true,
+    ...(cwd !== undefined && { cwd }),
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += String(text)))
+  const closed = once(child, 'close')
+  test.teardown(async () => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    await closed
+    if (!test.passing()) test.comment(said)
+  })
+  await eventually(() => fetch(`${origin}/nothing`, { redirect: 'manual' }), 60_000).catch(
+    (cause: unknown) => {
+      throw new Error(`It does not listen: ${said}`, { cause })
+    },
+  )
+  return () => said
+}
