@@ -1,0 +1,73 @@
+import { resolve } from 'node:path'
+import type { Test } from 'tap'
+import { consent } from '../openid/person.ts'
+import type { Running } from './run-example.ts'
+import { returnPath, testExample } from './run-example.ts'
+
+testExample(
+  'a site in Node.js by the standard door',
+  [],
+  () => ({ command: process.execPath, args: [resolve('examples/node/standard-door.mjs')] }),
+  standardCases,
+)
+
+/** What a site does that uses a library of OpenID Connect. */
+async function standardCases(t: Test, { service, origin, browser }: Running): Promise<void> {
+  const toChooser = async () => {
+    const page = await (await browser.newContext({ locale: 'en' })).newPage()
+    await page.goto(origin)
+    await page.click('form[action="/login"] button')
+    return page
+  }
+  const ended = async () => {
+    const { rows } = await service.database.pool.query(
+      'SELECT count(*)::int AS n FROM sessions WHERE revoked_at IS NULL',
+    )
+    return rows[0]?.n === 0
+  }
+
+  for (const { name } of Object.values(service.doubles))
+    await t.test(`${name}: log in and log out`, async (t) => {
+      const page = await toChooser()
+      await page.click(`a[href*="provider=${name}"]`)
+      await consent(page)
+      await page.waitForSelector('form[action="/logout"]')
+      t.match(await page.textContent('b'), /\S/)
+      t.equal(page.url(), `${origin}/`, 'state and code are not in the address')
+      await page.click('form[action="/logout"] button')
+      t.ok(await page.waitForSelector('form[action="/login"]'))
+      t.ok(await ended(), 'at the service, too')
+      await page.context().close()
+    })
+
+  await t.test('the person refuses', async (t) => {
+    const page = await toChooser()
+    await page.click('a[href*="provider=yandex"]')
+    await page.click('button[value=anna]')
+    await page.click('button[value=deny]')
+    t.match(await page.textContent('[role=alert]'), /did not allow/)
+    await page.context().close()
+  })
+
+  await t.test('a foreign state leaves the login as it is', async (t) => {
+    const page = await toChooser()
+    const chooser = page.url()
+    await page.goto(`${origin}${returnPath}?state=foreign&code=foreign`)
+    t.ok(await page.$('form[action="/login"]'))
+    await page.goto(chooser)
+    await page.click('a[href*="provider=google"]')
+    await consent(page)
+    t.ok(await page.waitForSelector('form[action="/logout"]'))
+    await page.context().close()
+  })
+
+  await t.test('the provider is down', async (t) => {
+    service.doubles.yandex.fault('token', '503-html', 1)
+    const page = await toChooser()
+    await page.click('a[href*="provider=yandex"]')
+    await consent(page)
+    t.match(await page.textContent('[role=alert]'), /did not succeed/)
+    t.ok(await page.$('form[action="/login"]'))
+    await page.context().close()
+  })
+}
