@@ -78,9 +78,9 @@ async function answer(request, response) {
   const route = routes[`${request.method} ${url.pathname}`]
   // A form of another site must not log anybody in or out.
   const alien = request.method === 'POST' && (request.headers.origin ?? site.origin) !== site.origin
-  if (!route || alien) return response.writeHead(404).end(`Please open ${site.origin}/`)
-  const location = await route(response, { ...sessions.get(id), id }, url)
+  const location = route && !alien ? await route(response, { ...sessions.get(id), id }, url) : undefined
   if (location) response.writeHead(303, { location, 'referrer-policy': 'same-origin' }).end()
+  else if (!route || alien) response.writeHead(404).end(`Please open ${site.origin}/`)
 }
 
 createServer((request, response) => {
