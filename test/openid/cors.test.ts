@@ -12,7 +12,7 @@ const own = 'https://client.example'
 const other = 'https://other.example'
 const stranger = await registerSite(service.database, `${other}/return`)
 const rules = siteRules('strict', [{ name: 'yandex' }])
-await addSite(
+const app = await addSite(
   service.database,
   { name: 'App', redirectUrls: ['com.example.app:/return'], native: true },
   rules,
@@ -130,6 +130,12 @@ t.test('a page of one site cannot read what it asks in the name of another', asy
   )
   t.match([named.status, allowed(named)], [400, other], 'its own error, and no token')
   t.notOk('access_token' in named.json)
+})
+
+t.test('a page without an origin is no page of an application on a device', async (t) => {
+  const origin = new URL('com.example.app:/return').origin
+  t.equal(origin, 'null', 'the URL API gives both the same word')
+  t.equal(allowed(await requestTokens(service, app, { code: 'junk', client_secret: '' }, { origin })), null)
 })
 
 t.test('no other path answers across origins', async (t) => {

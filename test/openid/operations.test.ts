@@ -28,6 +28,8 @@ t.test('site/logins shows these logins with every step, failed ones with their p
   t.match(login, { provider: 'yandex', outcome: 'success', problem: null })
   t.strictSame(stepsOf(login), wholeLogin)
   t.equal((await loginOf(service, back))?.id, login?.id)
+  const wrong = await authorize(service, site, { prompt: 'none' })
+  t.match(await loginOf(service, wrong), { id: null, outcome: 'failed', problem: urn('invalid-parameter') })
 })
 
 t.test('metrics count logins of both doors alike, and no label comes from a caller', async (t) => {
