@@ -89,19 +89,25 @@ export const apple = providerPlugin({
         const user = userOf(grant.callbackParameters.user ?? '') ?? {}
         const { firstName, lastName }: JsonObject = Object(user.name)
         const name = joinNames(firstName, lastName)
-        const emails = [claims.email, user.email].filter((one) => typeof one === 'string' && one !== '')
+        // What stands in `user` came through the browser, and Apple vouches for none of it.
+        const [email, verified] = isText(claims.email)
+          ? [claims.email, booleanOf(claims.email_verified)]
+          : [user.email, undefined]
         return normalizeProfile({
           subject: claims.sub,
           name: name === undefined ? notTold : [name],
           login: [],
-          email: emails.length === 0 ? notTold : emails,
-          // What stands in `user` alone came through the browser, and Apple vouches for none of it.
-          emailVerified: emails[0] === claims.email ? booleanOf(claims.email_verified) : undefined,
+          email: isText(email) ? [email] : notTold,
+          emailVerified: verified,
         })
       },
     }
   },
 })
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
 
 function idFlaw(value: string): string | undefined {
   return /^[A-Za-z0-9]{1,32}$/.test(value) ? undefined : 'must be letters and digits, as Apple shows it.'

@@ -41,8 +41,8 @@ export const telegram = providerPlugin({
       jwksUrl: ownValue(settings, jwksUrl),
       // The bot's owner chooses one. jose has no ES256K.
       algorithms: ['RS256', 'ES256', 'EdDSA', 'Ed25519'],
-      // Measured: it does not always repeat the nonce. PKCE still binds the code to this login.
-      nonce: 'if-present',
+      // Measured: it does not always repeat the nonce. PKCE still binds the code to this login, unless it is switched off.
+      nonce: settings.pkce ? 'if-present' : 'required',
     })
     return {
       background: [{ name: 'keys', work: () => idTokens.refreshKeys() }],

@@ -118,3 +118,16 @@ t.test('an expired hint counts, also after its key was replaced', async (t) => {
   )
   t.equal(rows.rowCount, 1)
 })
+
+t.test('a state that is no Unicode does not break the way back', async (t) => {
+  const tokens = await logInByOpenid(service, site)
+  const fields = { id_token_hint: text(tokens, 'id_token'), post_logout_redirect_uri: bye }
+  const response = await fetch(service.url + paths.logout, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'text/html' },
+    body: JSON.stringify({ ...fields, state: `a${String.fromCharCode(0xd8_00)}` }),
+    redirect: 'manual',
+  })
+  t.equal(response.status, 303)
+  t.ok(response.headers.get('location')?.startsWith(`${bye}&state=a`))
+})
