@@ -148,3 +148,16 @@ t.test('no other path answers across origins', async (t) => {
     t.equal(allowed(await post(service, path, { client_id: site.id }, { headers })), null, path)
   t.equal(allowed(await get(service, `${paths.authorization}?client_id=${site.id}`, headers)), null)
 })
+
+t.test('junk from a network takes the preflight from no page behind the same address', async (t) => {
+  const { database, doubles } = service
+  const limited = await startTestService(t, { database, doubles, site })
+  const preflight = (origin: string) =>
+    fetch(limited.url + paths.userinfo, { method: 'OPTIONS', headers: { origin } })
+  for (let round = 0; round < 7; round++)
+    await Promise.all(Array.from({ length: 100 }, (_, i) => preflight(`https://junk-${round}-${i}.test`)))
+  const refused = await preflight('https://evil.test')
+  t.match([refused.status, allowed(refused)], [429, null], 'the limit holds')
+  const right = await preflight(own)
+  t.match([right.status, allowed(right)], [204, own])
+})
