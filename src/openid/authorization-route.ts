@@ -6,7 +6,7 @@ import { formTypes } from '../http/openapi.ts'
 import { withDeadline } from '../http/running-work.ts'
 import { sendErrorPage } from '../login/error-page.ts'
 import { sendAnswer } from '../login/send-answer.ts'
-import type { StartServices } from '../login/start.ts'
+import type { LoginWishes, StartServices } from '../login/start.ts'
 import { begin } from '../login/start.ts'
 import type { TrackRequest } from '../login-history/progress.ts'
 import type { ProblemSettings } from '../problems/reply.ts'
@@ -88,6 +88,14 @@ async function answer(
   }
 }
 
+/** Bytes of state and nonce; those of usual clients have a few dozen. */
+const usualLength = 1_024
+
+/** Whether the record of the login is far larger than others. */
+function isLong({ openid }: LoginWishes): boolean {
+  return Buffer.byteLength(`${openid?.state ?? ''}${openid?.nonce ?? ''}`) > usualLength
+}
+
 /** @returns where the provider asks the person */
 async function beginLogin(
   parameters: RequestParameters,
@@ -104,9 +112,10 @@ async function beginLogin(
       progress.concerns(site)
       const wishes = readRequest(parameters, client, provider)
       const counted = { by: 'address', address: request.ip } as const
-      return await withDeadline(services.deadlines.start, () =>
-        begin(wishes, { site, provider, counted }, services, progress),
-      )
+      return await withDeadline(services.deadlines.start, async () => {
+        if (isLong(wishes)) await services.limits.longStart(request.ip)
+        return await begin(wishes, { site, provider, counted }, services, progress)
+      })
     },
     request,
   )
