@@ -12,6 +12,11 @@ import { given, listenForBench } from './child.ts'
 const redis = new Redis(given('BENCH_REDIS_URL'), { enableAutoPipelining: true })
 const database = new PostgresPool({ connectionString: given('BENCH_DATABASE_URL'), max: 10 })
 const provider = new Pool(given('BENCH_PROVIDER_URL'), { connections: 100 })
+// What the service does for its callers (docs/decisions/0015-requests-to-providers.md), to show how much of a finish it is.
+const ownConnection = process.env.BENCH_OWN_CONNECTION !== undefined
+const codes = ownConnection
+  ? new Pool(given('BENCH_PROVIDER_URL'), { connections: 100, pipelining: 0 })
+  : provider
 const siteId = given('BENCH_SITE_ID')
 const { privateKey, publicKey } = generateKeyPairSync('ed25519')
 const secret = randomBytes(32)
@@ -44,7 +49,7 @@ app.get<Callback>('/api/v1/oauth/callback/yandex', async ({ query: { state, code
 app.post<Form>('/api/v1/oauth/authorize/', async ({ body: { state = '', code = '' } }) => {
   JSON.parse((await redis.get(`floor:${state}`)) ?? '')
   await redis.set(`floor:${state}:claim`, '1', 'EX', 300, 'NX')
-  const token = await provider.request({
+  const token = await codes.request({
     path: '/token',
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },

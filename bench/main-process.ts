@@ -12,11 +12,17 @@ const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 /** The service as an operator starts it, and how many milliseconds passed from there to its first answered request. */
 export type MainProcess = Program & { readonly startedWithin: number }
 
-/** Starts `src/main.ts` on servers that are there, with a database of this version's schema. */
-export async function startMain(environment: Environment): Promise<MainProcess> {
+/**
+ * Starts `src/main.ts` on servers that are there, with a database of this version's schema.
+ * @param execArgv for Node itself
+ */
+export async function startMain(
+  environment: Environment,
+  execArgv: readonly string[] = [],
+): Promise<MainProcess> {
   const port = await freePort()
   const from = performance.now()
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [...execArgv, main], {
     env: {
       PATH: process.env.PATH,
       NODE_ENV: 'development',

@@ -21,6 +21,12 @@ const flow = serviceFlow()
 export const floors: readonly SubjectPlan[] = [
   { name: 'empty Fastify', script: 'empty.ts', flow },
   { name: 'floor', script: 'floor.ts', flow },
+  {
+    name: 'floor, each code on a connection of its own',
+    script: 'floor.ts',
+    flow,
+    env: { BENCH_OWN_CONNECTION: 'yes' },
+  },
 ]
 
 /** One process of the service with everything on. */

@@ -49,7 +49,12 @@ const secretLives = 300
 export const apple = providerPlugin({
   name: 'apple',
   title: { ru: 'Apple', en: 'Apple' },
-  mark: '<svg aria-hidden="true" viewBox="0 0 24 24"><path fill="currentColor" d="M12.152 6.896c-.948 0-2.415-1.078-3.96-1.04-2.04.027-3.91 1.183-4.961 3.014-2.117 3.675-.546 9.103 1.519 12.09 1.013 1.454 2.208 3.09 3.792 3.039 1.52-.065 2.09-.987 3.935-.987 1.831 0 2.35.987 3.96.948 1.637-.026 2.676-1.48 3.676-2.948 1.156-1.688 1.636-3.325 1.662-3.415-.039-.013-3.182-1.221-3.22-4.857-.026-3.04 2.48-4.494 2.597-4.559-1.429-2.09-3.623-2.324-4.39-2.376-2-.156-3.675 1.09-4.61 1.09zM15.53 3.83c.843-1.012 1.4-2.427 1.245-3.83-1.207.052-2.662.805-3.532 1.818-.78.896-1.454 2.338-1.273 3.714 1.338.104 2.715-.688 3.559-1.701z"/></svg>',
+  mark: {
+    background: '#000',
+    color: '#fff',
+    lines:
+      'M12 9c-4.5-2.5-6.5 1.5-5.5 4.8S9.8 19 12 17.6c2.2 1.400 4.5-.5 5.5-3.8S16.5 6.5 12 9zM12 9c0-2 1-3.5 3-4',
+  },
   jurisdiction: 'other',
   gives: ['name', 'email'],
   callbackMethod: 'POST',
@@ -89,19 +94,25 @@ export const apple = providerPlugin({
         const user = userOf(grant.callbackParameters.user ?? '') ?? {}
         const { firstName, lastName }: JsonObject = Object(user.name)
         const name = joinNames(firstName, lastName)
-        const emails = [claims.email, user.email].filter((one) => typeof one === 'string' && one !== '')
+        // What stands in `user` came through the browser, and Apple vouches for none of it.
+        const [email, verified] = isText(claims.email)
+          ? [claims.email, booleanOf(claims.email_verified)]
+          : [user.email, undefined]
         return normalizeProfile({
           subject: claims.sub,
           name: name === undefined ? notTold : [name],
           login: [],
-          email: emails.length === 0 ? notTold : emails,
-          // What stands in `user` alone came through the browser, and Apple vouches for none of it.
-          emailVerified: emails[0] === claims.email ? booleanOf(claims.email_verified) : undefined,
+          email: isText(email) ? [email] : notTold,
+          emailVerified: verified,
         })
       },
     }
   },
 })
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
 
 function idFlaw(value: string): string | undefined {
   return /^[A-Za-z0-9]{1,32}$/.test(value) ? undefined : 'must be letters and digits, as Apple shows it.'

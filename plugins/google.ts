@@ -21,7 +21,7 @@ const jwksUrl = {
 export const google = providerPlugin({
   name: 'google',
   title: { ru: 'Google', en: 'Google' },
-  mark: '<svg aria-hidden="true" viewBox="0 0 48 48"><path fill="#4285f4" d="M45.1 24.500c0-1.6-.1-3.1-.4-4.500H24v8.500h11.800a10.1 10.1 0 0 1-4.4 6.600v5.500h7.100c4.2-3.8 6.6-9.5 6.6-16.100z"/><path fill="#34a853" d="M24 46c6 0 10.9-2 14.5-5.400l-7.1-5.500a13.3 13.3 0 0 1-19.8-6.900H4.300v5.700A22 22 0 0 0 24 46z"/><path fill="#fbbc05" d="M11.6 28.200a13.2 13.2 0 0 1 0-8.400v-5.700H4.300a22 22 0 0 0 0 19.800z"/><path fill="#ea4335" d="M24 10.700c3.2 0 6.1 1.1 8.4 3.300l6.3-6.300A22 22 0 0 0 4.3 14.100l7.3 5.700A13.1 13.1 0 0 1 24 10.700z"/></svg>',
+  mark: { background: '#fff', color: '#1a73e8', lines: 'M16.5 8.5a5.5 5.5 0 1 0 1 3.5H12.5' },
   jurisdiction: 'other',
   gives: ['name', 'email'],
   defaults: {

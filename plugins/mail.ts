@@ -11,7 +11,11 @@ import { providerPlugin } from '../src/providers/provider-plugin.ts'
 export const mail = providerPlugin({
   name: 'mail',
   title: { ru: 'Mail.ru', en: 'Mail.ru' },
-  mark: '<svg aria-hidden="true" viewBox="0 0 24 24"><circle cx="12" cy="12" r="12" fill="#005ff9"/><path fill="none" stroke="#ff9e00" stroke-width="2" stroke-linecap="round" d="M15 12v1.500a1.9 1.9 0 0 0 3.8 0V12a6.8 6.8 0 1 0-2.8 5.5"/><circle cx="12" cy="12" r="3" fill="none" stroke="#ff9e00" stroke-width="2"/></svg>',
+  mark: {
+    background: '#005ff9',
+    color: '#ff9e00',
+    lines: 'M15 12a3 3 0 1 0-6 0 3 3 0 0 0 6 0v1.2a2 2 0 0 0 4 0V12a7 7 0 1 0-3 5.7',
+  },
   jurisdiction: 'ru',
   gives: ['name', 'login', 'email'],
   defaults: {

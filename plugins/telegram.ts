@@ -20,7 +20,7 @@ const jwksUrl = {
 export const telegram = providerPlugin({
   name: 'telegram',
   title: { ru: 'Telegram', en: 'Telegram' },
-  mark: '<svg aria-hidden="true" viewBox="0 0 24 24"><circle cx="12" cy="12" r="12" fill="#2aabee"/><path fill="#fff" d="m5.4 11.8 11.6-4.5c.5-.2 1 .1.8 1l-2 9.3c-.1.7-.5.8-1.1.5l-3-2.2-1.4 1.4c-.2.2-.3.3-.6.3l.2-3 5.5-5c.2-.2 0-.3-.3-.1l-6.8 4.3-2.9-.9c-.6-.2-.6-.6 0-1.1z"/></svg>',
+  mark: { background: '#26a5e4', color: '#fff', lines: 'M5 11.5L19 6l-2.5 12-4.5-3.5-2.5 3-.5-4.5z' },
   jurisdiction: 'other',
   gives: ['name', 'login'],
   defaults: {
@@ -41,8 +41,8 @@ export const telegram = providerPlugin({
       jwksUrl: ownValue(settings, jwksUrl),
       // The bot's owner chooses one. jose has no ES256K.
       algorithms: ['RS256', 'ES256', 'EdDSA', 'Ed25519'],
-      // Measured: it does not always repeat the nonce. PKCE still binds the code to this login.
-      nonce: 'if-present',
+      // Measured: it does not always repeat the nonce. PKCE still binds the code to this login, unless it is switched off.
+      nonce: settings.pkce ? 'if-present' : 'required',
     })
     return {
       background: [{ name: 'keys', work: () => idTokens.refreshKeys() }],

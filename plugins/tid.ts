@@ -7,7 +7,7 @@ import { providerPlugin } from '../src/providers/provider-plugin.ts'
 export const tid = providerPlugin({
   name: 'tid',
   title: { ru: 'T-ID', en: 'T-ID' },
-  mark: '<svg aria-hidden="true" viewBox="0 0 24 24"><path fill="#ffdd2d" d="M2 4h20v8.5c0 4.2-3 6.8-10 9.5-7-2.7-10-5.3-10-9.5z"/><path fill="#333" d="M7 7h10v3c-.5-.7-1.3-1-2.2-1h-1.3v5.5c0 .8.3 1.5.8 2H9.7c.5-.5.8-1.2.8-2V9H9.2c-.9 0-1.7.3-2.2 1z"/></svg>',
+  mark: { background: '#ffdd2d', color: '#333', lines: 'M7 8h10M12 8v9' },
   jurisdiction: 'ru',
   gives: ['name'],
   defaults: {

@@ -16,7 +16,7 @@ const accounts = ['ok_ru', 'mail_ru'] as const
 export const vkid = providerPlugin({
   name: 'vkid',
   title: { ru: 'VK ID', en: 'VK ID' },
-  mark: '<svg aria-hidden="true" viewBox="0 0 24 24"><rect width="24" height="24" rx="6" fill="#0077ff"/><path fill="#fff" d="M12.8 16.6c-4.6 0-7.2-3.1-7.3-8.3h2.3c.1 3.8 1.7 5.4 3 5.7V8.3H13v3.3c1.3-.1 2.7-1.6 3.2-3.3h2.1c-.3 2-1.8 3.5-2.9 4.1 1.1.5 2.7 1.8 3.4 4.2h-2.4c-.5-1.6-1.7-2.8-3.4-3v3z"/></svg>',
+  mark: { background: '#0077ff', color: '#fff', lines: 'M5.5 8l3 8 3-8M14 8v8M18.5 8L14 12l4.5 4' },
   jurisdiction: 'ru',
   gives: ['name', 'email'],
   accounts,

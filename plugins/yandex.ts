@@ -8,7 +8,11 @@ import { providerPlugin } from '../src/providers/provider-plugin.ts'
 export const yandex = providerPlugin({
   name: 'yandex',
   title: { ru: 'Яндекс', en: 'Yandex' },
-  mark: '<svg aria-hidden="true" viewBox="0 0 24 24"><circle cx="12" cy="12" r="12" fill="#fc3f1d"/><path fill="#fff" d="M13.6 19h2.2V5h-3.2c-3.2 0-4.9 1.6-4.9 4.1 0 2 .9 3.1 2.6 4.3L7.4 19h2.400l3.4-5.4-1.2-.8c-1.4-1-2.1-1.7-2.1-3.4 0-1.5 1-2.5 2.8-2.500h.9z"/></svg>',
+  mark: {
+    background: '#fc3f1d',
+    color: '#fff',
+    lines: 'M14 18V6h-2.5a2.9 2.9 0 0 0 0 5.8H14M11.5 11.8L8.5 18',
+  },
   jurisdiction: 'ru',
   gives: ['name', 'login', 'email'],
   defaults: {

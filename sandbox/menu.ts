@@ -1,8 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Guard } from '../src/providers/guard.ts'
+import type { Mark } from '../src/providers/mark.ts'
 import type { ProviderDouble } from './doubles/double.ts'
 import type { CommonSwitches } from './doubles/provider-rules.ts'
-import type { Mark, Title } from './web.ts'
+import type { Title } from './web.ts'
 import { bodyOf, drawn, html, languageOf, sendPage } from './web.ts'
 
 /** How a provider or a person behaves: an entry to choose in the menu. */
@@ -145,7 +146,7 @@ const texts = {
 export interface MenuEntry {
   readonly double: ProviderDouble
   readonly title: Title
-  readonly mark: Mark
+  readonly mark: Mark | undefined
 }
 
 /**

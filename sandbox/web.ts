@@ -3,6 +3,8 @@ import fastifyAccepts from '@fastify/accepts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fastify from 'fastify'
 import { favicon } from '../src/http/docs.ts'
+import type { Mark } from '../src/providers/mark.ts'
+import { drawMark } from '../src/providers/mark.ts'
 
 /** A text in both languages of the sandbox. */
 export interface Title {
@@ -10,24 +12,9 @@ export interface Title {
   readonly en: string
 }
 
-/** A provider's mark: a few lines of our own, in its colours. */
-export interface Mark {
-  readonly background: string
-  readonly color: string
-  /** A path in a square of 24 by 24. */
-  readonly lines: string
-}
-
-/** For a provider without a mark: a key. */
-const plainMark: Mark = {
-  background: '#667',
-  color: '#fff',
-  lines: 'M12.5 11.5a3 3 0 1 0-1 1L16 17l2-2M14.5 15.5l1.5-1.5',
-}
-
-/** The drawing of a mark, without a text: the name stands beside it. */
-export function drawn({ background, color, lines }: Mark = plainMark): Html {
-  return html`<svg class="mark" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true"><rect width="24" height="24" rx="6" fill="${background}"/><path d="${lines}" fill="none" stroke="${color}" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/></svg>`
+/** The drawing of a provider's mark. */
+export function drawn(mark: Mark | undefined): Html {
+  return new Html(drawMark(mark))
 }
 
 /** The languages of the sandbox's pages. */

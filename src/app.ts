@@ -44,7 +44,7 @@ import { StoreUnavailable } from './storage/redis-errors.ts'
 import { tokenRoutes } from './tokens/routes.ts'
 import { issueTokenPair, TokenPair } from './tokens/token-pair.ts'
 import type { Tracing } from './tracing/tracing.ts'
-import { profileRoute } from './users/profile.ts'
+import { profileRoute } from './users/me.ts'
 
 export { providers }
 

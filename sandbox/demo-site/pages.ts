@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Html, Mark, Title } from '../web.ts'
+import type { Mark } from '../../src/providers/mark.ts'
+import type { Html, Title } from '../web.ts'
 import { drawn, html, languageOf, sendPage } from '../web.ts'
 import type { OfferedProvider, Tokens, Trouble } from './auth-movies-client.ts'
 
@@ -78,7 +79,7 @@ const texts = {
 export interface KnownProvider {
   readonly name: string
   readonly title: Title
-  readonly mark: Mark
+  readonly mark: Mark | undefined
 }
 
 /**

@@ -1,5 +1,6 @@
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { jwtVerify } from 'jose'
+import { apple as plugin } from '../../plugins/apple.ts'
 import type { RawResponse } from './faults.ts'
 import type { Grant } from './grants.ts'
 import { checkVerifier, grantState } from './grants.ts'
@@ -51,12 +52,7 @@ export const apple = (): ProviderRules<AppleSwitches> => {
   return {
     name: 'apple',
     title: { ru: 'Apple', en: 'Apple' },
-    mark: {
-      background: '#000',
-      color: '#fff',
-      lines:
-        'M12 9c-4.5-2.5-6.5 1.5-5.5 4.8S9.8 19 12 17.6c2.2 1.400 4.5-.5 5.5-3.8S16.5 6.5 12 9zM12 9c0-2 1-3.5 3-4',
-    },
+    mark: plugin.mark,
     vouchesForEmail: true,
     gives: ['name', 'email'],
     client: { id: 'example.auth-movies.sandbox', secret: '' },

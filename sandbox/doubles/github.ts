@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { github as plugin } from '../../plugins/github.ts'
 import type { RawResponse } from './faults.ts'
 import type { Grant } from './grants.ts'
 import { checkVerifier, grantState } from './grants.ts'
@@ -38,7 +39,7 @@ const emailsPath = '/user/emails'
 export const github = (): ProviderRules<GithubSwitches> => ({
   name: 'github',
   title: { ru: 'GitHub', en: 'GitHub' },
-  mark: { background: '#24292f', color: '#fff', lines: 'M8 8v8M8 13c5 0 8-1 8-4.5M8 5.5v1M8 17.5v1M16 6v1' },
+  mark: plugin.mark,
   vouchesForEmail: true,
   gives: ['name', 'login', 'email'],
   client: { id: 'Ov23liSandbox0a1b2c3', secret: '0a1b2c3d4e5f60718293a4b5c6d7e8f901234567' },

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { google as plugin } from '../../plugins/google.ts'
 import type { DoubleOptions, ProviderDouble } from './double.ts'
 import { serveDouble } from './double.ts'
 import type { RawResponse } from './faults.ts'
@@ -53,7 +54,7 @@ export function startGoogleDouble(options: DoubleOptions): Promise<ProviderDoubl
 export const google = (): ProviderRules<GoogleSwitches> => ({
   name: 'google',
   title: { ru: 'Google', en: 'Google' },
-  mark: { background: '#fff', color: '#1a73e8', lines: 'M16.5 8.5a5.5 5.5 0 1 0 1 3.5H12.5' },
+  mark: plugin.mark,
   vouchesForEmail: true,
   gives: ['name', 'email'],
   client: {

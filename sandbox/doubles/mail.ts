@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { mail as plugin } from '../../plugins/mail.ts'
 import type { DoubleOptions, ProviderDouble } from './double.ts'
 import { serveDouble } from './double.ts'
 import type { RawResponse } from './faults.ts'
@@ -38,11 +39,7 @@ export function startMailDouble(options: DoubleOptions): Promise<ProviderDouble<
 export const mail = (): ProviderRules<MailSwitches> => ({
   name: 'mail',
   title: { ru: 'Mail.ru', en: 'Mail.ru' },
-  mark: {
-    background: '#005ff9',
-    color: '#ff9e00',
-    lines: 'M15 12a3 3 0 1 0-6 0 3 3 0 0 0 6 0v1.2a2 2 0 0 0 4 0V12a7 7 0 1 0-3 5.7',
-  },
+  mark: plugin.mark,
   vouchesForEmail: false,
   gives: ['name', 'login', 'email'],
   client: { id: '0a1b2c3d4e5f60718293a4b5c6d7e8f9', secret: '9f8e7d6c5b4a39281706f5e4d3c2b1a0' },

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import type { Mark, Title } from '../web.ts'
+import type { Mark } from '../../src/providers/mark.ts'
+import type { Title } from '../web.ts'
 import type { Endpoint, RawResponse } from './faults.ts'
 import type { Grant, Grants } from './grants.ts'
 import type { DoublePerson } from './people.ts'
@@ -74,7 +75,7 @@ export interface Route<Switches extends CommonSwitches> {
 export interface ProviderRules<Switches extends CommonSwitches> {
   readonly name: string
   readonly title: Title
-  readonly mark: Mark
+  readonly mark: Mark | undefined
   /** Whether its profile says that an email is verified. */
   readonly vouchesForEmail: boolean
   /** What its profile can have. */

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { telegram as plugin } from '../../plugins/telegram.ts'
 import type { RawResponse } from './faults.ts'
 import type { Grant } from './grants.ts'
 import { checkVerifier, grantState } from './grants.ts'
@@ -48,7 +49,7 @@ export const botToken = '7654321098:AAF_sandbox-bot-token-0123456789abcdef'
 export const telegram = (): ProviderRules<TelegramSwitches> => ({
   name: 'telegram',
   title: { ru: 'Telegram', en: 'Telegram' },
-  mark: { background: '#26a5e4', color: '#fff', lines: 'M5 11.5L19 6l-2.5 12-4.5-3.5-2.5 3-.5-4.5z' },
+  mark: plugin.mark,
   vouchesForEmail: false,
   gives: ['name', 'login'],
   client: { id: '7654321098', secret: 'sandbox-web-login-secret-0a1b2c3d4e5f' },

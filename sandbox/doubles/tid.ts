@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { tid as plugin } from '../../plugins/tid.ts'
 import type { RawResponse } from './faults.ts'
 import type { Grant } from './grants.ts'
 import { checkVerifier, grantState } from './grants.ts'
@@ -30,7 +31,7 @@ const paths = {
 export const tid = (): ProviderRules<TidSwitches> => ({
   name: 'tid',
   title: { ru: 'T-ID', en: 'T-ID' },
-  mark: { background: '#ffdd2d', color: '#333', lines: 'M7 8h10M12 8v9' },
+  mark: plugin.mark,
   vouchesForEmail: false,
   gives: ['name'],
   client: { id: 'tid_auth-movies-sandbox', secret: 'T9f2Q-sandbox-7b1c4d5e6f708192a3b4' },

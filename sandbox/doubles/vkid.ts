@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { vkid as plugin } from '../../plugins/vkid.ts'
 import type { RawResponse } from './faults.ts'
 import type { Grant } from './grants.ts'
 import { checkVerifier, grantState } from './grants.ts'
@@ -31,7 +32,7 @@ const paths = { authorize: '/authorize', token: '/oauth2/auth', userinfo: '/oaut
 export const vkid = (): ProviderRules<VkidSwitches> => ({
   name: 'vkid',
   title: { ru: 'VK ID', en: 'VK ID' },
-  mark: { background: '#0077ff', color: '#fff', lines: 'M5.5 8l3 8 3-8M14 8v8M18.5 8L14 12l4.5 4' },
+  mark: plugin.mark,
   vouchesForEmail: false,
   gives: ['name', 'email'],
   client: { id: '52100042', secret: '' },

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { yandex as plugin } from '../../plugins/yandex.ts'
 import type { DoubleOptions, ProviderDouble } from './double.ts'
 import { serveDouble } from './double.ts'
 import type { RawResponse } from './faults.ts'
@@ -44,11 +45,7 @@ const year = 31_536_000
 export const yandex = (): ProviderRules<YandexSwitches> => ({
   name: 'yandex',
   title: { ru: 'Яндекс', en: 'Yandex' },
-  mark: {
-    background: '#fc3f1d',
-    color: '#fff',
-    lines: 'M14 18V6h-2.5a2.9 2.9 0 0 0 0 5.8H14M11.5 11.8L8.5 18',
-  },
+  mark: plugin.mark,
   vouchesForEmail: false,
   gives: ['name', 'login', 'email'],
   client: { id: '7c5e1d8e2b9d4f0c8a6b3f5e9d1c2a4b', secret: 'f0e1d2c3b4a5968778695a4b3c2d1e0f' },

@@ -24,6 +24,11 @@ export const limits = {
   authenticated: 60_000,
   /** Starts per site and visitor, where an authenticated site names its visitor. */
   visitor: 60,
+  /**
+   * Starts with a long state or nonce, per network: the record of one, which is kept for over an hour, takes the memory of
+   * twenty others.
+   */
+  longStart: 300,
   /** Requests about one session: `me`, its list of sessions, introspection. There is no factor, as a session belongs to one person. */
   session: 600,
   /** Each may read the whole history of the site's logins. */
@@ -59,6 +64,11 @@ export interface RateLimits {
    * @throws {Problem} rate-limited
    */
   countRequest(kind: Limited, site: LimitedSite, counted: Counted): Promise<void>
+  /**
+   * Counts a start with a long state or nonce, besides `countRequest`.
+   * @throws {Problem} rate-limited
+   */
+  longStart(ip: string): Promise<void>
   /** Whether this process knows that `countRequest` would refuse. Counts nothing. */
   struck(kind: Limited, site: LimitedSite, counted: Counted): boolean
   /**
@@ -120,6 +130,7 @@ export interface RateLimits {
 /** For benchmarks (`RATE_LIMIT=off`): refuses nothing. */
 export const noRateLimits: RateLimits = {
   countRequest: async () => {},
+  longStart: async () => {},
   struck: () => false,
   introspection: async () => {},
   session: async () => {},
@@ -160,6 +171,7 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
   const visitors = bucket('visitor', limits.visitor, 'site-and-visitor')
   const sessions = bucket('session', limits.session, 'session')
   const wrongSecrets = bucket('secret', limits.wrongSecret, 'wrong-secrets')
+  const longStarts = bucket('long-start', limits.longStart, 'address')
   const unknownStates = bucket('unknown-state', limits.unknownState, 'unknown-states')
   const failedFinishes = bucket('failed-finish', limits.failedFinish, 'failed-finishes')
   const unknownSites = bucket('unknown-site', limits.unknownSite, 'address')
@@ -204,6 +216,7 @@ export function createRateLimits(redis: Redis | Cluster | undefined, prefix: str
         () => introspections.count(id, limitFactor),
       ),
     session: (sessionId) => sessions.count(sessionId),
+    longStart: (ip) => longStarts.count(network(ip)),
     unknownState: (ip) => unknownStates.count(network(ip)),
     failedFinish: (ip) => failedFinishes.count(network(ip)),
     unknownSite: (ip) => unknownSites.count(network(ip)),

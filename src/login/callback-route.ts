@@ -196,7 +196,11 @@ type CallbackParameters = Omit<CallbackRequest, 'state' | 'ip'> & {
 function readCallback(sent: unknown): CallbackParameters {
   const entries: [string, unknown][] = Object.entries(Object(sent))
   const texts = new Map(
-    entries.map(([name, value]) => [name, [value].flat().filter((one) => typeof one === 'string')]),
+    entries.map(([name, value]) => [
+      name,
+      // JSON and multipart can bring what is no Unicode: it becomes U+FFFD too, which no code may have (faultOf).
+      [value].flat().flatMap((one) => (typeof one === 'string' ? [one.toWellFormed()] : [])),
+    ]),
   )
   const all = (name: string): readonly string[] => texts.get(name)?.filter((value) => value !== '') ?? []
   const single = (name: string): string | undefined => {

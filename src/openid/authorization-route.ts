@@ -6,13 +6,14 @@ import { formTypes } from '../http/openapi.ts'
 import { withDeadline } from '../http/running-work.ts'
 import { sendErrorPage } from '../login/error-page.ts'
 import { sendAnswer } from '../login/send-answer.ts'
-import type { StartServices } from '../login/start.ts'
+import type { LoginWishes, StartServices } from '../login/start.ts'
 import { begin } from '../login/start.ts'
 import type { TrackRequest } from '../login-history/progress.ts'
 import type { ProblemSettings } from '../problems/reply.ts'
 import { sendProblem } from '../problems/reply.ts'
-import type { Client, Request } from './authorize.ts'
-import { errorAnswer, findClient, providersOf, readRequest } from './authorize.ts'
+import type { RegisteredProvider } from '../providers/registry.ts'
+import type { Client } from './authorize.ts'
+import { chosenProvider, errorAnswer, findClient, providersOf, readRequest } from './authorize.ts'
 import { sendChooserPage } from './chooser-page.ts'
 import type { RequestParameters } from './parameters.ts'
 import { readParameters } from './parameters.ts'
@@ -68,15 +69,16 @@ async function answer(
   request.site = client.site.id
   reply.header('referrer-policy', 'no-referrer')
   try {
-    const asked = readRequest(parameters, client, services)
-    if (asked.provider === undefined) {
-      const { site, redirectUrl } = client
+    const { site, redirectUrl } = client
+    const provider = chosenProvider(parameters, site, services.providers)
+    if (provider === undefined) {
+      readRequest(parameters, client, undefined)
       const choice = { site, redirectUrl, parameters, providers: providersOf(site, services.providers) }
       return sendChooserPage(request, reply, choice)
     }
     return reply
       .code(303)
-      .header('location', await beginLogin(asked, client, asked.provider, request, options))
+      .header('location', await beginLogin(parameters, client, provider, request, options))
       .send()
   } catch (error) {
     const problem = asProblem(error, request)
@@ -86,23 +88,34 @@ async function answer(
   }
 }
 
+/** Bytes of state and nonce; those of usual clients have a few dozen. */
+const usualLength = 1_024
+
+/** Whether the record of the login is far larger than others. */
+function isLong({ openid }: LoginWishes): boolean {
+  return Buffer.byteLength(`${openid?.state ?? ''}${openid?.nonce ?? ''}`) > usualLength
+}
+
 /** @returns where the provider asks the person */
 async function beginLogin(
-  { wishes }: Request,
-  { site }: Client,
-  provider: NonNullable<Request['provider']>,
+  parameters: RequestParameters,
+  client: Client,
+  provider: RegisteredProvider,
   request: FastifyRequest,
   { services, track, metrics }: AuthorizationRouteOptions,
 ): Promise<string> {
   const { name } = provider.adapter
   const started = await track(
     { request: 'start', provider: name, requestId: request.id },
-    (progress) => {
+    async (progress) => {
+      const { site } = client
       progress.concerns(site)
+      const wishes = readRequest(parameters, client, provider)
       const counted = { by: 'address', address: request.ip } as const
-      return withDeadline(services.deadlines.start, () =>
-        begin(wishes, { site, provider, counted }, services, progress),
-      )
+      return await withDeadline(services.deadlines.start, async () => {
+        if (isLong(wishes)) await services.limits.longStart(request.ip)
+        return await begin(wishes, { site, provider, counted }, services, progress)
+      })
     },
     request,
   )

@@ -68,23 +68,21 @@ function unregistered(url: string, { redirectUrls }: Site): Problem {
   })
 }
 
-/** A login that may begin through this provider, or for which the person must choose one. */
-export interface Request {
-  readonly wishes: LoginWishes
-  readonly provider: RegisteredProvider | undefined
-}
-
 /**
  * Reads the rest of an authorization request.
+ * @param provider the one that is chosen; undefined where the person will choose
  * @throws {Problem} for the site, by a redirect
  */
 export function readRequest(
   parameters: RequestParameters,
   { site, redirectUrl, style }: Client,
-  { providers }: AuthorizeServices,
-): Request {
+  provider: RegisteredProvider | undefined,
+): LoginWishes {
   const wishes = readWishes(parameters, site, redirectUrl, style)
-  return { wishes, provider: chosenProvider(parameters, site, providers) }
+  const name = provider?.adapter.name
+  if (name !== undefined && !site.providers.includes(name))
+    throw new Problem('provider-not-allowed', { values: { provider: name }, error: 'invalid_request' })
+  return wishes
 }
 
 /** The providers of a site that this service has, in their order. */
@@ -95,7 +93,11 @@ export function providersOf(site: Site, providers: ProviderRegistry): readonly R
 /** Under which names clients choose a provider: ours, and those that they know from other services. */
 export const providerParameters = ['provider', 'idp_hint', 'kc_idp_hint'] as const
 
-function chosenProvider(
+/**
+ * The provider that the request names, or the only one of the site; undefined where the person must choose.
+ * @throws {Problem} unknown-provider; provider-not-allowed where the site has none
+ */
+export function chosenProvider(
   parameters: RequestParameters,
   site: Site,
   providers: ProviderRegistry,
@@ -104,8 +106,6 @@ function chosenProvider(
   if (name !== undefined) {
     const provider = providers.get(name)
     if (provider === undefined) throw unknownProvider(providers)
-    if (!site.providers.includes(name))
-      throw new Problem('provider-not-allowed', { values: { provider: name }, error: 'invalid_request' })
     return provider
   }
   const [only, ...others] = providersOf(site, providers)

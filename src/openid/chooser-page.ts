@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { escapeHtml, pageLook, sendHtmlPage } from '../problems/html-page.ts'
 import { languageOf } from '../problems/reply.ts'
 import type { Language } from '../problems/texts.ts'
+import { drawMark } from '../providers/mark.ts'
 import type { RegisteredProvider } from '../providers/registry.ts'
 import type { Site } from '../sites/site.ts'
 import { providerParameters } from './authorize.ts'
@@ -56,7 +57,7 @@ export function sendChooserPage(request: FastifyRequest, reply: FastifyReply, ch
   const { title, choose, away, after } = words[language]
   const query = parameters.toQuery(providerParameters)
   const rows = providers.map(({ adapter, guard }) => {
-    const label = `${adapter.mark ?? initialOf(adapter.title[language])}${escapeHtml(adapter.title[language])}`
+    const label = `${drawMark(adapter.mark)}${escapeHtml(adapter.title[language])}`
     const link = `?${query}&provider=${encodeURIComponent(adapter.name)}`
     return guard.works
       ? `<li><a href="${escapeHtml(link)}">${label}</a></li>`
@@ -71,12 +72,6 @@ export function sendChooserPage(request: FastifyRequest, reply: FastifyReply, ch
     },
     look,
   )
-}
-
-/** The sign of a provider that has none: a provider of the operator's own configuration. */
-function initialOf(title: string): string {
-  const [letter = ''] = title.toUpperCase()
-  return `<svg aria-hidden="true" viewBox="0 0 24 24"><circle cx="12" cy="12" r="12" fill="#475569"/><text x="12" y="17" font-size="14" text-anchor="middle" fill="#fff">${escapeHtml(letter)}</text></svg>`
 }
 
 /** The first language of `ui_locales` that the service has (OpenID Connect Core §3.1.2.1). */

@@ -1,25 +1,27 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { formTypes } from '../http/openapi.ts'
-import type { SigningKeys } from '../keys/ring.ts'
 import { appendQuery } from '../login/authorization-response.ts'
 import { sendHtmlPage } from '../problems/html-page.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProblemSettings } from '../problems/reply.ts'
 import { languageOf } from '../problems/reply.ts'
+import type { TokenServices } from '../sessions/read-token.ts'
+import { countForgery } from '../sessions/read-token.ts'
 import { endSession } from '../sessions/revoke.ts'
 import type { Sites } from '../sites/lookup.ts'
 import type { Database } from '../storage/postgres.ts'
+import { InvalidToken } from '../tokens/verify-token.ts'
 import { longestState } from './authorization-request.ts'
 import { sendFailure } from './authorization-route.ts'
+import type { HintedSession } from './id-token.ts'
 import { readIdTokenHint } from './id-token.ts'
 import type { RequestParameters } from './parameters.ts'
 import { readParameters } from './parameters.ts'
 import { openidPaths } from './paths.ts'
 
 /** What a logout needs. */
-export interface EndSessionOptions {
+export interface EndSessionOptions extends TokenServices {
   readonly database: Database
-  readonly keys: SigningKeys
   readonly sites: Sites
   readonly problems: ProblemSettings
 }
@@ -61,7 +63,7 @@ async function logOut(
   reply: FastifyReply,
   options: EndSessionOptions,
 ): Promise<FastifyReply> {
-  const target = await endHinted(parameters, options)
+  const target = await endHinted(parameters, request.ip, options)
   if (target !== undefined) return reply.code(303).header('location', target).send()
   const language = languageOf(request)
   const { title, body } = words[language]
@@ -71,23 +73,36 @@ async function logOut(
 /**
  * Ends the session that the hint names.
  * @returns where the browser goes afterwards; undefined where the site names no URL
- * @throws {Problem} logout-hint-invalid: nothing was ended; logout-url-unknown: it was
+ * @throws {Problem} logout-hint-invalid, rate-limited: nothing was ended; logout-url-unknown: it was
  */
 async function endHinted(
   parameters: RequestParameters,
-  { database, keys, sites }: EndSessionOptions,
+  ip: string,
+  options: EndSessionOptions,
 ): Promise<string | undefined> {
   parameters.refuseRepeated(['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state'])
   const state = parameters.short('state', longestState)
-  const hint = await readIdTokenHint(keys, parameters.get('id_token_hint') ?? '')
+  const hint = await readHint(parameters.get('id_token_hint') ?? '', ip, options)
   const clientId = parameters.get('client_id')
-  if (hint === undefined || (clientId !== undefined && clientId !== hint.siteId))
-    throw new Problem('logout-hint-invalid')
+  if (clientId !== undefined && clientId !== hint.siteId) throw new Problem('logout-hint-invalid')
   const url = parameters.get('post_logout_redirect_uri')
   // Before the session ends: where the site cannot be looked up, the whole request can be repeated.
-  const site = url === undefined ? undefined : await sites.byId(hint.siteId)
-  await endSession(database, hint)
+  const site = url === undefined ? undefined : await options.sites.byId(hint.siteId)
+  await endSession(options.database, hint)
   if (url === undefined) return undefined
   if (!site?.postLogoutRedirectUrls.includes(url)) throw new Problem('logout-url-unknown')
   return state === undefined ? url : appendQuery(url, { state })
+}
+
+/** Counted as a bearer's token is (read-token.ts). */
+async function readHint(token: string, ip: string, { keys, limits }: TokenServices): Promise<HintedSession> {
+  try {
+    const hint = await readIdTokenHint(keys, token)
+    await limits.session(hint.sessionId)
+    return hint
+  } catch (error) {
+    if (!(error instanceof InvalidToken)) throw error
+    await countForgery(error, ip, limits)
+    throw new Problem('logout-hint-invalid')
+  }
 }

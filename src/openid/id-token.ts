@@ -67,19 +67,13 @@ export interface HintedSession {
 
 /**
  * The session of an `id_token_hint`. An expired token is as good as another (RP-Initiated Logout 1.0 §4).
- * @returns undefined for a token that this service did not issue
+ * @throws {InvalidToken} for a token that this service did not issue
  */
-export async function readIdTokenHint(keys: SigningKeys, token: string): Promise<HintedSession | undefined> {
-  const claims = await keys.findId(kidIn(token))?.verify(token)
-  if (!Hint.Check(claims) || claims.iss !== keys.issuer) return undefined
+export async function readIdTokenHint(keys: SigningKeys, token: string): Promise<HintedSession> {
+  const key = keys.findId(kidOf(token))
+  if (key === undefined) throw new InvalidToken('unknown-key')
+  const claims = await key.verify(token)
+  if (claims === undefined) throw new InvalidToken('signature')
+  if (!Hint.Check(claims) || claims.iss !== keys.issuer) throw new InvalidToken('claims')
   return { siteId: claims.aud, userId: claims.sub, sessionId: claims.sid }
-}
-
-function kidIn(token: string): string {
-  try {
-    return kidOf(token)
-  } catch (error) {
-    if (error instanceof InvalidToken) return ''
-    throw error
-  }
 }

@@ -12,13 +12,17 @@ export interface RequestParameters {
   toQuery(without: readonly string[]): string
 }
 
-/** @param sent the query or the form body: texts, and lists of them where a name came more than once */
+/**
+ * JSON and multipart can bring texts that are no Unicode, which cannot be sent on in a URL: they become U+FFFD, as such bytes
+ * of a query do (readQuery).
+ * @param sent the query or the form body: texts, and lists of them where a name came more than once
+ */
 export function readParameters(sent: unknown): RequestParameters {
   const entries: [string, unknown][] = Object.entries(Object(sent))
   const values = new Map(
     entries.map(([name, value]) => [
       name,
-      [value].flat().filter((one): one is string => typeof one === 'string' && one !== ''),
+      [value].flat().flatMap((one) => (typeof one === 'string' && one !== '' ? [one.toWellFormed()] : [])),
     ]),
   )
   const get = (name: string) => values.get(name)?.[0]

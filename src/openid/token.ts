@@ -11,10 +11,11 @@ import type { ProblemName } from '../problems/table.ts'
 import { problems } from '../problems/table.ts'
 import type { ProviderProfile } from '../providers/provider.ts'
 import type { Session } from '../sessions/session.ts'
+import { isTransient } from '../storage/database-errors.ts'
 import type { Database } from '../storage/postgres.ts'
 import type { TokenPair } from '../tokens/token-pair.ts'
 import { issueTokenPair } from '../tokens/token-pair.ts'
-import { profileOf } from '../users/profile.ts'
+import { profileOf } from '../users/me.ts'
 import type { PersonalFields } from '../users/scope.ts'
 import { hasScope } from '../users/scope.ts'
 import { issueIdToken } from './id-token.ts'
@@ -103,7 +104,11 @@ export async function issueTokens(
   return { ...pair, id_token }
 }
 
-/** What a provider did not tell this time stays as it was stored: then the stored person is asked for, by one statement. */
+/**
+ * What a provider did not tell this time stays as it was stored: then the stored person is asked for, by one statement. By
+ * now the code is used and the session open, so that where the database does not reply the token is issued without it, and
+ * UserInfo tells it later.
+ */
 async function personOf(
   { name, login, email, emailVerified }: ProviderProfile,
   session: Session,
@@ -111,6 +116,9 @@ async function personOf(
 ): Promise<PersonalFields> {
   if (name !== undefined && login !== undefined && email !== undefined)
     return { name, login, email, emailVerified }
-  const stored = await profileOf(database, session)
+  const stored = await profileOf(database, session).catch((error: unknown) => {
+    if (isTransient(error)) return undefined
+    throw error
+  })
   return stored ?? { name: name ?? null, login: login ?? null, email: email ?? null, emailVerified }
 }

@@ -1,28 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { invalidToken } from '../http/credentials.ts'
-import { asPlainJson, bodyProblems, formTypes, jsonResponse, problemResponses, ref } from '../http/openapi.ts'
+import { asPlainJson, jsonResponse, problemResponses } from '../http/openapi.ts'
 import { Problem } from '../problems/problem.ts'
 import type { TokenServices } from '../sessions/read-token.ts'
 import { readBearerSession } from '../sessions/read-token.ts'
 import type { Database } from '../storage/postgres.ts'
-import { profileOf } from '../users/profile.ts'
+import { profileOf } from '../users/me.ts'
 import { standardClaims } from '../users/scope.ts'
+import { readParameters } from './parameters.ts'
 import { openidPaths } from './paths.ts'
 
 /** What UserInfo needs. */
 export interface UserinfoOptions extends TokenServices {
   readonly database: Database
 }
-
-const UserinfoRequest = Type.Object(
-  {
-    access_token: Type.Optional(
-      Type.String({ maxLength: 12_000, description: 'In place of the Authorization header (RFC 6750 §2.2)' }),
-    ),
-  },
-  { $id: 'UserinfoRequest', examples: [{}] },
-)
 
 const Userinfo = Type.Object(
   {
@@ -47,15 +39,14 @@ const Userinfo = Type.Object(
   },
 )
 
-const common = {
-  tags: ['OpenID Connect'],
-  security: [{ accessToken: [] }],
-}
-const failures = ['token-missing', 'token-invalid', 'rate-limited'] as const
+const common = { tags: ['OpenID Connect'], security: [{ accessToken: [] }] }
+const failures = asPlainJson(
+  problemResponses('repeated-parameter', 'token-missing', 'token-invalid', 'rate-limited'),
+)
 
 /** UserInfo (OpenID Connect Core §5.3), by GET and by POST. */
 export const userinfoRoutes: FastifyPluginAsyncTypebox<UserinfoOptions> = async (app, options) => {
-  for (const schema of [UserinfoRequest, Userinfo]) app.addSchema(schema)
+  app.addSchema(Userinfo)
 
   app.get(
     openidPaths.userinfo,
@@ -64,10 +55,7 @@ export const userinfoRoutes: FastifyPluginAsyncTypebox<UserinfoOptions> = async 
         ...common,
         operationId: 'getUserinfo',
         summary: 'The claims about the user that the scope grants',
-        response: {
-          200: jsonResponse('The claims', Userinfo),
-          ...asPlainJson(problemResponses(...failures)),
-        },
+        response: { 200: jsonResponse('The claims', Userinfo), ...failures },
       },
     },
     (request) => claimsOf(request.headers.authorization, request.ip, options),
@@ -76,24 +64,18 @@ export const userinfoRoutes: FastifyPluginAsyncTypebox<UserinfoOptions> = async 
   app.post(
     openidPaths.userinfo,
     {
+      // Without a schema of its body, which may be absent: the document could not say that.
       schema: {
         ...common,
         operationId: 'postUserinfo',
-        summary: 'The same by POST, for clients that send the access token in the body',
-        consumes: formTypes,
-        body: ref(UserinfoRequest),
-        response: {
-          200: jsonResponse('The claims', Userinfo),
-          ...asPlainJson(problemResponses(...bodyProblems, ...failures)),
-        },
-      },
-      // The header alone is enough.
-      preValidation: async (request) => {
-        request.body ??= {}
+        summary: 'The same by POST; a form may hold access_token in place of the header (RFC 6750 §2.2)',
+        response: { 200: jsonResponse('The claims', Userinfo), ...failures },
       },
     },
     (request) => {
-      const { access_token: posted } = request.body
+      const parameters = readParameters(request.body)
+      parameters.refuseRepeated(['access_token'])
+      const posted = parameters.get('access_token')
       const { authorization } = request.headers
       // RFC 6750 §2: in one way only.
       if (posted !== undefined && authorization !== undefined)

@@ -17,7 +17,7 @@ import type { ProviderDeclaration, ProviderSettings } from './settings.ts'
 /** Everything in which one provider differs from the others. */
 export interface ProviderDifferences extends ProviderDeclaration {
   readonly title: ProviderAdapter['title']
-  readonly mark?: string
+  readonly mark?: ProviderAdapter['mark']
   readonly jurisdiction: ProviderAdapter['jurisdiction']
   readonly gives: ProviderAdapter['gives']
   /** Kinds of account within it that a start may ask for (`provider_account`); none where absent. */
@@ -68,6 +68,7 @@ export interface ProviderPluginOptions {
 /** A provider as plugins/index.ts lists it: what the configuration reads and what the service registers. */
 export interface ProviderPlugin extends ProviderDeclaration {
   readonly title: ProviderAdapter['title']
+  readonly mark?: ProviderAdapter['mark']
   readonly jurisdiction: ProviderAdapter['jurisdiction']
   readonly gives: ProviderAdapter['gives']
   readonly accounts: readonly string[]
@@ -79,7 +80,7 @@ export interface ProviderPlugin extends ProviderDeclaration {
  * its own connections, guard and callback route, and registers its adapter.
  */
 export function providerPlugin(differences: ProviderDifferences): ProviderPlugin {
-  const { name, title, jurisdiction, gives, accounts = [] } = differences
+  const { name, title, mark, jurisdiction, gives, accounts = [] } = differences
   const { tokenErrors = {}, tokenRules = {} } = differences
 
   const plugin: FastifyPluginAsync<ProviderPluginOptions> = async (app, options) => {
@@ -113,7 +114,15 @@ export function providerPlugin(differences: ProviderDifferences): ProviderPlugin
     registry.register(adapter, guard)
     app.route(callbackRoute(adapter))
   }
-  return { ...declarationOf(differences), title, jurisdiction, gives, accounts, plugin }
+  return {
+    ...declarationOf(differences),
+    title,
+    ...(mark !== undefined && { mark }),
+    jurisdiction,
+    gives,
+    accounts,
+    plugin,
+  }
 }
 
 /** What of it the configuration reads. */

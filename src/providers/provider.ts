@@ -1,3 +1,5 @@
+import type { Mark } from './mark.ts'
+
 /** The authorization request of a login (RFC 6749 §4.1.1, RFC 7636 §4.3). */
 export interface AuthorizationRequest {
   readonly state: string
@@ -57,8 +59,8 @@ export interface ProviderAdapter {
   /** The value of `provider` in every request: 'yandex'. */
   readonly name: string
   readonly title: { readonly ru: string; readonly en: string }
-  /** Its sign for a button: an SVG element that stands in a page as it is, hidden from screen readers. */
-  readonly mark?: string
+  /** Its sign for a button; absent for a provider of the operator's own configuration. */
+  readonly mark?: Mark
   /** The law that applies to its owner: Russian sites may have to avoid foreign-owned providers (149-FZ art. 8). */
   readonly jurisdiction: 'ru' | 'other'
   /** POST if the provider sends its authorization response by `form_post`. */

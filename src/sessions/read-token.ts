@@ -58,7 +58,9 @@ export async function readPostedToken(
 /**
  * Counts only what costs a check of a signature: other junk is refused for less than a counter costs. A genuine token
  * that has expired is not counted either, as a site meets many of them through no fault of its own.
+ * @param ip the caller's
+ * @throws {Problem} rate-limited
  */
-async function countForgery({ flaw }: InvalidToken, ip: string, limits: RateLimits): Promise<void> {
+export async function countForgery({ flaw }: InvalidToken, ip: string, limits: RateLimits): Promise<void> {
   if (flaw === 'signature' || flaw === 'claims') await limits.invalidToken(ip)
 }

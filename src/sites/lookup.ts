@@ -18,7 +18,7 @@ export interface Sites {
   byRedirectUrl(url: string, pace?: Pace): Promise<Site | undefined>
   byId(id: string, pace?: Pace): Promise<Site | undefined>
   /** At most 200 registered URLs, of any site, at this host (as hostOf gives it): to find the nearest one. */
-  urlsOfHost(host: string): Promise<readonly string[]>
+  urlsOfHost(host: string, pace?: Pace): Promise<readonly string[]>
 }
 
 // Entries per cache and process; a site has at most 100 URLs of at most 2,000 characters.
@@ -37,22 +37,23 @@ const batchSize = 1_000
 export function createSites(database: Database, keptFor = siteKept): Sites {
   const byRedirectUrl = bothPaces((urls) => findSites(database, byUrls(urls)), keptFor)
   const byId = bothPaces((ids) => findSites(database, byIds(ids)), keptFor)
-  const urlsOfHost = shortCache((host) => findUrls(database, host), { size: cacheSize, keptFor })
+  const urlsOfHost = bothPaces((hosts) => findUrls(database, hosts), keptFor)
   // A value that cannot be registered needs no query; NUL would even be an error in PostgreSQL.
   const registrable = /^[\x21-\x7e]{1,2000}$/
   return {
     byRedirectUrl: async (url, pace = 'at-once') =>
       registrable.test(url) ? byRedirectUrl[pace](url) : undefined,
     byId: async (id, pace = 'at-once') => (siteId.test(id) ? byId[pace](id) : undefined),
-    urlsOfHost: async (host) => (registrable.test(host) ? ((await urlsOfHost(host)) ?? []) : []),
+    urlsOfHost: async (host, pace = 'at-once') =>
+      registrable.test(host) ? ((await urlsOfHost[pace](host)) ?? []) : [],
   }
 }
 
 /** One cache per pace: a look-up at once must not wait for a batch that another caller's junk requests started. */
-function bothPaces(
-  load: (keys: readonly string[]) => Promise<ReadonlyMap<string, Site>>,
+function bothPaces<Found>(
+  load: (keys: readonly string[]) => Promise<ReadonlyMap<string, Found>>,
   keptFor: number,
-): Readonly<Record<Pace, (key: string) => Promise<Site | undefined>>> {
+): Readonly<Record<Pace, (key: string) => Promise<Found | undefined>>> {
   const options = { size: cacheSize, keptFor }
   return {
     'at-once': shortCache(async (key) => (await load([key])).get(key), options),
@@ -118,13 +119,22 @@ function siteOf(row: SiteRow): Site {
   }
 }
 
-async function findUrls(database: Database, host: string): Promise<readonly string[] | undefined> {
+/** URLs per host, at most. */
+const urlsPerHost = 200
+
+async function findUrls(
+  database: Database,
+  hosts: readonly string[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
   const rows = await database.prisma.redirectUrl.findMany({
-    where: { host },
-    select: { url: true },
-    take: 200,
+    where: { host: { in: [...hosts] } },
+    select: { host: true, url: true },
+    take: urlsPerHost * hosts.length,
   })
-  return rows.length === 0 ? undefined : rows.map(({ url }) => url)
+  const byHost = Map.groupBy(rows, ({ host }) => host)
+  return new Map(
+    [...byHost].map(([host, found]) => [host, found.slice(0, urlsPerHost).map(({ url }) => url)]),
+  )
 }
 
 /**

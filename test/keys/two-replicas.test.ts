@@ -163,14 +163,23 @@ t.test('reseal lets the old entry of SECRET_KEYS go, and every token stays good'
   t.equal((await me(one, next.accessToken)).status, 200)
 })
 
-t.test('ten replicas that start at once on an empty database make one key of each kind', async (t) => {
-  const [first, ...others] = await startTogether(t, 10)
-  if (first === undefined) throw new Error('nothing started')
-  t.equal(await first.database.prisma.signingKey.count(), 2)
-  const sets = await Promise.all(
-    [first, ...others].map(async ({ url }) => (await fetch(`${url}/.well-known/jwks.json`)).text()),
-  )
-  t.equal(new Set(sets).size, 1)
-  const pair = await logInAt(first)
-  for (const replica of others) t.equal((await me(replica, pair.accessToken)).status, 200)
-})
+t.test(
+  'ten replicas that start at once on an empty database make one key of each kind, and of ID tokens one per algorithm',
+  async (t) => {
+    const [first, ...others] = await startTogether(t, 10)
+    if (first === undefined) throw new Error('nothing started')
+    const made = await first.database.prisma.signingKey.findMany({
+      orderBy: [{ kind: 'asc' }, { alg: 'asc' }],
+    })
+    t.strictSame(
+      made.map(({ kind, alg }) => `${kind} ${alg}`),
+      ['access EdDSA', 'id ES256', 'id EdDSA', 'id RS256', 'refresh HS256'],
+    )
+    const sets = await Promise.all(
+      [first, ...others].map(async ({ url }) => (await fetch(`${url}/.well-known/jwks.json`)).text()),
+    )
+    t.equal(new Set(sets).size, 1)
+    const pair = await logInAt(first)
+    for (const replica of others) t.equal((await me(replica, pair.accessToken)).status, 200)
+  },
+)

@@ -14,7 +14,8 @@ t.test(
     const [first, second] = [await loginToFinish(service), await loginToFinish(service)]
     const counted = async () => {
       const { values } = await service.metrics.loginsFinished.get()
-      return Object.fromEntries(values.map(({ labels, value }) => [labels.outcome, value]))
+      const happened = values.filter(({ value }) => value > 0)
+      return Object.fromEntries(happened.map(({ labels, value }) => [labels.outcome, value]))
     }
     await pool.query('ALTER TABLE identities RENAME TO hidden')
     expectProblem(t, await finish(service, first), {

@@ -149,3 +149,16 @@ t.test(
     t.match(returned?.cookie, /demo_session=/, 'but with the GET that it is redirected to')
   },
 )
+
+t.test('a code that is no Unicode is no code, and breaks nothing', async (t) => {
+  const { service } = await serve(t)
+  const { state } = await start(service, 'apple')
+  const response = await fetch(service.url + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/problem+json' },
+    body: JSON.stringify({ state, code: `a${String.fromCharCode(0xd8_00)}` }),
+    redirect: 'manual',
+  })
+  t.equal(response.status, 400)
+  t.match(await response.json(), { type: /:invalid-parameter$/ })
+})

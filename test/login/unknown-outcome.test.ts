@@ -45,6 +45,7 @@ const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(reso
 const claim = /\r\n120\r\n/
 const release = /\r\n4200\r\n/
 const recordResponse = release
+const writeStart = release
 
 async function startBehindProxy(t: Test) {
   const redis = await startRedis(t)
@@ -160,7 +161,7 @@ t.test(
       })
 
       await t.test(`the write of a start, ${fault}: the next start succeeds`, async (t) => {
-        proxy.beforeRequest(/hset/i, act)
+        proxy.beforeRequest(writeStart, act)
         const body = { provider: 'yandex', client_redirect_url: redirectUrl }
         expectProblem(t, await post(service, '/api/v1/oauth/authorize-url/', body), away)
         await eventually(() => start(service), 5_000)

@@ -194,3 +194,33 @@ t.test('a HEAD begins nothing', async (t) => {
   t.ok(response.status >= 400)
   t.equal(service.doubles.yandex.requests.length, before)
 })
+
+t.test('text that is no Unicode, which only JSON and multipart can bring, breaks no answer', async (t) => {
+  const asJson = (path: string, body: string) => send(path, body, 'application/json')
+  const send = (path: string, body: string | Buffer<ArrayBuffer>, type: string) =>
+    fetch(service.url + path, {
+      method: 'POST',
+      headers: { 'content-type': type, accept: 'text/html' },
+      body,
+      redirect: 'manual',
+    })
+  const half = String.fromCharCode(0xd8_00)
+  const refused = await asJson(
+    paths.authorization,
+    JSON.stringify(authorizationRequest(site, { prompt: 'none', state: `a${half}` })),
+  )
+  t.equal(refused.status, 303)
+  t.match(new URL(refused.headers.get('location') ?? '').searchParams.get('state'), /^a/)
+  const parts = Object.entries(authorizationRequest(site, { prompt: 'none', state: '' })).map(
+    ([name, value]) => `--x\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+  )
+  const odd = Buffer.concat([
+    Buffer.from(parts.join('')),
+    Buffer.from(
+      '--x\r\ncontent-disposition: form-data; name="state"\r\ncontent-type: text/plain; charset=utf-16le\r\n\r\n',
+    ),
+    Buffer.from([0x61, 0x00, 0x00, 0xd8]),
+    Buffer.from('\r\n--x--\r\n'),
+  ])
+  t.equal((await send(paths.authorization, odd, 'multipart/form-data; boundary=x')).status, 303)
+})

@@ -12,7 +12,7 @@ const own = 'https://client.example'
 const other = 'https://other.example'
 const stranger = await registerSite(service.database, `${other}/return`)
 const rules = siteRules('strict', [{ name: 'yandex' }])
-await addSite(
+const app = await addSite(
   service.database,
   { name: 'App', redirectUrls: ['com.example.app:/return'], native: true },
   rules,
@@ -132,6 +132,12 @@ t.test('a page of one site cannot read what it asks in the name of another', asy
   t.notOk('access_token' in named.json)
 })
 
+t.test('a page without an origin is no page of an application on a device', async (t) => {
+  const origin = new URL('com.example.app:/return').origin
+  t.equal(origin, 'null', 'the URL API gives both the same word')
+  t.equal(allowed(await requestTokens(service, app, { code: 'junk', client_secret: '' }, { origin })), null)
+})
+
 t.test('no other path answers across origins', async (t) => {
   const headers = { origin: own }
   for (const path of [
@@ -141,4 +147,17 @@ t.test('no other path answers across origins', async (t) => {
   ])
     t.equal(allowed(await post(service, path, { client_id: site.id }, { headers })), null, path)
   t.equal(allowed(await get(service, `${paths.authorization}?client_id=${site.id}`, headers)), null)
+})
+
+t.test('junk from a network takes the preflight from no page behind the same address', async (t) => {
+  const { database, doubles } = service
+  const limited = await startTestService(t, { database, doubles, site })
+  const preflight = (origin: string) =>
+    fetch(limited.url + paths.userinfo, { method: 'OPTIONS', headers: { origin } })
+  for (let round = 0; round < 7; round++)
+    await Promise.all(Array.from({ length: 100 }, (_, i) => preflight(`https://junk-${round}-${i}.test`)))
+  const refused = await preflight('https://evil.test')
+  t.match([refused.status, allowed(refused)], [429, null], 'the limit holds')
+  const right = await preflight(own)
+  t.match([right.status, allowed(right)], [204, own])
 })

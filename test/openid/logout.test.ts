@@ -118,3 +118,34 @@ t.test('an expired hint counts, also after its key was replaced', async (t) => {
   )
   t.equal(rows.rowCount, 1)
 })
+
+t.test('a state that is no Unicode does not break the way back', async (t) => {
+  const tokens = await logInByOpenid(service, site)
+  const fields = { id_token_hint: text(tokens, 'id_token'), post_logout_redirect_uri: bye }
+  const response = await fetch(service.url + paths.logout, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'text/html' },
+    body: JSON.stringify({ ...fields, state: `a${String.fromCharCode(0xd8_00)}` }),
+    redirect: 'manual',
+  })
+  t.equal(response.status, 303)
+  t.ok(response.headers.get('location')?.startsWith(`${bye}&state=a`))
+})
+
+t.test('hints are counted as tokens are: forged ones by network, genuine ones by session', async (t) => {
+  const { database, doubles } = service
+  const limited = await startTestService(t, { database, doubles, site })
+  const hintOf = async () => text(await logInByOpenid(limited, site), 'id_token')
+  const statusOf = async (hint: string) =>
+    (await get(limited, `${paths.logout}?${new URLSearchParams({ id_token_hint: hint })}`)).status
+  const often = async (hint: string) => {
+    for (let round = 0; round < 7; round++)
+      await Promise.all(Array.from({ length: 100 }, () => statusOf(hint)))
+    return await statusOf(hint)
+  }
+  const [hint, other] = [await hintOf(), await hintOf()]
+  t.equal(await often(`${hint.slice(0, hint.lastIndexOf('.'))}.${'A'.repeat(342)}`), 429, 'forged')
+  t.equal(await often(hint), 429, 'the same again and again')
+  t.equal(await statusOf(other), 200, 'another session is not touched')
+  t.equal(await often('junk'), 400, 'what costs no check of a signature is not counted')
+})

@@ -28,6 +28,8 @@ t.test('site/logins shows these logins with every step, failed ones with their p
   t.match(login, { provider: 'yandex', outcome: 'success', problem: null })
   t.strictSame(stepsOf(login), wholeLogin)
   t.equal((await loginOf(service, back))?.id, login?.id)
+  const wrong = await authorize(service, site, { prompt: 'none' })
+  t.match(await loginOf(service, wrong), { id: null, outcome: 'failed', problem: urn('invalid-parameter') })
 })
 
 t.test('metrics count logins of both doors alike, and no label comes from a caller', async (t) => {
@@ -65,6 +67,17 @@ t.test('starts are limited by the network of the browser, and the site learns of
     last = (await Promise.all(Array.from({ length: 100 }, () => authorize(limited, site)))).at(-1) ?? last
   t.match(answered(last), { error: 'temporarily_unavailable', state: 'state-of-the-client' })
   t.match(answered(last).error_description, /Too many|requests for this site/)
+})
+
+t.test('long states, whose records fill the store sooner, have a limit of their own', async (t) => {
+  const limited = await startTestService(t, { database: service.database, doubles: service.doubles, site })
+  const long = { state: 'x'.repeat(1_100) }
+  let last = await authorize(limited, site, long)
+  for (let n = 0; n < 400 && !/temporarily_unavailable/.test(last.headers.get('location') ?? ''); n += 50)
+    last =
+      (await Promise.all(Array.from({ length: 50 }, () => authorize(limited, site, long)))).at(-1) ?? last
+  t.match(answered(last), { error: 'temporarily_unavailable', ...long })
+  t.match(answered(await authorize(limited, site)), { client_id: String }, 'usual ones go on')
 })
 
 t.test('a provider whose circuit is open', async (t) => {

@@ -129,6 +129,16 @@ await t.test('Apple', async (t) => {
     },
   )
 
+  await t.test('an email of the ID token that cannot be used vouches for none of `user`', async (t) => {
+    const person = { ...newcomer(), emailVerified: true }
+    const idTokenClaims = { email: '"a@b"@person.example', email_verified: 'true' }
+    Object.assign(double.switches, { user: 'always', idTokenClaims })
+    const grant = await consented(served, double, { person })
+    const user = JSON.stringify({ email: 'victim@mail.example' })
+    const { email, emailVerified } = await identify(served, { ...grant, callbackParameters: { user } })
+    t.strictSame([email, emailVerified], [null, null])
+  })
+
   await t.test('a `user` that is broken cannot be used; markup is only text', async (t) => {
     const isUsable = (value: string) => served.adapter.isUsableParameter?.('user', value)
     for (const broken of ['{"name":', '7', '"x"', '[]', 'null', '\ud800'])

@@ -1,15 +1,23 @@
 import t from 'tap'
 import { telegram } from '../../plugins/telegram.ts'
+import type { DoubleOptions } from '../../sandbox/doubles/double.ts'
 import { serveDouble } from '../../sandbox/doubles/double.ts'
 import { botToken, telegram as rules } from '../../sandbox/doubles/telegram.ts'
 import { runProviderConformance } from '../providers/provider-conformance.ts'
 import type { ServeOptions } from '../providers/provider-setup.ts'
 import { consented, failureOf, identify, redirectUri, serve } from '../providers/provider-setup.ts'
 
+/** A double that repeats the nonce, without which nobody logs in where PKCE is off. */
+async function startEchoing(options: DoubleOptions) {
+  const double = await serveDouble(rules(), options)
+  double.switches.nonce = 'echoed'
+  return double
+}
+
 await t.test('conformance', (t) =>
   runProviderConformance(t, {
     plugin: telegram,
-    startDouble: (options) => serveDouble(rules(), options),
+    startDouble: startEchoing,
     subjectField: 'id',
     tokenAuths: ['basic'],
     idBesideBasic: true,
@@ -72,6 +80,13 @@ await t.test('Telegram', async (t) => {
       double.switches.idTokenClaims = { nonce }
       t.match(await failureOf(login()), { kind: 'invalid_response', message: /nonce/ }, String(nonce))
     }
+  })
+
+  await t.test('without PKCE the nonce alone binds a code to its login, so it must come', async (t) => {
+    const unbound = await start({ env: { TELEGRAM_PKCE: 'off' } })
+    t.match(await failureOf(login({}, unbound)), { kind: 'invalid_response', message: /nonce/ })
+    double.switches.nonce = 'echoed'
+    t.ok(await login({}, unbound))
   })
 
   await t.test('an audience that is a number or a list is compared as text', async (t) => {

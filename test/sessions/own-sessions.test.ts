@@ -1,6 +1,6 @@
 import t from 'tap'
 import { endOwnSession, endOwnSessions, listOwnSessions } from '../../src/sessions/own-sessions.ts'
-import { profileOf } from '../../src/users/profile.ts'
+import { profileOf } from '../../src/users/me.ts'
 import { testDatabase } from '../support/database.ts'
 import { addSite, age, opened, refresh } from './test-sessions.ts'
 

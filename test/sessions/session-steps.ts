@@ -5,7 +5,7 @@ import { endOwnSession, listOwnSessions } from '../../src/sessions/own-sessions.
 import { rotateSession } from '../../src/sessions/rotate-session.ts'
 import { sweepSessions } from '../../src/sessions/sweep.ts'
 import type { Database } from '../../src/storage/postgres.ts'
-import { profileOf } from '../../src/users/profile.ts'
+import { profileOf } from '../../src/users/me.ts'
 import type { ModelSession, SessionModel } from './session-model.ts'
 import { limits } from './session-model.ts'
 import { login } from './test-sessions.ts'

@@ -5,7 +5,7 @@ import { findSessionOfLogin, openSession } from '../../src/sessions/open-session
 import { rotateSession } from '../../src/sessions/rotate-session.ts'
 import { openDatabase } from '../../src/storage/postgres.ts'
 import { prepareStatement } from '../../src/storage/prepared-statement.ts'
-import { profileOf } from '../../src/users/profile.ts'
+import { profileOf } from '../../src/users/me.ts'
 import { testDatabase } from '../support/database.ts'
 import { redirectUrl, registerSite } from '../support/service.ts'
 

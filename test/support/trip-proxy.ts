@@ -42,10 +42,10 @@ export async function startTripProxy(test: Test, target: string, background?: Re
     for (const socket of [client, upstream]) socket.on('error', end).on('close', end).setNoDelay(true)
     let asking = false
     client.on('data', (chunk) => {
-      if (!asking) {
-        const kind = background?.test(chunk.toString('latin1')) === true ? 'background' : 'awaited'
-        trips = { ...trips, [kind]: trips[kind] + 1 }
-      }
+      // One in the background is seen also while the response to another request is due.
+      if (background?.test(chunk.toString('latin1')) === true)
+        trips = { ...trips, background: trips.background + 1 }
+      else if (!asking) trips = { ...trips, awaited: trips.awaited + 1 }
       asking = true
       lastByte = performance.now()
       upstream.write(chunk)
