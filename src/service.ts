@@ -115,11 +115,12 @@ async function open(config: Config, { log, output }: ProcessLog, opened: Opened[
   opened.push({ name: 'management port', close: () => manager.close() })
   opened.push({ name: 'public port', close: () => app.close() })
   const { host, port, managementHost, managementPort } = config
+  // The public port first: readiness is told by the other one, and must not be told while requests would be refused.
+  await listen(app, { host, port }, ['HOST', 'PORT'])
   await listen(manager, { host: managementHost, port: managementPort }, [
     'MANAGEMENT_HOST',
     'MANAGEMENT_PORT',
   ])
-  await listen(app, { host, port }, ['HOST', 'PORT'])
   log.info({ port, managementPort }, 'listening')
   return {
     config,

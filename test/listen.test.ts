@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { Server } from 'node:net'
+import type { Test } from 'tap'
 import t from 'tap'
 import { listen, StartError, startService } from '../src/service.ts'
 import { testDatabase } from './support/database.ts'
@@ -44,7 +47,8 @@ t.test('any other failure to listen names the variables, and nothing else is tri
   await t.rejects(listen(both, { host: '::', port: 9464 }, variables), /Port 9464 is taken/)
 })
 
-t.test('MANAGEMENT_HOST gives the management port its own host', async (t) => {
+/** A whole service on free ports. */
+async function startOnPorts(t: Test, env: Readonly<Record<string, string>>) {
   const { url } = await testDatabase(t)
   const [port, managementPort] = [await freePort(), await freePort()]
   const service = await startService({
@@ -54,11 +58,32 @@ t.test('MANAGEMENT_HOST gives the management port its own host', async (t) => {
     SECRET_KEYS: randomBytes(32).toString('base64'),
     PORT: String(port),
     MANAGEMENT_PORT: String(managementPort),
-    MANAGEMENT_HOST: '127.0.0.2',
     MAIL_CLIENT_ID: 'id',
     MAIL_CLIENT_SECRET: 'secret',
+    ...env,
   })
   t.teardown(() => service.close())
+  return { port, managementPort }
+}
+
+t.test('the public port listens before the management port can say that the service is ready', async (t) => {
+  const listening: number[] = []
+  const note = (message: unknown) => {
+    const server = typeof message === 'object' && message !== null && 'server' in message && message.server
+    const address = server instanceof Server ? server.address() : null
+    if (typeof address === 'object' && address !== null) listening.push(address.port)
+  }
+  const channel = 'tracing:net.server.listen:asyncEnd'
+  subscribe(channel, note)
+  t.teardown(() => unsubscribe(channel, note))
+  const { port, managementPort } = await startOnPorts(t, {})
+  const ours = listening.filter((one) => one === port || one === managementPort)
+  // The first two are of the search for free ports.
+  t.strictSame(ours.slice(2), [port, managementPort])
+})
+
+t.test('MANAGEMENT_HOST gives the management port its own host', async (t) => {
+  const { port, managementPort } = await startOnPorts(t, { MANAGEMENT_HOST: '127.0.0.2' })
   t.equal((await fetch(`http://127.0.0.1:${port}/openapi.json`)).status, 200)
   t.equal((await fetch(`http://127.0.0.2:${managementPort}/health/ready`)).status, 200)
   await t.rejects(fetch(`http://127.0.0.1:${managementPort}/health/ready`), 'and at no other')

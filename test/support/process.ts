@@ -10,17 +10,30 @@ import { delimiter, join } from 'node:path'
 /**
  * A free TCP port of loopback, below those that the system assigns by itself (32768 and above on Linux): otherwise an
  * outgoing connection could take it before the test does. A node of a Redis Cluster also listens ten thousand above, which
- * must be below, too. 10080 is a port that `fetch` refuses.
+ * must be below, too. 10080 is a port that `fetch` refuses. Test files that run side by side have ranges of their own: the
+ * port is free only until somebody listens, which may take seconds.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(10_100, 20_000)
+    const port = firstOfJob + randomInt(portsOfJob)
+    if (given.has(port)) continue
     const server = createServer().listen(port, '127.0.0.1')
     const free = await once(server, 'listening').then(() => true, falseIfTaken)
     await new Promise((resolve) => server.close(resolve))
-    if (free) return port
+    if (!free) continue
+    given.add(port)
+    return port
   }
 }
+
+const jobs = 4
+const portsOfJob = Math.floor((20_000 - 10_100) / jobs)
+
+/** tap numbers the jobs that run side by side. */
+const firstOfJob = 10_100 + portsOfJob * (Number(process.env.TAP_JOB_ID ?? 0) % jobs)
+
+/** The ports that this process has been given. */
+const given = new Set<number>()
 
 /** @returns false if the port is taken, so that another one is tried; any other error would repeat for the next port */
 function falseIfTaken(error: NodeJS.ErrnoException): false {
