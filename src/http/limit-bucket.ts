@@ -42,13 +42,31 @@ interface Strike {
   readonly limit: number
 }
 
-/** Strikes that one bucket remembers; the oldest is dropped first. Each costs a stranger the requests of a whole minute. */
-const maxStrikes = 10_000
+/** What this process knows of a key in the present minute. */
+interface Tally {
+  /** Requests on all replicas together when the counter was last told, and what has been told since. */
+  told: number
+  /** Requests of this process that the counter does not know yet. */
+  untold: number
+  /** The minute ends then (milliseconds of `performance.now()`). */
+  until: number
+}
+
+/** Keys that one bucket remembers, of strikes and of tallies; the oldest is dropped first. */
+const mostKeys = 10_000
+
+/** Milliseconds. */
+const minute = 60_000
+
+/** A process tells the counter after each such part of the limit. */
+const toldPart = 100
 
 /**
  * Makes a bucket whose counters are in Redis, so that all replicas count together, or in the memory of this process where
- * there is no Redis or it fails. A key above its limit is remembered here, so that refusing it again needs no trip to
- * Redis.
+ * there is no Redis or it fails. A process counts for itself first and tells Redis after each hundredth of the limit, so
+ * that few requests wait for it: one process alone counts exactly, and each further one may let through one percent more.
+ * Limits below two hundred are told with each request. A key above its limit is remembered here, so that refusing it again
+ * needs no trip to Redis.
  * @param prefix the beginning of the keys in Redis
  */
 export function createLimitBucket(
@@ -58,7 +76,7 @@ export function createLimitBucket(
 ): LimitBucket {
   // The library only counts, as the limit depends on the factor, which may change at any time.
   const points = limit * highestFactor
-  const memory = new RateLimiterMemory({ keyPrefix: name, points, duration: 60 })
+  const memory = new RateLimiterMemory({ keyPrefix: name, points, duration: minute / 1000 })
   const counter =
     redis === undefined
       ? memory
@@ -66,44 +84,64 @@ export function createLimitBucket(
           storeClient: redis,
           keyPrefix: `${prefix}limit:${name}`,
           points,
-          duration: 60,
+          duration: minute / 1000,
           rejectIfRedisNotReady: true,
           insuranceLimiter: memory,
         })
   const strikes = new Map<string, Strike>()
-  const strikeOf = (key: string) => {
-    const strike = strikes.get(key)
-    if (strike === undefined || strike.until > performance.now()) return strike
-    strikes.delete(key)
-    return undefined
-  }
-  const strike = (key: string, milliseconds: number, limit: number) => {
-    const [oldest] = strikes.keys()
-    if (strikes.size >= maxStrikes && oldest !== undefined) strikes.delete(oldest)
-    strikes.set(key, { until: performance.now() + milliseconds, limit })
-  }
+  const strikeOf = (key: string) => current(strikes, key)
   const rateLimited = (limit: number, milliseconds: number) =>
     new Problem('rate-limited', {
       values: { who, limit: String(limit) },
       retryAfter: Math.max(1, Math.ceil(milliseconds / 1000)),
     })
 
-  const countOrRefuse = async (key: string, factor: LimitFactor, points: 0 | 1) => {
+  const tallies = new Map<string, Tally>()
+  const share = Math.max(1, Math.floor(limit / toldPart))
+  /** Counts one request. @returns how many there were in this minute, and when it ends; a promise where Redis is told */
+  const counted = (key: string): Count | Promise<Count> => {
+    if (share === 1) return consume(counter, key, 1)
+    const tally =
+      current(tallies, key) ??
+      remember(tallies, key, { told: 0, untold: 0, until: performance.now() + minute })
+    tally.untold += 1
+    if (tally.untold >= share) return tell(key, tally)
+    return { requests: tally.told + tally.untold, until: tally.until }
+  }
+  const tell = async (key: string, tally: Tally): Promise<Count> => {
+    const { untold } = tally
+    tally.told += untold
+    tally.untold = 0
+    const { requests, until } = await consume(counter, key, untold)
+    // Another request may have told more in the meantime.
+    tally.told = Math.max(tally.told, requests)
+    tally.until = until
+    return { requests, until }
+  }
+
+  const refuseAbove = async (key: string, factor: LimitFactor, { requests, until }: Count) => {
+    const allowed = limit * (await valueOf(factor))
+    if (requests <= allowed) return
+    remember(strikes, key, { until, limit: allowed })
+    throw rateLimited(allowed, until - performance.now())
+  }
+  const countOrRefuse = async (
+    key: string,
+    factor: LimitFactor,
+    count: (key: string) => Count | Promise<Count>,
+  ) => {
     const known = strikeOf(key)
     // A factor that was raised in the meantime holds at once.
     if (known !== undefined && known.limit >= limit * (await valueOf(factor)))
       throw rateLimited(known.limit, known.until - performance.now())
-    const { consumedPoints, msBeforeNext } = await consume(counter, key, points)
-    if (consumedPoints <= limit) return
-    const allowed = limit * (await valueOf(factor))
-    if (consumedPoints <= allowed) return
-    strike(key, msBeforeNext, allowed)
-    throw rateLimited(allowed, msBeforeNext)
+    const now = count(key)
+    const judged = now instanceof Promise ? await now : now
+    if (judged.requests > limit) await refuseAbove(key, factor, judged)
   }
 
   return {
-    count: (key, factor = 1) => countOrRefuse(key, factor, 1),
-    check: (key) => countOrRefuse(key, 1, 0),
+    count: (key, factor = 1) => countOrRefuse(key, factor, counted),
+    check: (key) => countOrRefuse(key, 1, () => consume(counter, key, 0)),
     async record(key) {
       await consume(counter, key, 1)
     },
@@ -111,20 +149,40 @@ export function createLimitBucket(
   }
 }
 
+/** What is remembered of a key, unless its time is over. */
+function current<T extends { readonly until: number }>(all: Map<string, T>, key: string): T | undefined {
+  const found = all.get(key)
+  if (found === undefined || found.until > performance.now()) return found
+  all.delete(key)
+  return undefined
+}
+
+function remember<T>(all: Map<string, T>, key: string, value: T): T {
+  const [oldest] = all.keys()
+  if (all.size >= mostKeys && oldest !== undefined) all.delete(oldest)
+  all.set(key, value)
+  return value
+}
+
 async function valueOf(factor: LimitFactor): Promise<number> {
   return typeof factor === 'number' ? factor : await factor()
+}
+
+/** Requests of a key in the present minute, and when that ends (milliseconds of `performance.now()`). */
+interface Count {
+  readonly requests: number
+  readonly until: number
 }
 
 /** The count including these points; above its own limit the library throws the count instead of returning it. */
 async function consume(
   counter: RateLimiterMemory | RateLimiterRedis,
   key: string,
-  points: 0 | 1,
-): Promise<RateLimiterRes> {
-  try {
-    return await counter.consume(key, points)
-  } catch (error) {
+  points: number,
+): Promise<Count> {
+  const { consumedPoints, msBeforeNext } = await counter.consume(key, points).catch((error: unknown) => {
     if (error instanceof RateLimiterRes) return error
     throw error
-  }
+  })
+  return { requests: consumedPoints, until: performance.now() + msBeforeNext }
 }
