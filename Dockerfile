@@ -63,4 +63,6 @@ EXPOSE 3000 9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.MANAGEMENT_PORT || 9464}/health/live`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 STOPSIGNAL SIGTERM
-CMD ["node", "src/main.ts"]
+# V8 would let the memory of new objects grow to 48 MiB and more, most of it garbage of requests that have ended: with a sixth
+# of that a request takes no more processor time.
+CMD ["node", "--max-semi-space-size=8", "src/main.ts"]

@@ -4,12 +4,14 @@ import { availableParallelism, cpus, totalmem } from 'node:os'
 import type { BalanceResults } from './balance.ts'
 import type { Medians } from './measure.ts'
 import type { MemoryResults } from './memory.ts'
+import type { ProfileResults } from './profile.ts'
 import type { ScaleResults } from './scale.ts'
 
 /** What each part of the bench measures. */
 export interface Parts {
   /** Medians by the name of the subject. */
   readonly steps: Readonly<Record<string, Medians>>
+  readonly profile: ProfileResults
   readonly scale: ScaleResults
   readonly memory: MemoryResults
   /** Milliseconds. */
@@ -18,7 +20,14 @@ export interface Parts {
 }
 
 /** In the order in which they are documented. */
-export const partNames = ['steps', 'scale', 'memory', 'start', 'balance'] as const satisfies (keyof Parts)[]
+export const partNames = [
+  'steps',
+  'profile',
+  'scale',
+  'memory',
+  'start',
+  'balance',
+] as const satisfies (keyof Parts)[]
 
 /** Results, and where and when they were measured. */
 export interface Measured<T> {

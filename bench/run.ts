@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { measureBalance } from './balance.ts'
 import { document } from './document.ts'
 import { measureMemory, measureStart } from './memory.ts'
+import { measureProfile } from './profile.ts'
 import type { Parts } from './results.ts'
 import { partNames, readResults, withOrigin, writeResults } from './results.ts'
 import { measureScale } from './scale.ts'
@@ -9,7 +10,7 @@ import { sections } from './sections.ts'
 import { measureSteps } from './steps.ts'
 
 /**
- * `npm run bench -- [PART…] [OPTION…]`. Parts: steps (where none is named), scale, memory, start, balance.
+ * `npm run bench -- [PART…] [OPTION…]`. Parts: steps (where none is named), profile, scale, memory, start, balance.
  *
  * - `--short`: some seconds of the steps, for a build machine;
  * - `--features`: also the service without log, metrics, history or limits;
@@ -18,7 +19,7 @@ import { measureSteps } from './steps.ts'
  * - `--rounds N`, `--scale N`: other than 5 rounds, and as many times the usual requests;
  * - `--write`: keeps the results in bench/results and writes them into docs/performance.md and its picture.
  *
- * BENCH_PROFILE=FOLDER writes CPU profiles of the service there.
+ * With BENCH_PROFILE=FOLDER the part `profile` writes its profiles there, for Chrome's DevTools.
  */
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -46,8 +47,8 @@ const measurers: { readonly [Name in keyof Parts]: () => Promise<Parts[Name]> } 
       features: options.features,
       peers: options.peers,
       ...(options.only !== undefined && { only: options.only.split(',') }),
-      ...(profiles !== undefined && { profiles }),
     }),
+  profile: () => measureProfile(profiles === undefined ? {} : { folder: profiles }),
   scale: () => measureScale({ rounds }),
   memory: measureMemory,
   start: () => measureStart({ rounds }),

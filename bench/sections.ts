@@ -3,6 +3,7 @@ import type { Step } from './flow.ts'
 import { steps } from './flow.ts'
 import { goalsOfSteps } from './goals.ts'
 import type { Sample } from './measure.ts'
+import { kindNames } from './profile.ts'
 import type { Measured, Parts } from './results.ts'
 import { populations } from './scale.ts'
 import { table, whole } from './tables.ts'
@@ -33,6 +34,30 @@ export const sections: { readonly [Name in keyof Parts]: (measured: Measured<Par
       table(['Requests a second', ...steps], perSecond),
       table(['p50 / p99, ms', ...steps], times),
       ...(goals.length > 0 ? [table(['Goal', 'is', 'wanted', ''], goals)] : []),
+    ].join('\n\n')
+  },
+
+  profile(measured) {
+    const { floor, ours } = measured.results
+    const cell = (of: (kind: (typeof kindNames)[number], step: Step) => readonly (number | undefined)[]) =>
+      kindNames.map((kind) => [
+        kind,
+        ...steps.map((step) => {
+          const [own = 0, least = 0] = of(kind, step)
+          return `${whole(own)} / ${whole(least)}`
+        }),
+      ])
+    const sum = (times: Readonly<Partial<Record<string, number>>> = {}) =>
+      Object.values(times).reduce<number>((all, time) => all + (time ?? 0), 0)
+    return [
+      origin(measured),
+      table(
+        ['CPU per request, µs: ours / floor', ...steps],
+        [
+          ...cell((kind, step) => [ours[step]?.[kind], floor[step]?.[kind]]),
+          ['together', ...steps.map((step) => `${whole(sum(ours[step]))} / ${whole(sum(floor[step]))}`)],
+        ],
+      ),
     ].join('\n\n')
   },
 

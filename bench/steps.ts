@@ -13,8 +13,6 @@ export interface StepsOptions extends Amount {
   readonly peers: boolean
   /** The names of the subjects, where not all are wanted. */
   readonly only?: readonly string[]
-  /** A folder for CPU profiles of the service, for Chrome's DevTools. */
-  readonly profiles?: string
 }
 
 /** Measures each step of a login, refresh and profile, of the floors, the service and its peers. */
@@ -23,9 +21,7 @@ export async function measureSteps(options: StepsOptions): Promise<Readonly<Reco
   const subjects: Subject[] = []
   try {
     for (const plan of plansOf(options)) {
-      const profiled = options.profiles !== undefined && plan === ours
-      const execArgv = profiled ? ['--cpu-prof', `--cpu-prof-dir=${options.profiles}`] : []
-      const subject = await startSubject(plan, servers, execArgv)
+      const subject = await startSubject(plan, servers)
       subjects.push(subject)
       if (plan.env?.BENCH_WITHOUT !== 'history') continue
       // Before everything is measured in vain. Entries are sent some milliseconds after a login; what the service tried out at its

@@ -2,6 +2,7 @@ import type { Flow } from './flow.ts'
 import { serviceFlow } from './flow.ts'
 import type { Subject } from './measure.ts'
 import { authJsFlow, betterAuthFlow, fastifyOauth2Flow, oidcProviderFlow } from './peers/flows.ts'
+import type { ProfiledProgram } from './program.ts'
 import { startProgram } from './program.ts'
 import type { Servers } from './servers.ts'
 
@@ -70,17 +71,19 @@ export const peers: readonly SubjectPlan[] = [
   },
 ]
 
-/**
- * Starts a program in a process of its own, with databases of its own.
- * @param execArgv for Node itself
- */
+/** A subject that runs in a process of its own, and its Redis. */
+export interface StartedSubject extends Subject {
+  readonly program: ProfiledProgram
+  readonly redisUrl: string
+}
+
+/** Starts a program in a process of its own, with databases of its own. */
 export async function startSubject(
   { name, script, flow, env, ownTables = false }: SubjectPlan,
   servers: Servers,
-  execArgv: readonly string[] = [],
-): Promise<Subject & { readonly redisUrl: string }> {
+): Promise<StartedSubject> {
   const environment = await servers.environment()
   const database = ownTables && { BENCH_DATABASE_URL: await servers.emptyDatabase() }
-  const program = await startProgram({ script, env: { ...environment, ...database, ...env }, execArgv })
+  const program = await startProgram({ script, env: { ...environment, ...database, ...env } })
   return { name, program, flow, redisUrl: environment.BENCH_REDIS_URL }
 }

@@ -140,8 +140,9 @@ export function displayText(text: string, longest: number): string | null {
   const line = withoutInvisible(text.slice(0, longestRead).replace(/\p{Cs}/gu, ''))
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .trim()
-  // A joiner whose second letter was cut off is invisible now, so remove invisible characters again.
-  const shown = withoutInvisible(cut(line, longest)).trim()
+  // Most are so short that nothing can have to be cut; to look for their characters takes longer than all the rest. In a longer
+  // one, a joiner whose second letter was cut off is invisible now, so remove invisible characters again.
+  const shown = line.length <= longest ? line : withoutInvisible(cut(line, longest)).trim()
   return /[^\p{M}\p{Z}\p{Cf}\u2800]/u.test(shown) ? shown : null
 }
 

@@ -38,7 +38,7 @@ t.test('the image is built, holds the service alone, and serves', { skip: withou
 
   await t.test('it says what it is', async (t) => {
     t.equal(config.User, '10001:10001')
-    t.strictSame(config.Cmd, ['node', 'src/main.ts'])
+    t.strictSame(config.Cmd, ['node', '--max-semi-space-size=8', 'src/main.ts'])
     t.match(config.Labels, {
       'org.opencontainers.image.version': manifest.version,
       'org.opencontainers.image.revision': commit,

@@ -108,7 +108,7 @@ t.test(
       paths.replaceAll(/^(Protect|Private|Restrict|Capability|SystemCall|NoNew|Dynamic).*$/gm, ''),
     )
     t.throws(() => judge('security', '--offline=yes', '--threshold=15', open), 'it does judge')
-    t.match(unit, /^ExecStart=\/usr\/local\/bin\/node src\/main\.ts$/m)
+    t.match(unit, /^ExecStart=\/usr\/local\/bin\/node --max-semi-space-size=8 src\/main\.ts$/m)
     t.ok(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]) > 15, 'time for what runs')
   },
 )
