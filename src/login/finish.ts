@@ -3,7 +3,7 @@ import type { Counted, RateLimits } from '../http/rate-limit.ts'
 import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
-import type { AuthorizationGrant, ProviderFailureKind, ProviderProfile } from '../providers/provider.ts'
+import type { AuthorizationGrant, ProviderFailureKind } from '../providers/provider.ts'
 import { ProviderFailure } from '../providers/provider.ts'
 import type { OpenedSession, OpenSession, SessionOfLogin } from '../sessions/session.ts'
 import type { CheckedFinish, CheckServices, FinishRequest } from './check-request.ts'
@@ -26,8 +26,6 @@ export interface FinishServices extends CheckServices {
 /** A login that is finished, from which the door signs its tokens. */
 export interface FinishedLogin {
   readonly session: SessionOfLogin
-  /** Absent for a repeated finish, which asks the provider nothing. */
-  readonly profile?: ProviderProfile
   readonly checked: CheckedFinish
 }
 
@@ -169,7 +167,7 @@ async function exchange(
   if (session.kind === 'disabled') throw new Problem('user-disabled')
   if (session.kind === 'exists') return undefined
   progress.mark('session')
-  return { session, profile, checked }
+  return { session, checked }
 }
 
 /**

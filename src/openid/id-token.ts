@@ -3,8 +3,8 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { IdTokenAlg } from '../keys/material.ts'
 import type { SigningKeys } from '../keys/ring.ts'
+import type { PersonalFields } from '../sessions/session.ts'
 import { InvalidToken, kidOf, Uuid } from '../tokens/verify-token.ts'
-import type { PersonalFields } from '../users/scope.ts'
 import { standardClaims } from '../users/scope.ts'
 
 /** What an ID token says of a login. */

@@ -161,7 +161,7 @@ async function exchangeCode(
         ),
       request,
     )
-    const tokens = await issueTokens(sessions, finished)
+    const tokens = await issueTokens(sessions.keys, finished)
     metrics.loginsFinished.inc({ provider, outcome: 'success' })
     return tokens
   } catch (error) {

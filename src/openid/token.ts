@@ -9,14 +9,8 @@ import type { LoginProgress } from '../login-history/progress.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
 import { problems } from '../problems/table.ts'
-import type { ProviderProfile } from '../providers/provider.ts'
-import type { Session } from '../sessions/session.ts'
-import { isTransient } from '../storage/database-errors.ts'
-import type { Database } from '../storage/postgres.ts'
 import type { TokenPair } from '../tokens/token-pair.ts'
 import { issueTokenPair } from '../tokens/token-pair.ts'
-import { profileOf } from '../users/me.ts'
-import type { PersonalFields } from '../users/scope.ts'
 import { hasScope } from '../users/scope.ts'
 import { issueIdToken } from './id-token.ts'
 
@@ -82,43 +76,21 @@ function standardProblem(problem: Problem): Problem {
 }
 
 /** Signs the tokens of a finished login; the ID token off the event loop. */
-export async function issueTokens(
-  { keys, database }: { readonly keys: SigningKeys; readonly database: Database },
-  { session, profile, checked }: FinishedLogin,
-): Promise<Tokens> {
+export async function issueTokens(keys: SigningKeys, { session, checked }: FinishedLogin): Promise<Tokens> {
   const { login, site, response } = checked
   const pair = issueTokenPair(keys, session)
   const { openid } = login
-  if (openid === undefined || profile === undefined || !hasScope(openid.scope, 'openid')) return pair
+  if (openid === undefined || !hasScope(openid.scope, 'openid')) return pair
   const id_token = await issueIdToken(keys, site.idTokenAlg, {
     userId: session.userId,
     siteId: session.siteId,
     sessionId: session.sessionId,
     scope: openid.scope,
-    person: await personOf(profile, session, database),
+    person: session,
     ...(openid.nonce !== undefined && { nonce: openid.nonce }),
     authenticatedAt: response.finishBy - finishWithin,
     accessToken: pair.access_token,
     life: pair.expires_in,
   })
   return { ...pair, id_token }
-}
-
-/**
- * What a provider did not tell this time stays as it was stored: then the stored person is asked for, by one statement. By
- * now the code is used and the session open, so that where the database does not reply the token is issued without it, and
- * UserInfo tells it later.
- */
-async function personOf(
-  { name, login, email, emailVerified }: ProviderProfile,
-  session: Session,
-  database: Database,
-): Promise<PersonalFields> {
-  if (name !== undefined && login !== undefined && email !== undefined)
-    return { name, login, email, emailVerified }
-  const stored = await profileOf(database, session).catch((error: unknown) => {
-    if (isTransient(error)) return undefined
-    throw error
-  })
-  return stored ?? { name: name ?? null, login: login ?? null, email: email ?? null, emailVerified }
 }

@@ -5,7 +5,7 @@ import type { Database } from '../storage/postgres.ts'
 import { prepareStatement } from '../storage/prepared-statement.ts'
 import { sessionsWithOwners, usable } from './living.ts'
 import { retry } from './retry.ts'
-import type { OpenedSession, OpenSession, SessionOfLogin } from './session.ts'
+import type { OpenedSession, OpenSession, PersonalFields, SessionOfLogin } from './session.ts'
 
 /** A login's data and what the service adds; times in seconds. */
 export interface OpenSessionOptions extends OpenSession {
@@ -54,11 +54,12 @@ export async function openSession(
   )
 }
 
-interface Written {
-  readonly site_open: boolean
-  readonly user_id: string | null
-  readonly session_id: string | null
-  readonly expires_at: Date | null
+/** The person as they are stored now: what the provider did not tell this time is of an earlier login. */
+interface Written extends PersonalFields {
+  readonly siteOpen: boolean
+  readonly userId: string | null
+  readonly sessionId: string | null
+  readonly expiresAt: Date | null
 }
 
 /** A profile for the statement: whether the provider told a field this time is a parameter of its own. */
@@ -108,7 +109,7 @@ const writeSession = prepareStatement<SessionParameters, Written>('open_session'
         email_verified = CASE WHEN ${emailTold} THEN excluded.email_verified ELSE u.email_verified END,
         updated_at = now()
       WHERE u.disabled_at IS NULL
-      RETURNING u.id
+      RETURNING u.id, u.name, u.login, u.email, u.email_verified
     ), session AS (
       INSERT INTO sessions (id, user_id, site_id, provider, login_hash, refresh_kid, scope, expires_at, ends_at)
       SELECT ${parameter('sessionId')}::uuid, person.id, ${siteId}, ${provider}, ${parameter('loginHash')}::bytea,
@@ -119,8 +120,8 @@ const writeSession = prepareStatement<SessionParameters, Written>('open_session'
       ON CONFLICT (login_hash) DO NOTHING
       RETURNING id, expires_at
     )
-    SELECT EXISTS (SELECT FROM site) AS site_open, person.id AS user_id, session.id AS session_id,
-      session.expires_at
+    SELECT EXISTS (SELECT FROM site) AS "siteOpen", person.id AS "userId", person.name, person.login, person.email,
+      person.email_verified AS "emailVerified", session.id AS "sessionId", session.expires_at AS "expiresAt"
     FROM (VALUES (1)) AS one LEFT JOIN person ON true LEFT JOIN session ON true`
 })
 
@@ -130,18 +131,21 @@ async function write(
   ids: NewIds,
 ): Promise<OpenedSession> {
   const [row] = await writeSession(database, { ...toldProfile(profile), ...options, ...ids })
-  if (row === undefined || !row.site_open) return { kind: 'site-gone' }
-  if (row.user_id === null) return { kind: 'disabled' }
-  if (row.session_id === null || row.expires_at === null) return { kind: 'exists' }
+  if (row === undefined) return { kind: 'site-gone' }
+  const { siteOpen, userId, sessionId, expiresAt, ...person } = row
+  if (!siteOpen) return { kind: 'site-gone' }
+  if (userId === null) return { kind: 'disabled' }
+  if (sessionId === null || expiresAt === null) return { kind: 'exists' }
   return {
     kind: 'opened',
-    sessionId: row.session_id,
-    userId: row.user_id,
+    sessionId,
+    userId,
     siteId: options.siteId,
+    ...person,
     generation: 0,
     ageSeconds: 0,
     living: true,
-    expiresAt: row.expires_at,
+    expiresAt,
     refreshKid: options.refreshKid,
     ...(options.scope !== undefined && { scope: options.scope }),
   }
@@ -152,6 +156,7 @@ const findByLogin = prepareStatement<Pick<OpenSession, 'loginHash'>, SessionOfLo
   (parameter) => Prisma.sql`
     SELECT s.id AS "sessionId", s.user_id AS "userId", s.site_id AS "siteId", s.generation,
       s.expires_at AS "expiresAt", s.refresh_kid AS "refreshKid", s.scope,
+      u.name, u.login, u.email, u.email_verified AS "emailVerified",
       extract(epoch FROM now() - s.created_at)::float8 AS "ageSeconds",
       ${usable} AS living
     FROM ${sessionsWithOwners}

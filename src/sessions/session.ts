@@ -5,8 +5,16 @@ import type { RefreshSubject } from '../tokens/refresh-token.ts'
 /** One generation of a session, as its tokens are signed. */
 export type Session = BearerSession & RefreshSubject & ScopedSession
 
-/** The session that a login opened; times by the database's clock. */
-export interface SessionOfLogin extends Session {
+/** What is stored of a person; null where the provider does not tell. */
+export interface PersonalFields {
+  readonly name: string | null
+  readonly login: string | null
+  readonly email: string | null
+  readonly emailVerified: boolean | null
+}
+
+/** The session that a login opened, and its person; times by the database's clock. */
+export interface SessionOfLogin extends Session, PersonalFields {
   /** Seconds since it was opened. */
   readonly ageSeconds: number
   /** Whether it has not ended, and its user and site are enabled. */

@@ -1,3 +1,5 @@
+import type { PersonalFields } from '../sessions/session.ts'
+
 /** The scopes that this service knows (OpenID Connect Core §5.4): `openid` asks for an ID token. */
 export const knownScopes = ['openid', 'profile', 'email'] as const
 export type KnownScope = (typeof knownScopes)[number]
@@ -17,14 +19,6 @@ export function grantedScope(asked = ''): string {
 /** Whether a granted scope has this name; null, the scope of the guide's own requests, has every one. */
 export function hasScope(scope: string | null | undefined, name: KnownScope): boolean {
   return scope === null || scope === undefined || scope.split(' ').includes(name)
-}
-
-/** What is known of a person; null where the provider does not tell. */
-export interface PersonalFields {
-  readonly name: string | null
-  readonly login: string | null
-  readonly email: string | null
-  readonly emailVerified: boolean | null
 }
 
 /** A person as far as a scope lets a site know them: what it does not grant is null, as if the provider did not tell. */

@@ -57,6 +57,15 @@ t.test('claims follow the scope and what the provider tells', async (t) => {
   t.match(await claims('openid profile email', 'yandex'), [['email', 'name', 'preferred_username', 'sub']])
 })
 
+t.test('what a provider tells only once stays in the ID tokens of later logins', async (t) => {
+  const person = async () =>
+    decodeJwt(text(await logInByOpenid(service, site, { provider: 'apple' }), 'id_token'))
+  const first = await person()
+  t.match(first, { name: String, email: String })
+  const { name, email, sub } = first
+  t.match(await person(), { name, email, sub })
+})
+
 t.test("UserInfo of a session of the guide's door tells everything", async (t) => {
   const { accessToken } = await logIn(service)
   const { json } = await get(service, paths.userinfo, { authorization: `Bearer ${accessToken}` })

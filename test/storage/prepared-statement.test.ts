@@ -35,7 +35,7 @@ t.test('a value that is no parameter is refused when the statement is prepared',
 
 /** The columns of each statement in PostgreSQL's own types: what its row type in TypeScript relies on. */
 const columns = {
-  open_session: ['boolean', 'uuid', 'uuid', 'timestamp with time zone'],
+  open_session: ['boolean', 'uuid', 'text', 'text', 'text', 'boolean', 'uuid', 'timestamp with time zone'],
   find_session_of_login: [
     'uuid',
     'uuid',
@@ -44,6 +44,10 @@ const columns = {
     'timestamp with time zone',
     'text',
     'text',
+    'text',
+    'text',
+    'text',
+    'boolean',
     'double precision',
     'boolean',
   ],
