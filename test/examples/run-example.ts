@@ -59,12 +59,13 @@ export function testExample(
   cases: Cases,
 ): void {
   const skip = skipWithout(...needed) || withoutChromium
-  t.test(name, { skip, timeout: 90_000 }, async (t) => {
+  // Maven and pip download at their first run.
+  t.test(name, { skip, timeout: needed.includes('maven') ? 900_000 : 180_000 }, async (t) => {
     const program = await prepare(t)
     const origin = `http://127.0.0.1:${await freePort()}`
     const env = { ACCESS_TOKEN_TTL: String((60_000 + fresh) / 1_000) }
     const service = await startTestService(t, { reachable: true, env })
-    const site = await registerSite(service.database, origin + returnPath, true)
+    const site = await registerSite(service.database, origin + returnPath, true, [`${origin}/`])
     const network = await startTcpProxy(t, service.url)
     const said = await startProgram(t, program, origin, {
       AUTH: cases.door === 'standard' ? service.url : network.through(service.url),
