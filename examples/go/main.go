@@ -1,14 +1,17 @@
-// A site that logs people in through Auth-movies. Go 1.24 or newer, the standard library alone: go run main.go
-// Its environment has AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL. It listens at the port of REDIRECT_URL, or at PORT.
+// A site that logs people in through Auth-movies, whole, in one file. Go 1.25 or newer, its standard library alone.
+// To try it, run `npm start` in a copy of the service, and in a second terminal
+//   npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return
+// Paste the line `export AUTH=…` of its answer, run `go run examples/go/main.go`, and open http://127.0.0.1:8000/
+// For production: https in REDIRECT_URL (behind a proxy, PORT says where to listen); sessions in Redis or a database,
+// with a lock for each and the tokens encrypted; a limit for the login button; your own words and pages.
+
 package main
 
 import (
 	"cmp"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
-	"html"
-	"io"
+	"html/template"
 	"log"
 	"net/http"
 	"net/url"
@@ -19,86 +22,44 @@ import (
 	"time"
 )
 
+const (
+	refused = "You did not allow the login. You may try again."
+	other   = "The login did not succeed. Please try again, or choose another way."
+	foreign = "This login did not begin in this browser, or it is over. Please log in here."
+	later   = "Logging in does not work at the moment. Please try again a little later."
+)
+
 var (
 	auth, redirectURL = os.Getenv("AUTH"), os.Getenv("REDIRECT_URL")
 	site, _           = url.Parse(redirectURL)
-	origin            = site.Scheme + "://" + site.Host
-	words             = map[string]string{
-		"access_denied":           "You did not allow the login. You may try again.",
-		"temporarily_unavailable": "Logging in does not work at the moment. Please try again a little later.",
-		"login_expired":           "The login took too long. Please log in once more.",
-	}
-	// No redirect is followed: it would make a GET of a POST.
-	client = http.Client{
-		Timeout:       12 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	sessions          sync.Map // from id to *session
+	page              = template.Must(template.New("page").Parse(`<!doctype html><title>My site</title><h1>My site</h1>
+{{with .Message}}<p role="alert">{{.}}</p>{{end}}
+{{if .Person.ID}}<b>{{or .Person.Name .Person.ID}}</b>
+<form method="post" action="/logout"><button>Log out</button></form>
+{{else if .Providers}}<form method="post" action="/login">{{range .Providers}}
+<button name="provider" value="{{.Name}}" {{if not .Available}}disabled{{end}}>{{.Title.en}}</button>{{end}}</form>
+{{else}}<p><a href="/">Go on</a></p>{{end}}`))
 )
 
-const (
-	other   = "The login did not succeed. Please try again, or choose another way."
-	foreign = "This login did not begin in this browser, or it is over. Please log in here."
-)
-
-// The browser has a random id alone, everything else stays here. Yours are kept in Redis or a database, encrypted.
-type session struct {
-	sync.Mutex                   // held by one request at a time, so that all wait for one refresh
-	id, message, access, refresh string
-	states                       []string
-	ends                         time.Time
+// content is what a page shows. The ID of a person is the key of your users, never the email.
+type content struct {
+	Message   string
+	Person    struct{ ID, Name string }
+	Providers []struct {
+		Name      string
+		Title     map[string]string
+		Available bool
+	}
 }
-
-var sessions sync.Map // from id to *session
 
 // failure is told to the visitor. Its status is 0 where the service did not answer.
 type failure struct {
-	Status      int    `json:"-"`
-	Message     string `json:"user_message"`
-	Code        string `json:"error"`
-	Type        string `json:"type"`
-	ID          string `json:"request_id"`
-	Detail      string `json:"detail"`
-	Description string `json:"error_description"`
-}
-
-func (f *failure) Error() string { return f.Message }
-
-// open gives the browser a new session id.
-func (s *session) open(w http.ResponseWriter) {
-	sessions.Delete(s.id)
-	s.id = rand.Text()
-	sessions.Store(s.id, s)
-	http.SetCookie(w, &http.Cookie{Name: "session", Value: s.id, Path: "/", HttpOnly: true,
-		SameSite: http.SameSiteLaxMode, Secure: site.Scheme == "https"})
-}
-
-// call asks the service, by POST where there is a form, and reads its answer into result.
-func call(r *http.Request, path string, form url.Values, token string, result any) *failure {
-	method := "GET"
-	if form != nil {
-		method = "POST"
-	}
-	request, _ := http.NewRequest(method, auth+path, strings.NewReader(form.Encode()))
-	request.Header.Set("Accept-Language", cmp.Or(r.Header.Get("Accept-Language"), "en"))
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if request.SetBasicAuth(os.Getenv("SITE_ID"), os.Getenv("SITE_SECRET")); token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
-	problem := &failure{Message: words["temporarily_unavailable"]}
-	response, err := client.Do(request)
-	if err == nil {
-		defer response.Body.Close()
-		var body []byte
-		if body, err = io.ReadAll(response.Body); err == nil && response.StatusCode == 200 {
-			if len(body) == 0 || json.Unmarshal(body, result) == nil { // revoke answers with nothing
-				return nil
-			}
-		} else if err == nil && json.Unmarshal(body, problem) == nil {
-			problem.Status = response.StatusCode
-		}
-	}
-	log.Print(path, " ", problem.Status, " ", problem.Type, " ", problem.ID, " ", cmp.Or(problem.Description, problem.Detail))
-	return problem
+	Status       int    `json:"-"`
+	Message      string `json:"user_message"`
+	Code         string `json:"error"`
+	Type, Detail string
+	ID           string `json:"request_id"`
 }
 
 type tokens struct {
@@ -107,173 +68,210 @@ type tokens struct {
 	Seconds int    `json:"expires_in"`
 }
 
-func (s *session) keep(t tokens) {
-	s.access, s.refresh, s.ends = t.Access, t.Refresh, time.Now().Add(time.Duration(t.Seconds)*time.Second)
+// session is what is kept of a browser, which has the random id alone.
+type session struct {
+	sync.Mutex  // held by each request, so that all of a session wait for one refresh
+	id, message string
+	states      []string
+	tokens      *tokens
+	ends        time.Time
 }
 
-// accessToken is refreshed where less than a minute of it is left.
-func accessToken(r *http.Request, s *session) (string, error) {
-	for attempt := 1; time.Until(s.ends) < time.Minute; attempt++ {
-		var pair tokens
-		problem := call(r, "/api/v1/oauth/refresh/", url.Values{"refresh_token": {s.refresh}}, "", &pair)
-		if problem == nil {
-			s.keep(pair)
-			break
-		}
-		if problem.Code == "invalid_grant" {
-			sessions.Delete(s.id) // ended; any other failure keeps the pair
-		}
-		// The answer was lost: at once the same token again, which gives the same pair.
-		if (problem.Status != 0 && problem.Status != 500) || attempt == 3 {
-			return "", problem
-		}
-	}
-	return s.access, nil
+// visit is one request of a visitor.
+type visit struct {
+	w http.ResponseWriter
+	r *http.Request
+	*session
 }
 
-// person is who it is: ID is the key of your users, never the email.
-type person struct{ ID, Name string }
+// open gives the browser a new session id.
+func (v *visit) open() {
+	sessions.Delete(v.id)
+	v.id = rand.Text()
+	sessions.Store(v.id, v.session)
+	http.SetCookie(v.w, &http.Cookie{Name: "session", Value: v.id, Path: "/", HttpOnly: true,
+		SameSite: http.SameSiteLaxMode, Secure: site.Scheme == "https"})
+}
 
-func me(r *http.Request, s *session, again bool) (who person, err error) {
-	token, err := accessToken(r, s)
-	if err != nil {
-		return who, err
+func (v *visit) close() {
+	sessions.Delete(v.id)
+	v.tokens = nil
+}
+
+// call asks the service, by POST where there is a form, and reads its answer into result.
+func (v *visit) call(path string, form url.Values, token string, result any) *failure {
+	client := http.Client{Timeout: 4 * time.Second} // a refresh whose answer is lost must be repeated within 10 seconds
+	if strings.HasSuffix(path, "/authorize/") {
+		client.Timeout = 12 * time.Second // a finish may take 10
 	}
-	problem := call(r, "/api/v1/me/", nil, token, &who)
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	method := map[bool]string{true: "GET", false: "POST"}[form == nil]
+	request, _ := http.NewRequest(method, auth+path, strings.NewReader(form.Encode()))
+	request.Header.Set("Accept-Language", cmp.Or(v.r.Header.Get("Accept-Language"), "en"))
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if request.SetBasicAuth(os.Getenv("SITE_ID"), os.Getenv("SITE_SECRET")); token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	problem := &failure{Message: later}
+	response, err := client.Do(request)
+	if err == nil {
+		defer response.Body.Close()
+		if response.StatusCode != 200 {
+			result = problem
+		}
+		if result != nil { // revoke answers with nothing
+			err = json.NewDecoder(response.Body).Decode(result)
+		}
+		if err == nil && response.StatusCode == 200 {
+			return nil
+		} else if err == nil {
+			problem.Status = response.StatusCode
+		}
+	}
+	log.Println(path, problem.Status, problem.Type, problem.ID, problem.Detail, err)
+	return problem
+}
+
+func (v *visit) keep(t tokens) {
+	v.tokens, v.ends = &t, time.Now().Add(time.Duration(t.Seconds)*time.Second)
+}
+
+func (v *visit) refresh(again bool) *failure {
+	var pair tokens
+	problem := v.call("/api/v1/oauth/refresh/", url.Values{"refresh_token": {v.tokens.Refresh}}, "", &pair)
 	if problem == nil {
-		return who, nil
+		v.keep(pair)
+	} else if problem.Code == "invalid_grant" {
+		v.close() // ended; any other failure keeps the pair
+	} else if again && (problem.Status == 0 || problem.Status >= 500) {
+		return v.refresh(false) // the answer was lost: once more with the same token, which gives the same pair
 	}
-	if problem.Status == 401 && again {
-		s.ends = time.Time{} // the token is refused: a refresh tells whether the session has ended
-		return me(r, s, false)
-	}
-	return who, problem
+	return problem
 }
 
-func home(w http.ResponseWriter, r *http.Request, s *session) error {
-	if s.access != "" {
-		who, err := me(r, s, true)
-		if err != nil {
-			return err
+func (v *visit) me(who any) *failure {
+	if time.Until(v.ends) < time.Minute {
+		if problem := v.refresh(true); problem != nil {
+			return problem
 		}
-		logout := `<form method="post" action="/logout"><button>Log out</button></form>`
-		page(w, 200, s.message, "<b>"+html.EscapeString(cmp.Or(who.Name, who.ID))+"</b>"+logout)
+	}
+	problem := v.call("/api/v1/me/", nil, v.tokens.Access, who)
+	if problem != nil && problem.Status == 401 {
+		// The token was refused: a refresh tells whether the session has ended.
+		if problem = v.refresh(true); problem == nil {
+			return v.call("/api/v1/me/", nil, v.tokens.Access, who)
+		}
+	}
+	return problem
+}
+
+func (v *visit) show(status int, what content) {
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.WriteHeader(status)
+	_ = page.Execute(v.w, what) // fails where the visitor has gone
+}
+
+func home(v *visit) (string, *failure) {
+	what := content{Message: v.message}
+	var problem *failure
+	if v.tokens != nil {
+		problem = v.me(&what.Person)
 	} else {
-		var list struct {
-			Providers []struct {
-				Name      string
-				Title     map[string]string
-				Available bool
-			}
-		}
-		if err := call(r, "/api/v1/oauth/providers/", nil, "", &list); err != nil {
-			return err
-		}
-		buttons := ""
-		for _, one := range list.Providers {
-			disabled := map[bool]string{false: "disabled"}[one.Available]
-			buttons += fmt.Sprintf(`<button name="provider" value="%s" %s>%s</button> `, one.Name, disabled, one.Title["en"])
-		}
-		page(w, 200, s.message, `<form method="post" action="/login">`+buttons+`</form>`)
+		problem = v.call("/api/v1/oauth/providers/", nil, "", &what)
 	}
-	s.message = ""
-	return nil
+	if problem == nil {
+		v.message = ""
+		v.show(200, what)
+	}
+	return "", problem
 }
 
-func login(w http.ResponseWriter, r *http.Request, s *session) error {
-	form := url.Values{"provider": {r.PostFormValue("provider")}, "client_redirect_url": {redirectURL}}
+func login(v *visit) (string, *failure) {
+	form := url.Values{"provider": {v.r.PostFormValue("provider")}, "client_redirect_url": {redirectURL}}
 	var start struct {
 		State string
 		URL   string `json:"authorize_url"`
 	}
-	if err := call(r, "/api/v1/oauth/authorize-url/", form, "", &start); err != nil {
-		return err
+	if problem := v.call("/api/v1/oauth/authorize-url/", form, "", &start); problem != nil {
+		return "", problem
 	}
-	if s.id == "" {
-		s.open(w)
+	if v.id == "" {
+		v.open()
 	}
-	s.states = append(s.states, start.State) // several: a person may log in in two tabs
-	s.states = s.states[max(0, len(s.states)-5):]
-	http.Redirect(w, r, start.URL, http.StatusSeeOther)
-	return nil
+	v.states = append(v.states, start.State) // several: a person may log in in two tabs
+	v.states = v.states[max(0, len(v.states)-5):]
+	return start.URL, nil
 }
 
-func loginReturn(w http.ResponseWriter, r *http.Request, s *session) error {
-	query := r.URL.Query()
-	state := query.Get("state")
-	at := slices.Index(s.states, state)
-	if at < 0 && s.access == "" {
-		return &failure{Message: foreign}
-	}
-	if at >= 0 && query.Has("error") { // the state stays: the person may go back and agree
-		return &failure{Message: cmp.Or(words[query.Get("error")], other)}
-	}
-	if at >= 0 {
-		s.states = slices.Delete(s.states, at, at+1)
-		form := url.Values{"provider": {query.Get("provider")}, "state": {state}, "code": {query.Get("code")}} // as they came
+func loginReturn(v *visit) (string, *failure) {
+	query := v.r.URL.Query()
+	at := slices.Index(v.states, query.Get("state"))
+	if at < 0 && v.tokens == nil {
+		return "", &failure{Message: foreign}
+	} else if at >= 0 && query.Get("error") == "access_denied" {
+		return "", &failure{Message: refused} // the state stays: the person may go back and agree
+	} else if at >= 0 && query.Has("error") {
+		return "", &failure{Message: other}
+	} else if at >= 0 {
+		v.states = slices.Delete(v.states, at, at+1)
+		form := url.Values{"provider": query["provider"], "state": query["state"], "code": query["code"]} // as they came
 		var pair tokens
-		if err := call(r, "/api/v1/oauth/authorize/", form, "", &pair); err != nil {
-			return err
+		if problem := v.call("/api/v1/oauth/authorize/", form, "", &pair); problem != nil {
+			return "", problem
 		}
-		s.keep(pair)
-		s.states = nil
-		s.open(w) // with a new id
+		v.keep(pair)
+		v.open() // with a new id
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther) // to an address without state and code
-	return nil
+	return "/", nil // an address without state and code
 }
 
-func logout(w http.ResponseWriter, r *http.Request, s *session) error {
-	sessions.Delete(s.id)
-	if s.refresh != "" {
-		_ = call(r, "/api/v1/oauth/revoke/", url.Values{"token": {s.refresh}}, "", nil) // it is in the log
+func logout(v *visit) (string, *failure) {
+	old := v.tokens
+	v.close()
+	if old != nil {
+		_ = v.call("/api/v1/oauth/revoke/", url.Values{"token": {old.Refresh}}, "", nil) // it is in the log
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-	return nil
+	return "/", nil
 }
 
-func page(w http.ResponseWriter, status int, message, body string) {
-	if message != "" {
-		body = `<p role="alert">` + html.EscapeString(message) + "</p>" + body
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	fmt.Fprint(w, "<!doctype html><title>My site</title><h1>My site</h1>", body)
-}
-
-func main() {
-	routes := map[string]func(http.ResponseWriter, *http.Request, *session) error{
-		"GET /": home, "POST /login": login, "GET " + site.Path: loginReturn, "POST /logout": logout,
-	}
-	handler := func(w http.ResponseWriter, r *http.Request) {
+func handle(route func(*visit) (string, *failure)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		w.Header().Set("Referrer-Policy", "same-origin")
 		w.Header().Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(w, r.Body, 1_000)
-		route := routes[r.Method+" "+r.URL.Path]
-		// A form of another site must not log anybody in or out.
-		if route == nil || (r.Method == "POST" && cmp.Or(r.Header.Get("Origin"), origin) != origin) {
-			page(w, 404, "Please open "+origin+"/", `<a href="/">Go on</a>`)
-			return
-		}
-		s := &session{}
+		v := &visit{w, r, &session{}}
 		if cookie, err := r.Cookie("session"); err == nil {
 			if found, ok := sessions.Load(cookie.Value); ok {
-				s = found.(*session)
+				v.session = found.(*session)
 			}
 		}
-		s.Lock()
-		defer s.Unlock()
-		err := route(w, r, s)
-		if err != nil && r.URL.Path == "/" {
-			page(w, 503, err.Error(), `<a href="/">Go on</a>`)
-		} else if err != nil {
-			if s.id == "" {
-				s.open(w)
+		v.Lock()
+		defer v.Unlock()
+		location, problem := route(v)
+		if problem != nil && r.URL.Path == "/" {
+			v.show(503, content{Message: problem.Message})
+			return
+		} else if problem != nil {
+			if v.id == "" {
+				v.open()
 			}
-			s.message = err.Error()
-			http.Redirect(w, r, "/", http.StatusSeeOther)
+			v.message, location = problem.Message, "/"
+		}
+		if location != "" {
+			http.Redirect(w, r, location, http.StatusSeeOther)
 		}
 	}
-	log.Fatal(http.ListenAndServe(":"+cmp.Or(os.Getenv("PORT"), site.Port()), http.HandlerFunc(handler)))
+}
+
+func main() {
+	http.HandleFunc("GET /{$}", handle(home))
+	http.HandleFunc("POST /login", handle(login))
+	http.HandleFunc("GET "+site.Path, handle(loginReturn))
+	http.HandleFunc("POST /logout", handle(logout))
+	// A form of another site must not log anybody in or out.
+	protection := http.NewCrossOriginProtection()
+	_ = protection.AddTrustedOrigin(site.Scheme + "://" + site.Host)
+	port := cmp.Or(os.Getenv("PORT"), site.Port())
+	log.Fatal(http.ListenAndServe(":"+port, protection.Handler(http.DefaultServeMux)))
 }

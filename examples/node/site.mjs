@@ -1,5 +1,9 @@
-// A site that logs people in through Auth-movies. Node.js 20 or newer, no packages: node site.mjs
-// Its environment has AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL. It listens at the port of REDIRECT_URL, or at PORT.
+// A site that logs people in through Auth-movies, whole, in one file. Node.js 20 or newer, no packages.
+// To try it, run `npm start` in a copy of the service, and in a second terminal
+//   npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return
+// Paste the line `export AUTH=…` of its answer, run `node examples/node/site.mjs`, and open http://127.0.0.1:8000/
+// For production: https in REDIRECT_URL (behind a proxy, PORT says where to listen); sessions in Redis or a database,
+// with a lock for each and the tokens encrypted; a limit for the login button; your own words and pages.
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 const { AUTH, SITE_ID, SITE_SECRET, REDIRECT_URL, PORT } = process.env
@@ -7,11 +11,10 @@ const site = new URL(REDIRECT_URL)
 const cookie = `Path=/; HttpOnly; SameSite=Lax${site.protocol === 'https:' ? '; Secure' : ''}`
 const basic = `Basic ${btoa(`${SITE_ID}:${SITE_SECRET}`)}`
 const words = {
-  access_denied: 'You did not allow the login. You may try again.',
-  temporarily_unavailable: 'Logging in does not work at the moment. Please try again a little later.',
-  login_expired: 'The login took too long. Please log in once more.',
+  refused: 'You did not allow the login. You may try again.',
   other: 'The login did not succeed. Please try again, or choose another way.',
   foreign: 'This login did not begin in this browser, or it is over. Please log in here.',
+  later: 'Logging in does not work at the moment. Please try again a little later.',
 }
 // The browser has a random id alone, everything else stays here. Yours are kept in Redis or a database, encrypted.
 const sessions = new Map()
@@ -30,11 +33,12 @@ const failure = (message, details) => Object.assign(new Error(message), details)
 /** Asks the service, by POST where there is a form. Throws an error whose message is for the visitor. */
 async function call(request, path, form, authorization = basic) {
   let [status, body] = [0, {}]
+  const limit = path.endsWith('/authorize/') ? 12_000 : 4_000 // a lost answer to a refresh is repeated within 10 seconds
   try {
     const answer = await fetch(AUTH + path, {
       ...(form && { method: 'POST', body: new URLSearchParams(form) }),
       headers: { authorization, 'accept-language': request.headers['accept-language'] ?? 'en' },
-      redirect: 'error', signal: AbortSignal.timeout(12_000),
+      redirect: 'error', signal: AbortSignal.timeout(limit),
     })
     body = JSON.parse((await answer.text()) || '{}') // revoke answers with nothing
     status = answer.status
@@ -42,37 +46,39 @@ async function call(request, path, form, authorization = basic) {
     console.error(path, error.name)
   }
   if (status === 200) return body
-  console.error(path, status, body.type, body.request_id, body.error_description ?? body.detail)
-  throw failure(body.user_message ?? words.temporarily_unavailable, { status, error: body.error })
+  console.error(path, status, body.type, body.request_id, body.detail)
+  throw failure(body.user_message ?? words.later, { status, error: body.error })
 }
 
-/** The access token, refreshed where less than a minute of it is left. */
-async function accessToken(request, session) {
-  // The lock: all requests of a session wait for one refresh. Several processes need a lock in Redis or a database.
-  if (session.ends - Date.now() < 60_000)
-    await (session.refreshing ??= refresh(request, session, 1).finally(() => delete session.refreshing))
-  return session.access_token
-}
-
-async function refresh(request, session, attempt) {
+async function refresh(request, session, again = true) {
   try {
     const { refresh_token } = session
     Object.assign(session, pair(await call(request, '/api/v1/oauth/refresh/', { refresh_token })))
   } catch (error) {
-    // The answer was lost: at once the same token again, which gives the same pair.
-    if ([0, 500].includes(error.status) && attempt < 3) return refresh(request, session, attempt + 1)
     if (error.error === 'invalid_grant') sessions.delete(session.id) // ended; any other failure keeps the pair
-    throw error
+    if (!again || (error.status > 0 && error.status < 500)) throw error
+    // The answer was lost: once more with the same token, which gives the same pair.
+    await refresh(request, session, false)
   }
 }
+
+/** The lock: all requests of a session wait for one refresh. Several processes need a lock in Redis or a database. */
+async function refreshOnce(request, session) {
+  session.refreshing ??= refresh(request, session).finally(() => delete session.refreshing)
+  await session.refreshing
+}
+
 /** Who it is: id is the key of your users, never the email. */
-async function me(request, session, again = true) {
-  const authorization = `Bearer ${await accessToken(request, session)}`
-  return call(request, '/api/v1/me/', undefined, authorization).catch((error) => {
-    if (error.status !== 401 || !again) throw error
-    return me(request, Object.assign(session, { ends: 0 }), false) // a refresh tells whether the session has ended
+async function me(request, session) {
+  if (session.ends - Date.now() < 60_000) await refreshOnce(request, session)
+  const ask = () => call(request, '/api/v1/me/', undefined, `Bearer ${session.access_token}`)
+  return ask().catch(async (error) => {
+    if (error.status !== 401) throw error
+    await refreshOnce(request, session) // the token was refused: this tells whether the session has ended
+    return ask()
   })
 }
+
 const escape = (text) => String(text).replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`)
 const csp = { 'content-security-policy': "default-src 'none'; frame-ancestors 'none'", 'content-type': 'text/html' }
 const headers = { ...csp, 'cache-control': 'no-store', 'referrer-policy': 'same-origin' }
@@ -110,7 +116,7 @@ const routes = {
     const ours = session?.states.includes(state)
     if (!ours && !session?.access_token) throw failure(words.foreign, { status: 400 })
     // The state stays: the person may go back and agree.
-    if (ours && error) throw failure(Object.hasOwn(words, error) ? words[error] : words.other, { status: 400 })
+    if (ours && error) throw failure(error === 'access_denied' ? words.refused : words.other, { status: 400 })
     if (ours) {
       session.states = session.states.filter((one) => one !== state)
       const tokens = await call(request, '/api/v1/oauth/authorize/', { provider, state, code })

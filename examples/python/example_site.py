@@ -1,38 +1,52 @@
-"""A site that logs people in through Auth-movies. Python 3.9 or newer, no packages: python3 example_site.py
-
-Its environment has AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL. It listens at the port of REDIRECT_URL, or at PORT.
-"""
+# A site that logs people in through Auth-movies, whole, in one file. Python 3.9 or newer, its standard library alone.
+# To try it, run `npm start` in a copy of the service, and in a second terminal
+#   npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return
+# Paste the line `export AUTH=…` it prints, run `python3 examples/python/example_site.py`, open http://127.0.0.1:8000/
+# For production: https in REDIRECT_URL (behind a proxy, PORT says where to listen); sessions in Redis or a database,
+# with a lock for each and the tokens encrypted; a limit for the login button; your own words and pages.
 import json
 import os
-import re
 import secrets
-import sys
-import threading
 import time
 from base64 import b64encode
 from contextlib import suppress
 from html import escape
-from socketserver import ThreadingMixIn
-from urllib import request as http
+from http.client import HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
 from urllib.parse import parse_qsl, urlencode, urlsplit
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from urllib.request import HTTPErrorProcessor, Request, build_opener
 
 AUTH, REDIRECT_URL = os.environ["AUTH"], os.environ["REDIRECT_URL"]
 SITE = urlsplit(REDIRECT_URL)
 ORIGIN = f"{SITE.scheme}://{SITE.netloc}"
 COOKIE = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if SITE.scheme == "https" else "")
 BASIC = "Basic " + b64encode(f"{os.environ['SITE_ID']}:{os.environ['SITE_SECRET']}".encode()).decode()
-WORDS = {
-    "access_denied": "You did not allow the login. You may try again.",
-    "temporarily_unavailable": "Logging in does not work at the moment. Please try again a little later.",
-    "login_expired": "The login took too long. Please log in once more.",
-}
+REFUSED = "You did not allow the login. You may try again."
 OTHER = "The login did not succeed. Please try again, or choose another way."
 FOREIGN = "This login did not begin in this browser, or it is over. Please log in here."
-GO_ON = '<p><a href="/">Go on</a></p>'
-LOG_OUT = '<form method="post" action="/logout"><button>Log out</button></form>'
-# The browser has a random id alone, everything else stays here. Yours are kept in Redis or a database, encrypted.
+LATER = "Logging in does not work at the moment. Please try again a little later."
 sessions = {}
+
+
+class Session:
+    """What is kept of a browser, which has the random id alone."""
+
+    def __init__(self):
+        self.id, self.message, self.tokens, self.ends, self.states = None, None, None, 0, []
+        self.lock = Lock()  # held by each request, so that all of a session wait for one refresh
+
+    def open(self):
+        if not self.id:
+            self.id = secrets.token_urlsafe(32)
+            sessions[self.id] = self
+
+    def keep(self, tokens):
+        self.tokens, self.ends = tokens, time.time() + tokens["expires_in"]
+
+    def close(self):
+        sessions.pop(self.id, None)
+        self.id = self.tokens = None
 
 
 class Failure(Exception):
@@ -43,158 +57,136 @@ class Failure(Exception):
         self.status, self.error = status, error
 
 
-class EveryAnswer(http.HTTPErrorProcessor):  # an error is an answer, too, and no redirect is followed
+class EveryAnswer(HTTPErrorProcessor):  # an error is an answer, too, and no redirect is followed
     http_response = https_response = lambda self, request, response: response
 
 
-def call(visitor, path, form=None, authorization=BASIC):
-    """Asks the service, by POST where there is a form."""
-    headers = {"Authorization": authorization, "Accept-Language": visitor.get("HTTP_ACCEPT_LANGUAGE", "en")}
-    request = http.Request(AUTH + path, form and urlencode(form).encode(), headers)
-    status, body = 0, {}
-    try:
-        with http.build_opener(EveryAnswer).open(request, timeout=12) as answer:
-            body = json.loads(answer.read() or "{}")  # revoke answers with nothing
-            status = answer.status
-    except (OSError, ValueError) as error:
-        print(path, type(error).__name__, file=sys.stderr)
-    if status == 200:
-        return body
-    detail = body.get("error_description", body.get("detail"))
-    print(path, status, body.get("type"), body.get("request_id"), detail, file=sys.stderr)
-    raise Failure(body.get("user_message", WORDS["temporarily_unavailable"]), status, body.get("error"))
+class Site(BaseHTTPRequestHandler):
+    """One request of a visitor."""
 
-
-def open_session(tokens):
-    if len(sessions) >= 100_000:
-        sessions.pop(next(iter(sessions)), None)  # the oldest
-    session = {"id": secrets.token_urlsafe(32), "lock": threading.Lock(), "states": [], "message": None}
-    sessions[session["id"]] = session
-    return keep(session, tokens)
-
-
-def keep(session, tokens):
-    session.update(tokens, ends=time.time() + tokens.get("expires_in", 0))
-    return session
-
-
-def access_token(visitor, session):
-    """The access token, refreshed where less than a minute of it is left."""
-    with session["lock"]:  # all requests of a session wait for one refresh; several processes need a lock in Redis
-        attempt = 1
-        while session["ends"] - time.time() < 60:
-            try:
-                keep(session, call(visitor, "/api/v1/oauth/refresh/", {"refresh_token": session["refresh_token"]}))
-            except Failure as failure:
-                if failure.error == "invalid_grant":
-                    sessions.pop(session["id"], None)  # ended; any other failure keeps the pair
-                if failure.status not in (0, 500) or attempt == 3:
-                    raise
-                attempt += 1  # the answer was lost: at once the same token again, which gives the same pair
-        return session["access_token"]
-
-
-def me(visitor, session, again=True):
-    """Who it is: id is the key of your users, never the email."""
-    try:
-        return call(visitor, "/api/v1/me/", authorization="Bearer " + access_token(visitor, session))
-    except Failure as failure:
-        if failure.status != 401 or not again:
-            raise
-    session["ends"] = 0  # the token is refused: a refresh tells whether the session has ended
-    return me(visitor, session, False)
-
-
-def home(visitor, session, query, form):
-    if "access_token" in session:
-        who = me(visitor, session)
-        return None, f"<b>{escape(who['name'] or who['id'])}</b>{LOG_OUT}", session
-    buttons = ""
-    for one in call(visitor, "/api/v1/oauth/providers/")["providers"]:
-        disabled = "" if one["available"] else "disabled"
-        buttons += f'<button name="provider" value="{one["name"]}" {disabled}>{escape(one["title"]["en"])}</button> '
-    return None, f'<form method="post" action="/login">{buttons}</form>', session
-
-
-def login(visitor, session, query, form):
-    start = {"provider": form.get("provider", ""), "client_redirect_url": REDIRECT_URL}
-    answer = call(visitor, "/api/v1/oauth/authorize-url/", start)
-    session = session or open_session({})
-    session["states"] = [*session["states"], answer["state"]][-5:]  # several: a person may log in in two tabs
-    return answer["authorize_url"], "", session
-
-
-def login_return(visitor, session, query, form):
-    answer = {name: query.get(name, "") for name in ("provider", "state", "code")}  # as they came
-    if answer["state"] in session.get("states", []):
-        if "error" in query:  # the state stays: the person may go back and agree
-            raise Failure(WORDS.get(query["error"], OTHER))
-        session["states"].remove(answer["state"])
-        tokens = call(visitor, "/api/v1/oauth/authorize/", answer)
-        sessions.pop(session["id"], None)
-        session = open_session(tokens)  # with a new id
-    elif "access_token" not in session:
-        raise Failure(FOREIGN)
-    return "/", "", session  # to an address without state and code
-
-
-def logout(visitor, session, query, form):
-    sessions.pop(session.get("id"), None)
-    if "refresh_token" in session:
-        with suppress(Failure):  # it is in the log
-            call(visitor, "/api/v1/oauth/revoke/", {"token": session["refresh_token"]})
-    return "/", "", {}
-
-
-ROUTES = {"GET /": home, "POST /login": login, f"GET {SITE.path}": login_return, "POST /logout": logout}
-
-
-def site(visitor, start_response):
-    """A WSGI application."""
-    method, path = visitor["REQUEST_METHOD"], visitor["PATH_INFO"]
-    cookie = re.search(r"(?:^|; )session=([\w-]+)", visitor.get("HTTP_COOKIE", ""))
-    session = sessions.get(cookie[1], {}) if cookie else {}
-    query = dict(parse_qsl(visitor["QUERY_STRING"], keep_blank_values=True))
-    body = visitor["wsgi.input"].read(min(int(visitor.get("CONTENT_LENGTH") or 0), 1_000))
-    form = dict(parse_qsl(body.decode(errors="replace")))
-    status, location, message = "200 OK", None, session.pop("message", None) if path == "/" else None
-    route = ROUTES.get(f"{method} {path}")
-    # A form of another site must not log anybody in or out.
-    if route is None or (method == "POST" and visitor.get("HTTP_ORIGIN", ORIGIN) != ORIGIN):
-        status, message, page = "404 Not Found", f"Please open {ORIGIN}/", GO_ON
-    else:
+    def call(self, path, form=None, authorization=BASIC):
+        """Asks the service, by POST where there is a form."""
+        headers = {"Authorization": authorization, "Accept-Language": self.headers.get("Accept-Language", "en")}
+        request = Request(AUTH + path, form and urlencode(form).encode(), headers)
+        status, body = 0, {}
+        # A finish may take 10 seconds; a refresh whose answer is lost must be repeated within 10.
         try:
-            location, page, session = route(visitor, session, query, form)
+            with build_opener(EveryAnswer).open(request, timeout=12 if "/authorize/" in path else 4) as answer:
+                body, status = json.loads(answer.read() or "{}"), answer.status  # revoke answers with nothing
+        except (OSError, HTTPException, ValueError) as error:
+            self.log_error("%s %r", path, error)
+        if status == 200:
+            return body
+        self.log_error("%s %s %s %s %s", path, status, body.get("type"), body.get("request_id"), body.get("detail"))
+        raise Failure(body.get("user_message", LATER), status, body.get("error"))
+
+    def refresh(self, again=True):
+        try:
+            token = self.session.tokens["refresh_token"]
+            self.session.keep(self.call("/api/v1/oauth/refresh/", {"refresh_token": token}))
         except Failure as failure:
-            message, page = str(failure), GO_ON
-            status = "503 Service Unavailable"
-            if path != "/":  # to an address without state and code
-                location, session = "/", session or open_session({})
-                session["message"] = message
-    headers = [
-        ("Content-Type", "text/html; charset=utf-8"),
-        ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-        ("Referrer-Policy", "same-origin"),
-        ("Cache-Control", "no-store"),
-    ]
-    if "id" in session:
-        headers.append(("Set-Cookie", f"session={session['id']}{COOKIE}"))
-    if location:
-        status = "303 See Other"
-        headers.append(("Location", location))
-    start_response(status, headers)
-    alert = f'<p role="alert">{escape(message)}</p>' if message else ""
-    return [f"<!doctype html><title>My site</title><h1>My site</h1>{alert}{page}".encode()]
+            if failure.error == "invalid_grant":
+                self.session.close()  # ended; any other failure keeps the pair
+            if not again or 0 < failure.status < 500:
+                raise
+            self.refresh(False)  # the answer was lost: once more with the same token, which gives the same pair
 
+    def me(self):
+        """Who it is: id is the key of your users, never the email."""
+        if self.session.ends - time.time() < 60:
+            self.refresh()
+        try:
+            return self.call("/api/v1/me/", authorization="Bearer " + self.session.tokens["access_token"])
+        except Failure as failure:
+            if failure.status != 401:
+                raise
+        self.refresh()  # the token was refused: this tells whether the session has ended
+        return self.call("/api/v1/me/", authorization="Bearer " + self.session.tokens["access_token"])
 
-class Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
+    def home(self):
+        if self.session.tokens:
+            who = self.me()
+            name = escape(who["name"] or who["id"])
+            return f'<b>{name}</b><form method="post" action="/logout"><button>Log out</button></form>'
+        buttons = ""
+        for one in self.call("/api/v1/oauth/providers/")["providers"]:
+            attributes = f'name="provider" value="{escape(one["name"])}"' + ("" if one["available"] else " disabled")
+            buttons += f"<button {attributes}>{escape(one['title']['en'])}</button> "
+        return f'<form method="post" action="/login">{buttons}</form>'
 
+    def login(self):
+        body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 1_000)).decode(errors="replace")
+        form = {"provider": dict(parse_qsl(body)).get("provider", ""), "client_redirect_url": REDIRECT_URL}
+        start = self.call("/api/v1/oauth/authorize-url/", form)
+        self.session.open()
+        self.session.states = [*self.session.states, start["state"]][-5:]  # several: a person may log in in two tabs
+        return start["authorize_url"]
 
-class Quiet(WSGIRequestHandler):
+    def login_return(self):
+        query = dict(parse_qsl(self.query, keep_blank_values=True))
+        answer = {name: query.get(name, "") for name in ("provider", "state", "code")}  # as they came
+        if answer["state"] in self.session.states:
+            if "error" in query:  # the state stays: the person may go back and agree
+                raise Failure(REFUSED if query["error"] == "access_denied" else OTHER)
+            self.session.states.remove(answer["state"])
+            tokens = self.call("/api/v1/oauth/authorize/", answer)
+            self.session.close()  # a new id for whoever is logged in
+            self.session.open()
+            self.session.keep(tokens)
+        elif not self.session.tokens:
+            raise Failure(FOREIGN)
+        return "/"  # an address without state and code
+
+    def logout(self):
+        tokens = self.session.tokens
+        self.session.close()
+        if tokens:
+            with suppress(Failure):  # it is in the log
+                self.call("/api/v1/oauth/revoke/", {"token": tokens["refresh_token"]})
+        return "/"
+
+    routes = {"GET /": home, "POST /login": login, f"GET {SITE.path}": login_return, "POST /logout": logout}
+
+    def answer(self):
+        cookies = dict(parse_qsl(self.headers.get("Cookie", ""), separator="; "))
+        self.session = sessions.get(cookies.get("session")) or Session()
+        path, _, self.query = self.path.partition("?")
+        route = self.routes.get(f"{self.command} {path}")
+        # A form of another site must not log anybody in or out.
+        if route is None or (self.command == "POST" and self.headers.get("Origin", ORIGIN) != ORIGIN):
+            return self.page(404, f"Please open {ORIGIN}/")
+        with self.session.lock:
+            try:
+                result = route(self)
+                if path != "/":
+                    return self.page(303, location=result)
+                self.page(200, self.session.message, result)
+                self.session.message = None
+            except Failure as failure:
+                if path == "/":
+                    return self.page(503, str(failure))
+                self.session.open()
+                self.session.message = str(failure)
+                self.page(303, location="/")
+
+    do_GET = do_POST = answer
+
+    def page(self, status, message=None, body='<p><a href="/">Go on</a></p>', location=None):
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        self.send_header("Referrer-Policy", "same-origin")
+        self.send_header("Cache-Control", "no-store")
+        if self.session.id:
+            self.send_header("Set-Cookie", f"session={self.session.id}{COOKIE}")
+        if location:
+            self.send_header("Location", location)
+        self.end_headers()
+        alert = f'<p role="alert">{escape(message)}</p>' if message else ""
+        self.wfile.write(f"<!doctype html><title>My site</title><h1>My site</h1>{alert}{body}".encode())
+
     def log_request(self, *_):
         """Nothing: the address of a return has state and code."""
 
 
-if __name__ == "__main__":
-    make_server("", int(os.environ.get("PORT") or SITE.port), site, Server, Quiet).serve_forever()
+ThreadingHTTPServer(("", int(os.environ.get("PORT") or SITE.port)), Site).serve_forever()

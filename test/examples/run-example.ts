@@ -8,6 +8,8 @@ import { withoutChromium } from '../support/chromium.ts'
 import { eventually, freePort } from '../support/process.ts'
 import type { TestService } from '../support/service.ts'
 import { registerSite, startTestService } from '../support/service.ts'
+import type { TcpProxy } from '../support/tcp-proxy.ts'
+import { startTcpProxy } from '../support/tcp-proxy.ts'
 import type { Language } from '../support/tools.ts'
 import { skipWithout } from '../support/tools.ts'
 
@@ -25,8 +27,17 @@ export interface Running {
   readonly site: { readonly id: string; readonly secret: string }
   readonly origin: string
   readonly browser: Browser
+  /** Between a site that uses the two requests and the service. */
+  readonly network: TcpProxy
   /** What the program has printed. */
   readonly said: () => string
+}
+
+/** What is tested of an example. */
+export interface Cases {
+  /** Clients of the standard door find the service by its own address alone, so that nothing can stand in between. */
+  readonly door: 'two requests' | 'standard'
+  run(test: Test, running: Running): Promise<void>
 }
 
 /** Milliseconds of an access token after which the examples refresh it: they do so where less than a minute is left. */
@@ -45,22 +56,24 @@ export function testExample(
   name: string,
   needed: readonly Language[],
   prepare: (test: Test) => Program | Promise<Program>,
-  cases: (test: Test, running: Running) => Promise<void>,
+  cases: Cases,
 ): void {
   const skip = skipWithout(...needed) || withoutChromium
-  t.test(name, { skip, timeout: 90_000 }, async (t) => {
+  // Maven and pip download at their first run.
+  t.test(name, { skip, timeout: needed.includes('maven') ? 900_000 : 180_000 }, async (t) => {
     const program = await prepare(t)
     const origin = `http://127.0.0.1:${await freePort()}`
     const env = { ACCESS_TOKEN_TTL: String((60_000 + fresh) / 1_000) }
     const service = await startTestService(t, { reachable: true, env })
-    const site = await registerSite(service.database, origin + returnPath, true)
+    const site = await registerSite(service.database, origin + returnPath, true, [`${origin}/`])
+    const network = await startTcpProxy(t, service.url)
     const said = await startProgram(t, program, origin, {
-      AUTH: service.url,
+      AUTH: cases.door === 'standard' ? service.url : network.through(service.url),
       SITE_ID: site.id,
       SITE_SECRET: site.secret,
       REDIRECT_URL: origin + returnPath,
     })
-    await cases(t, { service, site, origin, said, browser: await startBrowser(t) })
+    await cases.run(t, { service, site, origin, network, said, browser: await startBrowser(t) })
   })
 }
 

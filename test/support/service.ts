@@ -175,10 +175,20 @@ export async function startTestService(test: Test, options: TestServiceOptions =
 }
 
 /** Registers a site that may use every provider. */
-export async function registerSite(database: TestDatabase, url: string, requireSecret = false) {
+export async function registerSite(
+  database: TestDatabase,
+  url: string,
+  requireSecret = false,
+  postLogoutRedirectUrls: readonly string[] = [],
+) {
   const { id, secret } = await addSite(
     database,
-    { name: `site ${randomBytes(6).toString('hex')}`, redirectUrls: [url], requireSecret },
+    {
+      name: `site ${randomBytes(6).toString('hex')}`,
+      redirectUrls: [url],
+      requireSecret,
+      postLogoutRedirectUrls,
+    },
     { providers: providers.map(({ name }) => name), loopback: true },
   )
   return { id, secret }

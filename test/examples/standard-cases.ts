@@ -1,18 +1,12 @@
-import { resolve } from 'node:path'
 import type { Test } from 'tap'
 import { consent } from '../openid/person.ts'
-import type { Running } from './run-example.ts'
-import { returnPath, testExample } from './run-example.ts'
+import type { Cases, Running } from './run-example.ts'
+import { returnPath } from './run-example.ts'
 
-testExample(
-  'a site in Node.js by the standard door',
-  [],
-  () => ({ command: process.execPath, args: [resolve('examples/node/standard-door.mjs')] }),
-  standardCases,
-)
+/** What every site does that uses a library of OpenID Connect. */
+export const standardCases: Cases = { door: 'standard', run: testSite }
 
-/** What a site does that uses a library of OpenID Connect. */
-async function standardCases(t: Test, { service, origin, browser }: Running): Promise<void> {
+async function testSite(t: Test, { service, origin, browser }: Running): Promise<void> {
   const toChooser = async () => {
     const page = await (await browser.newContext({ locale: 'en' })).newPage()
     await page.goto(origin)

@@ -3,25 +3,6 @@ import { workFolder } from '../support/tools.ts'
 import { testExample } from './run-example.ts'
 import { siteCases } from './site-cases.ts'
 
-// The sites of examples/ that use the two requests, each in its language alone.
-
-testExample(
-  'a site in Node.js',
-  [],
-  () => ({ command: process.execPath, args: [resolve('examples/node/site.mjs')] }),
-  siteCases,
-)
-
-testExample(
-  'a site in Python',
-  ['python'],
-  () => ({
-    command: 'python3',
-    args: ['-B', resolve('examples/python/example_site.py')],
-  }),
-  siteCases,
-)
-
 testExample(
   'a site in PHP',
   ['php'],
