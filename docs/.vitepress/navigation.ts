@@ -70,6 +70,15 @@ export const kinds: readonly Kind[] = [
   },
   {
     title: { en: 'Reference', ru: 'Справочник' },
-    groups: [{ title: { en: 'HTTP', ru: 'HTTP' }, pages: ['admin-api'] }],
+    groups: [
+      {
+        title: { en: 'For sites', ru: 'Для сайтов' },
+        pages: ['reference/http-api', 'reference/problems'],
+      },
+      {
+        title: { en: 'For operators', ru: 'Для операторов' },
+        pages: ['reference/variables', 'reference/metrics', 'admin-api'],
+      },
+    ],
   },
 ]
