@@ -1,6 +1,6 @@
 // `npm run docs` builds the site of the documentation into docs/.vitepress/dist; `npm run docs -- dev` and
-// `npm run docs -- preview` serve it; `npm run docs -- reference` writes the pages that are made out of the code, which are
-// committed, as the repository shows them too. VitePress has a package.json of its own in docs/, whose packages are installed
+// `npm run docs -- preview` serve it; `npm run docs -- generate` writes the pages and drawings that are made by scripts,
+// which are committed, as the repository shows them too. VitePress has a package.json of its own in docs/, whose packages are installed
 // here when its lockfile has changed, so that nobody else waits for them.
 
 import { spawnSync } from 'node:child_process'
@@ -10,6 +10,7 @@ import { cp, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isRelative, resolveLink } from '../docs/.vitepress/links.ts'
+import { diagrams } from './diagrams/diagrams.ts'
 import { openapiDocument } from './openapi-document.ts'
 import { referencePages } from './reference/pages.ts'
 
@@ -17,15 +18,15 @@ const repository = fileURLToPath(new URL('..', import.meta.url))
 const docs = join(repository, 'docs')
 
 const [task = 'build', ...options] = process.argv.slice(2)
-if (task === 'reference') await writeReference()
+if (task === 'generate') await generate()
 else {
   await installPackages()
   await fillPublicFolder()
   process.exitCode = run('vitepress', [task, '.', ...options], join(docs, 'node_modules/.bin'))
 }
 
-async function writeReference(): Promise<void> {
-  for (const [path, text] of await referencePages()) {
+async function generate(): Promise<void> {
+  for (const [path, text] of [...(await referencePages()), ...diagrams()]) {
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, text)
   }

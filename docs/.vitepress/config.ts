@@ -12,11 +12,13 @@ const docs = fileURLToPath(new URL('../', import.meta.url))
 
 /** The first heading of a page. */
 function titleOf(language: Language, page: string): string {
-  const text = readFileSync(`${docs}${language}/${page}.md`, 'utf8')
+  const file = page.startsWith('/') ? page.replace(/\/$/, '/README') : `${language}/${page}`
+  const text = readFileSync(`${docs}${file}.md`, 'utf8')
   return (/^# (.+)$/m.exec(text)?.[1] ?? page).replaceAll('`', '')
 }
 
-const routeTo = (language: Language, page: string) => `/${language}/${page.replace(/(^|\/)index$/, '$1')}`
+const routeTo = (language: Language, page: string) =>
+  page.startsWith('/') ? `/en${page}` : `/${language}/${page.replace(/(^|\/)index$/, '$1')}`
 
 /** The site's menu and sidebar in one language, both out of the groups of pages. */
 function navigation(language: Language): DefaultTheme.Config {

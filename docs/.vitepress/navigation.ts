@@ -4,7 +4,10 @@ export type Language = 'en' | 'ru'
 /** A text in both languages. */
 export type Words = Readonly<Record<Language, string>>
 
-/** Pages that belong together, by their paths below the tree of a language, without `.md`. */
+/**
+ * Pages that belong together, by their paths below the tree of a language, without `.md`; from `docs/` where they begin
+ * with a slash, as pages do that exist in English only.
+ */
 export interface Group {
   readonly title: Words
   readonly pages: readonly string[]
@@ -22,11 +25,15 @@ export interface Kind {
  */
 export const kinds: readonly Kind[] = [
   {
+    title: { en: 'Tutorial', ru: 'Учебник' },
+    groups: [{ title: { en: 'Begin here', ru: 'Начните здесь' }, pages: ['first-login'] }],
+  },
+  {
     title: { en: 'How-to', ru: 'Как сделать' },
     groups: [
       {
         title: { en: 'Connect a site', ru: 'Подключить сайт' },
-        pages: ['site-administrators', 'examples', 'generated-clients'],
+        pages: ['client-guide', 'site-administrators', 'examples', 'generated-clients'],
       },
       {
         title: { en: 'Standard clients', ru: 'Стандартные клиенты' },
@@ -78,6 +85,15 @@ export const kinds: readonly Kind[] = [
       {
         title: { en: 'For operators', ru: 'Для операторов' },
         pages: ['reference/variables', 'reference/metrics', 'admin-api'],
+      },
+    ],
+  },
+  {
+    title: { en: 'Explanation', ru: 'Объяснение' },
+    groups: [
+      {
+        title: { en: 'How and why', ru: 'Как и почему' },
+        pages: ['login-flow', 'security', 'why', '/decisions/', '/performance'],
       },
     ],
   },

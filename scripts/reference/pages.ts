@@ -72,7 +72,7 @@ export function head(language: Language, name: string, title: string, text: stri
       : `Эта же страница по-английски: [../../en/reference/${name}.md](../../en/reference/${name}.md).`
   const made =
     language === 'en'
-      ? 'This page is made out of the code by `npm run docs -- reference`; do not edit it.'
-      : 'Эта страница составлена по коду командой `npm run docs -- reference`; не правьте её вручную.'
+      ? 'This page is made out of the code by `npm run docs -- generate`; do not edit it.'
+      : 'Эта страница составлена по коду командой `npm run docs -- generate`; не правьте её вручную.'
   return `# ${title}\n\n${text} ${twin}\n\n${made}`
 }

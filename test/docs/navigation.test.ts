@@ -11,6 +11,7 @@ await t.test(
       .filter((path) => path.endsWith('.md') && path !== 'docs/en/index.md')
       .map((path) => path.slice('docs/en/'.length, -'.md'.length))
     const listed = kinds.flatMap(({ groups }) => groups.flatMap((group) => group.pages))
-    t.strictSame(listed.toSorted(), pages.toSorted(), 'add a new page to docs/.vitepress/navigation.ts')
+    const translated = listed.filter((page) => !page.startsWith('/'))
+    t.strictSame(translated.toSorted(), pages.toSorted(), 'add a new page to docs/.vitepress/navigation.ts')
   },
 )

@@ -12,14 +12,14 @@ import { filesUnder, readText, root, tableRows } from './markdown.ts'
 
 const pages = await referencePages()
 
-await t.test('the committed pages are what `npm run docs -- reference` writes', async (t) => {
+await t.test('the committed pages are what `npm run docs -- generate` writes', async (t) => {
   const there = [...(await filesUnder('docs/en/reference')), ...(await filesUnder('docs/ru/reference'))]
   t.strictSame(there, [...pages.keys()].toSorted())
   for (const [path, text] of pages)
     t.equal(
       existsSync(join(root, path)) && (await readText(path)),
       text,
-      `${path}: run npm run docs -- reference`,
+      `${path}: run npm run docs -- generate`,
     )
 })
 
