@@ -15,7 +15,7 @@ const text = (meaning: string) => Type.Optional(Type.String({ minLength: 1, desc
 
 /**
  * Every environment variable except those of the providers: its meaning, unit, bounds and default. The values are
- * validated with this schema; `.env.example` and docs/operators list the same variables, which a test checks.
+ * validated with this schema; `.env.example` and the page of the reference list the same variables, which tests check.
  */
 export const Variables = Type.Object({
   NODE_ENV: Type.Optional(
@@ -72,7 +72,8 @@ export const Variables = Type.Object({
   DRAIN_DELAY: seconds(0, 300, 0, 'Between SIGTERM and closing the port, for balancers to notice'),
   TOKEN_ALG: Type.Union([Type.Literal('EdDSA'), Type.Literal('ES256')], {
     default: 'EdDSA',
-    description: 'Algorithm of new access keys: EdDSA, or ES256 for libraries that need it',
+    description:
+      'Algorithm of new access keys: EdDSA, or ES256 for libraries that need it (Spring Security, .NET); holds from the next rotation',
   }),
   COMMIT: Type.Optional(
     Type.String({
@@ -89,7 +90,7 @@ export const Variables = Type.Object({
     'Names of further OpenID providers, comma-separated, each of lower-case letters and digits: corp has the variables CORP_ISSUER and so on',
   ),
   SANDBOX_PORT: port(3001, 'Sandbox and demo site (development only); the next free one where it is taken'),
-  HTTPS_PROXY: text('Proxy for requests to providers'),
+  HTTPS_PROXY: text('Proxy for requests to providers; https_proxy, HTTP_PROXY and ALL_PROXY are not read'),
   NO_PROXY: text('Hosts that are reached without it'),
 })
 

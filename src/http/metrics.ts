@@ -53,7 +53,7 @@ export function createMetrics(
     }),
     clientDuration: new Histogram({
       name: 'http_client_request_duration_seconds',
-      help: 'Duration of requests to providers',
+      help: 'Duration of requests to providers; outcome is the status, or why there was none',
       labelNames: ['provider', 'endpoint', 'outcome'],
       buckets,
       registers,
@@ -72,26 +72,26 @@ export function createMetrics(
     }),
     stepDuration: new Histogram({
       name: 'login_step_duration_seconds',
-      help: 'Duration of the steps of a login',
+      help: 'Duration of the steps of a login, as in site/logins/',
       labelNames: ['provider', 'step'],
       buckets,
       registers,
     }),
     breakerState: new Gauge({
       name: 'provider_breaker_state',
-      help: '0 closed, 1 half-open, 2 open',
+      help: 'Circuit of each configured provider: 0 closed, 1 half-open, 2 open',
       labelNames: ['provider'],
       registers,
     }),
     refreshes: new Counter({
       name: 'refresh_total',
-      help: 'Refreshes, by outcome',
+      help: 'Refreshes, by outcome: rotated, repeated, reused, ahead (newer than its session, as after a restore), refused, invalid',
       labelNames: ['outcome'],
       registers,
     }),
     poolConnections: new Gauge({
       name: 'database_pool_connections',
-      help: 'Connections to PostgreSQL: used, idle, and free, which are not open',
+      help: 'Connections to PostgreSQL: used, idle, and free, which are not open; together DATABASE_POOL_MAX',
       labelNames: ['state'],
       registers,
       collect() {
@@ -112,13 +112,13 @@ export function createMetrics(
     }),
     sweeps: new Counter({
       name: 'sweep_total',
-      help: 'Sweeps of ended sessions, by outcome',
+      help: 'Sweeps of ended sessions, by outcome: done, elsewhere (another replica is at it), failed',
       labelNames: ['outcome'],
       registers,
     }),
     signingKeyAge: new Gauge({
       name: 'signing_key_age_seconds',
-      help: 'Age of the active signing key',
+      help: 'Age of the active signing key, for access, refresh and id (RS256)',
       labelNames: ['kind'],
       registers,
       collect() {
@@ -136,7 +136,7 @@ export function createMetrics(
     }),
     dependencyUp: new Gauge({
       name: 'dependency_up',
-      help: '1 where the last request to it succeeded',
+      help: 'postgresql and redis: 1 where the last look succeeded, 0 where not or where PostgreSQL only reads. A scrape makes it look, every 2 seconds at most, and the next one shows what it found',
       labelNames: ['dependency'],
       registers,
     }),

@@ -7,10 +7,11 @@ const pages = (await filesUnder('docs/en')).map((path) => path.slice('docs/en/'.
 
 /** Drawings may contain words of the page's language; code that is run may not. */
 const runnable = (markdown: string) => codeBlocks(markdown).filter(({ text }) => !/[▶◀]/.test(text))
-/** Removes comments, and texts that the service returns in the caller's language: they are in the language of the page. */
+/** Removes comments, placeholders, and texts that the service returns in the caller's language: they are in the language of the page. */
 const comparable = (code: string) =>
   code
     .replaceAll(/(?:\/\/|^# ).*$/gm, '//')
+    .replaceAll(/=<[^<>\n]+>$/gm, '=<>')
     .replaceAll(/^(\s*"(?:title|detail|user_message)": )".*"/gm, '$1""')
 
 const headings = (markdown: string) =>

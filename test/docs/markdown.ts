@@ -1,11 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { slug as slugOf } from '../../docs/.vitepress/links.ts'
 
 /** The repository, with a slash at its end. */
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
-const ignored = new Set(['node_modules', '.git', '.data', '.tap'])
+const ignored = new Set(['node_modules', '.git', '.data', '.tap', 'dist'])
 
 /** The paths of all files in a folder of the repository, except installed and generated ones. */
 export async function filesUnder(folder: string): Promise<string[]> {
@@ -60,11 +61,7 @@ export function links(markdown: string): string[] {
 export function anchors(markdown: string): Set<string> {
   const found = new Set<string>()
   for (const [, heading = ''] of prose(markdown).matchAll(/^#{1,6} (.+)$/gm)) {
-    const slug = heading
-      .trim()
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc} -]/gu, '')
-      .replaceAll(' ', '-')
+    const slug = slugOf(heading)
     let anchor = slug
     for (let count = 1; found.has(anchor); count += 1) anchor = `${slug}-${count}`
     found.add(anchor)

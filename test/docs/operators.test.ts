@@ -1,14 +1,12 @@
 import t from 'tap'
 import { providers } from '../../plugins/index.ts'
 import { runCommand } from '../../src/command-line/run.ts'
-import { createMetrics } from '../../src/http/metrics.ts'
 import { limits } from '../../src/http/rate-limit.ts'
 import { openIdDeclaration } from '../../src/providers/openid-provider.ts'
 import { codeBlocks, readText, tableRows } from './markdown.ts'
-import type { DocumentedVariable } from './variables.ts'
-import { commonSuffixes, commonVariables, providerVariables } from './variables.ts'
+import { providerVariables } from './variables.ts'
 
-// The operators' pages against the code: variables, commands, metrics and providers, in both languages.
+// The operators' pages against the code: commands, limits and providers, in both languages.
 
 /** First cell without its backticks, and the last one: name and default. */
 const variableRows = (markdown: string) =>
@@ -20,9 +18,6 @@ const variableRows = (markdown: string) =>
 const byName = (one: { readonly name: string }, other: { readonly name: string }) =>
   one.name < other.name ? -1 : 1
 
-const named = (variables: readonly DocumentedVariable[]) =>
-  variables.map(({ name }) => ({ name })).toSorted(byName)
-
 // Read before the first test: tap ends a file that awaits something else between two tests.
 const guides = await Promise.all(
   (['en', 'ru'] as const).map(async (language) => ({
@@ -32,22 +27,6 @@ const guides = await Promise.all(
 )
 
 for (const { language, guide } of guides) {
-  await t.test(`${language}: the guide lists every common variable, its default and bounds`, async (t) => {
-    const rows = variableRows(guide)
-    t.strictSame(rows.map(({ name }) => ({ name })).toSorted(byName), named(commonVariables()))
-    for (const { name, fallback, bounds } of commonVariables()) {
-      const [, meaning = '', given = ''] = rows.find((row) => row.name === name)?.cells ?? []
-      // HOST has two defaults, by mode, and none in the schema.
-      if (name !== 'HOST') t.equal(given, fallback === undefined ? '' : `\`${fallback}\``, `${name}: default`)
-      for (const bound of bounds) t.ok(meaning.replaceAll('–', ' to ').includes(bound), `${name}: ${bound}`)
-    }
-  })
-
-  await t.test(`${language}: the guide lists the suffixes that every provider has`, async (t) => {
-    const suffixes = tableRows(guide).flatMap(([cell = '']) => /^`_([A-Z_]+)`$/.exec(cell)?.[1] ?? [])
-    t.strictSame(suffixes, commonSuffixes)
-  })
-
   for (const provider of providers) {
     await t.test(`${language}: ${provider.name} has its page, with its variables and callback`, async (t) => {
       const page = await readText(`docs/${language}/providers/${provider.name}.md`)
@@ -89,18 +68,6 @@ for (const { language, guide } of guides) {
           tableRows(text).some((row) => number.test(row.at(-1) ?? '')),
           `${name}: ${limit}`,
         )
-    }
-  })
-
-  await t.test(`${language}: the guide lists every metric with its labels`, async (t) => {
-    const { registry, ...own } = createMetrics()
-    t.ok(registry.getMetricsAsArray().length > Object.keys(own).length, 'beside the default ones')
-    const rows = tableRows(guide)
-    for (const metric of Object.values(own)) {
-      const described = await metric.get()
-      const row = rows.find(([cell]) => cell === `\`${described.name}\``)
-      const labels = Array.from((row?.[1] ?? '').matchAll(/`(\w+)`/g), ([, label]) => label)
-      t.strictSame(labels, Reflect.get(metric, 'labelNames'), described.name)
     }
   })
 

@@ -1,0 +1,99 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { DefaultTheme, MarkdownRenderer } from 'vitepress'
+import { defineConfig } from 'vitepress'
+import { isRelative, resolveLink, rewrites, slug } from './links.ts'
+import type { Language } from './navigation.ts'
+import { kinds } from './navigation.ts'
+import { russianSearch, words } from './words.ts'
+
+const docs = fileURLToPath(new URL('../', import.meta.url))
+
+/** The first heading of a page. */
+function titleOf(language: Language, page: string): string {
+  const file = page.startsWith('/') ? page.replace(/\/$/, '/README') : `${language}/${page}`
+  const text = readFileSync(`${docs}${file}.md`, 'utf8')
+  return (/^# (.+)$/m.exec(text)?.[1] ?? page).replaceAll('`', '')
+}
+
+const routeTo = (language: Language, page: string) =>
+  page.startsWith('/') ? `/en${page}` : `/${language}/${page.replace(/(^|\/)index$/, '$1')}`
+
+/** The site's menu and sidebar in one language, both out of the groups of pages. */
+function navigation(language: Language): DefaultTheme.Config {
+  const sidebar = kinds.flatMap(({ title, groups }) => [
+    {
+      text: title[language],
+      items: groups.map((group) => ({
+        text: group.title[language],
+        collapsed: true,
+        items: group.pages.map((page) => ({ text: titleOf(language, page), link: routeTo(language, page) })),
+      })),
+    },
+  ])
+  const nav = kinds.map(({ title, groups }) => ({
+    text: title[language],
+    link: routeTo(language, groups[0]?.pages[0] ?? 'index'),
+  }))
+  return { ...words[language].theme, sidebar, nav }
+}
+
+const locale = (language: Language) => {
+  const { label, lang, description } = words[language]
+  return { label, lang, description, link: `/${language}/`, themeConfig: navigation(language) }
+}
+
+/** Leads every relative link to where the page or file is on the site; a link to a folder becomes plain text. */
+function repositoryLinks(markdown: MarkdownRenderer): void {
+  markdown.core.ruler.push('repository-links', ({ tokens, env }) => {
+    const page = relative(docs, String(env.realPath ?? env.path))
+      .split(sep)
+      .join('/')
+    for (const { children } of tokens)
+      for (const token of children ?? []) {
+        const href = token.type === 'link_open' ? token.attrGet('href') : null
+        if (href === null || !isRelative(href)) continue
+        const [path = '', anchor] = href.split('#', 2)
+        const target = resolveLink(page, path)
+        if (target.kind === 'page')
+          token.attrSet('href', anchor === undefined ? target.route : `${target.route}#${anchor}`)
+        else if (target.kind === 'file') {
+          token.attrSet('href', target.address)
+          // VitePress's router must not look for a page there.
+          token.attrSet('target', '_blank')
+        } else token.attrs = []
+      }
+  })
+}
+
+/** Languages of code that Shiki has no grammar for, or knows by another name. */
+const languageAlias = { conf: 'ini', haproxy: 'nginx' }
+
+export default defineConfig({
+  title: 'Auth-movies',
+  cacheDir: './node_modules/.cache/vitepress',
+  rewrites: { ...rewrites },
+  locales: { en: locale('en'), ru: locale('ru') },
+  markdown: { anchor: { slugify: slug }, languageAlias, config: repositoryLinks },
+  themeConfig: {
+    search: { provider: 'local', options: { locales: { ru: { translations: russianSearch } } } },
+  },
+  transformPageData(page) {
+    const [, language = '', rest = ''] = /^(en|ru)\/(.*)$/.exec(page.relativePath) ?? []
+    const other = language === 'en' ? 'ru' : 'en'
+    // The language switch leads to the same page in the other language, and from what has none to its start.
+    if (language !== '') page.frontmatter.translated = existsSync(`${docs}${other}/${rest}`)
+  },
+  vite: {
+    resolve: {
+      alias: [
+        {
+          find: /^.*\/composables\/langs(\.js)?$/,
+          replacement: fileURLToPath(new URL('theme/languages.ts', import.meta.url)),
+        },
+      ],
+    },
+    build: { chunkSizeWarningLimit: 2_000 },
+  },
+})

@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs'
+import type { Language } from '../../docs/.vitepress/navigation.ts'
+import { openapiDocument } from '../openapi-document.ts'
+import { httpApiPage } from './http-api.ts'
+import { metricsPage } from './metrics.ts'
+import { problemsPage } from './problems.ts'
+import { variablesPage } from './variables.ts'
+
+/** Russian for every English text that a page takes out of the code. */
+const russian: Readonly<Record<string, string>> = JSON.parse(
+  readFileSync(new URL('russian.json', import.meta.url), 'utf8'),
+)
+
+/** Says an English text of the code in the language of the page. */
+export type Say = (english: string) => string
+
+/**
+ * The pages of the reference that are made out of the code, by their paths in the repository.
+ * @throws {Error} naming every English text that has no Russian in russian.json
+ */
+export async function referencePages(): Promise<ReadonlyMap<string, string>> {
+  const document = await openapiDocument()
+  const missing = new Set<string>()
+  const pages = new Map<string, string>()
+  for (const language of ['en', 'ru'] as const) {
+    const say = language === 'en' ? (english: string) => english : inRussian(missing)
+    const add = (name: string, text: string) =>
+      void pages.set(`docs/${language}/reference/${name}.md`, `${text.trim()}\n`)
+    add('problems', problemsPage(language, document))
+    add('http-api', httpApiPage(language, say, document))
+    add('variables', variablesPage(language, say))
+    add('metrics', metricsPage(language, say))
+  }
+  if (missing.size > 0)
+    throw new Error(
+      `Put the Russian of these texts into scripts/reference/russian.json:\n${[...missing].join('\n')}`,
+    )
+  return pages
+}
+
+function inRussian(missing: Set<string>): Say {
+  return (english) => {
+    const text = russian[english]
+    if (text === undefined) missing.add(english)
+    return text ?? english
+  }
+}
+
+/** English texts in russian.json whose Russian none of these pages has. */
+export function unusedRussian(pages: ReadonlyMap<string, string>): readonly string[] {
+  const all = [...pages.values()].join('\n')
+  return Object.entries(russian).flatMap(([english, text]) => (all.includes(cell(text)) ? [] : [english]))
+}
+
+/** A table in Markdown; a cell may hold Markdown, but no line break. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((text) => cell(text) || ' ').join(' | ')} |`.replaceAll(/ {2,}\|/g, ' |')
+  return [line(head), `|${' :-- |'.repeat(head.length)}`, ...rows.map(line)].join('\n')
+}
+
+/** Text of a cell: no bar ends it, and nothing looks like HTML. */
+function cell(text: string): string {
+  return text.replaceAll('|', String.raw`\|`).replaceAll(/<(?=[a-z/])/gi, String.raw`\<`)
+}
+
+/** The first lines of a generated page: its title, what it is, and where its twin is. */
+export function head(language: Language, name: string, title: string, text: string): string {
+  const twin =
+    language === 'en'
+      ? `The same page in Russian: [../../ru/reference/${name}.md](../../ru/reference/${name}.md).`
+      : `Эта же страница по-английски: [../../en/reference/${name}.md](../../en/reference/${name}.md).`
+  const made =
+    language === 'en'
+      ? 'This page is made out of the code by `npm run docs -- generate`; do not edit it.'
+      : 'Эта страница составлена по коду командой `npm run docs -- generate`; не правьте её вручную.'
+  return `# ${title}\n\n${text} ${twin}\n\n${made}`
+}
