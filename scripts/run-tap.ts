@@ -9,6 +9,14 @@ export interface TapResult {
   readonly failed: number
   readonly skipped: number
   readonly code: number
+  readonly failedFiles: readonly FailedFile[]
+}
+
+/** A test file that failed. */
+export interface FailedFile {
+  readonly name: string
+  /** Whether an input that was made at random showed a fault: it is there whatever another run says. */
+  readonly byProperty: boolean
 }
 
 /**
@@ -43,6 +51,7 @@ export async function runTap(
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const result = { passed: 0, failed: 0, skipped: 0 }
+  const failedFiles: FailedFile[] = []
   let block: string[] = []
   for await (const line of createInterface({ input: child.stdout })) {
     block.push(line)
@@ -54,7 +63,10 @@ export async function runTap(
       process.stdout.write(
         `${failed ? '✗' : '✓'} ${name} (${(Number(time) / 1_000).toFixed(1)} s)${rest.replace(' {', '')}\n`,
       )
-      if (failed) process.stdout.write(`${failures(block).join('\n')}\n`)
+      if (failed) {
+        process.stdout.write(`${failures(block).join('\n')}\n`)
+        failedFiles.push({ name, byProperty: block.some((text) => text.includes('Property failed')) })
+      }
       block = []
     } else if (total?.[1] !== undefined) {
       const value = (name: string) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(total[1] ?? '')?.[1] ?? 0)
@@ -64,7 +76,7 @@ export async function runTap(
     }
   }
   const code = child.exitCode ?? Number((await once(child, 'close'))[0] ?? 1)
-  return { ...result, code }
+  return { ...result, code, failedFiles }
 }
 
 /** The TAP of a file without passed assertions, plans, and names of subtests in which nothing is left. */
