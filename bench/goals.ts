@@ -23,32 +23,38 @@ const timesPeer: readonly (readonly [step: Step, peer: string, times: number])[]
 /** The longest p99, in times p50. */
 const timesMedian = 4
 
-/** The rows of a table: what is wanted of the service, what is, and whether it is reached; only what was measured. */
+/**
+ * The rows of a table: what is wanted of the service, what is, what the floor gives that does nothing else, and whether the goal is
+ * reached; only what was measured.
+ */
 export function goalsOfSteps(results: Readonly<Record<string, Medians>>): string[][] {
   const { ours = {}, floor = {} } = results
-  const atMost = (name: string, is: number, wanted: number) =>
-    row(name, is, `at most ${wanted}`, is <= wanted)
+  const atMost = (name: string, is: number, least: number, wanted: number) =>
+    row(name, [is, least], `at most ${wanted}`, is <= wanted)
   return [
     ...steps.flatMap((step) => {
       const [own, least, wanted] = [ours[step]?.cpu, floor[step]?.cpu, timesFloor[step]]
       if (own === undefined || least === undefined || wanted === undefined) return []
-      return [atMost(`${step}: CPU, in times its floor`, own / least, wanted)]
+      return [atMost(`${step}: CPU, in times its floor`, own / least, 1, wanted)]
     }),
     ...timesPeer.flatMap(([step, peer, wanted]) => {
-      const [own, other] = [ours[step]?.perSecond, results[peer]?.[step]?.perSecond]
-      if (own === undefined || other === undefined) return []
+      const [own, least, other] = [ours, floor, results[peer]].map((medians) => medians?.[step]?.perSecond)
+      if (own === undefined || least === undefined || other === undefined) return []
       const is = own / other
-      return [row(`${step}: a second, in times ${peer}`, is, `at least ${wanted}`, is >= wanted)]
+      return [
+        row(`${step}: a second, in times ${peer}`, [is, least / other], `at least ${wanted}`, is >= wanted),
+      ]
     }),
     ...steps.flatMap((step) => {
-      const sample = ours[step]
-      return sample === undefined
-        ? []
-        : [atMost(`${step}: p99, in times p50`, sample.p99 / sample.p50, timesMedian)]
+      const [sample, least] = [ours[step], floor[step]]
+      if (sample === undefined || least === undefined) return []
+      return [
+        atMost(`${step}: p99, in times p50`, sample.p99 / sample.p50, least.p99 / least.p50, timesMedian),
+      ]
     }),
   ]
 }
 
-function row(name: string, is: number, wanted: string, reached: boolean): string[] {
-  return [name, is.toFixed(2), wanted, reached ? 'reached' : 'not reached']
+function row(name: string, values: readonly number[], wanted: string, reached: boolean): string[] {
+  return [name, ...values.map((value) => value.toFixed(2)), wanted, reached ? 'reached' : 'not reached']
 }
