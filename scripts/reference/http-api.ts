@@ -1,8 +1,8 @@
 import type { Language } from '../../docs/.vitepress/navigation.ts'
 import type { OpenapiDocument, Operation, Schema } from '../openapi-document.ts'
+import type { Say } from './markdown.ts'
+import { head, table } from './markdown.ts'
 import { operations, problemsOf } from './operations.ts'
-import type { Say } from './pages.ts'
-import { head, table } from './pages.ts'
 
 const words = {
   en: {
