@@ -3,15 +3,13 @@
 // which are committed, as the repository shows them too. VitePress has a package.json of its own in docs/, whose packages are installed
 // here when its lockfile has changed, so that nobody else waits for them.
 
-import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { cp, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isRelative, resolveLink } from '../docs/.vitepress/links.ts'
 import { diagrams } from './diagrams/diagrams.ts'
 import { openapiDocument } from './openapi-document.ts'
+import { installOwnPackages, runIn } from './own-packages.ts'
 import { referencePages } from './reference/pages.ts'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
@@ -20,9 +18,9 @@ const docs = join(repository, 'docs')
 const [task = 'build', ...options] = process.argv.slice(2)
 if (task === 'generate') await generate()
 else {
-  await installPackages()
+  await installOwnPackages(docs, 'VitePress')
   await fillPublicFolder()
-  process.exitCode = run('vitepress', [task, '.', ...options], join(docs, 'node_modules/.bin'))
+  process.exitCode = runIn(docs, join(docs, 'node_modules/.bin/vitepress'), [task, '.', ...options])
 }
 
 async function generate(): Promise<void> {
@@ -30,25 +28,6 @@ async function generate(): Promise<void> {
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, text)
   }
-}
-
-/** Installs what the lockfile of docs/ names, unless that is there. */
-async function installPackages(): Promise<void> {
-  const lock = await readFile(join(docs, 'package-lock.json'))
-  const digest = createHash('sha256').update(lock).digest('hex')
-  const stamp = join(docs, 'node_modules/.lock-digest')
-  if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === digest) return
-  process.stderr.write('Installing VitePress …\n')
-  const code = run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'])
-  if (code !== 0) process.exit(code)
-  await writeFile(stamp, digest)
-}
-
-/** Runs a program in docs/. @returns its exit code */
-function run(program: string, args: readonly string[], folder = ''): number {
-  const { status, error } = spawnSync(join(folder, program), args, { cwd: docs, stdio: 'inherit' })
-  if (error !== undefined) throw error
-  return status ?? 1
 }
 
 /** Puts what is served beside the pages into docs/public: the OpenAPI document, and the files that pages link to. */

@@ -46,6 +46,18 @@ const programs: readonly {
   { names: ['buildah'], packageName: 'buildah', kinds: ['clients'] },
   { names: ['busybox'], packageName: 'busybox-static', kinds: ['clients'] },
   { names: ['php'], packageName: 'php-cli', kinds: ['clients'] },
+  ...['curl', 'mbstring'].map((name) => ({
+    names: ['php'],
+    packageName: `php-${name}`,
+    kinds: ['clients'] as const,
+    probe: ['-r', `exit(extension_loaded('${name}') ? 0 : 1);`],
+  })),
+  {
+    names: ['php'],
+    packageName: 'php-guzzlehttp-guzzle',
+    kinds: ['clients'],
+    probe: ['-r', "exit(is_file('/usr/share/php/GuzzleHttp/autoload.php') ? 0 : 1);"],
+  },
   { names: ['apache2'], packageName: 'libapache2-mod-auth-openidc', kinds: ['clients'] },
 ]
 

@@ -3,8 +3,9 @@ import { relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { DefaultTheme, MarkdownRenderer } from 'vitepress'
 import { defineConfig } from 'vitepress'
+import type { Target } from './links.ts'
 import { isRelative, resolveLink, rewrites, slug } from './links.ts'
-import type { Language } from './navigation.ts'
+import type { Kind, Language } from './navigation.ts'
 import { kinds } from './navigation.ts'
 import { russianSearch, words } from './words.ts'
 
@@ -20,29 +21,47 @@ function titleOf(language: Language, page: string): string {
 const routeTo = (language: Language, page: string) =>
   page.startsWith('/') ? `/en${page}` : `/${language}/${page.replace(/(^|\/)index$/, '$1')}`
 
-/** The site's menu and sidebar in one language, both out of the groups of pages. */
+/** The groups of one kind of pages, as a sidebar shows them: open, as a title that folds cannot be operated by everybody. */
+const groupsOf = (kind: Kind, language: Language): DefaultTheme.SidebarItem[] =>
+  kind.groups.map(({ title, pages }) => ({
+    text: title[language],
+    items: pages.map((page) =>
+      page.endsWith('.json')
+        ? { text: page.slice(1), link: page, target: '_blank' }
+        : { text: titleOf(language, page), link: routeTo(language, page) },
+    ),
+  }))
+
+/** The site's menu and sidebars in one language: each page has the pages of its kind beside it, the first page all of them. */
 function navigation(language: Language): DefaultTheme.Config {
-  const sidebar = kinds.flatMap(({ title, groups }) => [
-    {
-      text: title[language],
-      items: groups.map((group) => ({
-        text: group.title[language],
-        collapsed: true,
-        items: group.pages.map((page) => ({ text: titleOf(language, page), link: routeTo(language, page) })),
-      })),
-    },
-  ])
+  const ofPages = kinds.flatMap((kind) =>
+    kind.groups.flatMap(({ pages }) =>
+      pages.map((page): [string, DefaultTheme.SidebarItem[]] => [
+        routeTo(language, page),
+        groupsOf(kind, language),
+      ]),
+    ),
+  )
+  const all = kinds.flatMap((kind) => groupsOf(kind, language))
   const nav = kinds.map(({ title, groups }) => ({
     text: title[language],
     link: routeTo(language, groups[0]?.pages[0] ?? 'index'),
   }))
-  return { ...words[language].theme, sidebar, nav }
+  return {
+    ...words[language].theme,
+    sidebar: { [`/${language}/`]: all, ...Object.fromEntries(ofPages) },
+    nav,
+  }
 }
 
 const locale = (language: Language) => {
   const { label, lang, description } = words[language]
   return { label, lang, description, link: `/${language}/`, themeConfig: navigation(language) }
 }
+
+/** The language of the page to which a link leads, else that of the page where it is. */
+const languageOf = (target: Target, page: string): Language =>
+  (target.kind === 'page' ? target.route : `/${page}`).startsWith('/ru/') ? 'ru' : 'en'
 
 /** Leads every relative link to where the page or file is on the site; a link to a folder becomes plain text. */
 function repositoryLinks(markdown: MarkdownRenderer): void {
@@ -51,11 +70,14 @@ function repositoryLinks(markdown: MarkdownRenderer): void {
       .split(sep)
       .join('/')
     for (const { children } of tokens)
-      for (const token of children ?? []) {
+      for (const [at, token] of (children ?? []).entries()) {
         const href = token.type === 'link_open' ? token.attrGet('href') : null
         if (href === null || !isRelative(href)) continue
         const [path = '', anchor] = href.split('#', 2)
         const target = resolveLink(page, path)
+        const text = children?.[at + 1]
+        // The twin in the other language is called by its path, which tells readers of the site nothing.
+        if (text?.content === href) text.content = words[languageOf(target, page)].label
         if (target.kind === 'page')
           token.attrSet('href', anchor === undefined ? target.route : `${target.route}#${anchor}`)
         else if (target.kind === 'file') {
@@ -67,6 +89,9 @@ function repositoryLinks(markdown: MarkdownRenderer): void {
   })
 }
 
+/** Colours of code that can be read by everybody (WCAG 2, 1.4.3). */
+const codeThemes = { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' } as const
+
 /** Languages of code that Shiki has no grammar for, or knows by another name. */
 const languageAlias = { conf: 'ini', haproxy: 'nginx' }
 
@@ -75,7 +100,7 @@ export default defineConfig({
   cacheDir: './node_modules/.cache/vitepress',
   rewrites: { ...rewrites },
   locales: { en: locale('en'), ru: locale('ru') },
-  markdown: { anchor: { slugify: slug }, languageAlias, config: repositoryLinks },
+  markdown: { anchor: { slugify: slug }, theme: codeThemes, languageAlias, config: repositoryLinks },
   themeConfig: {
     search: { provider: 'local', options: { locales: { ru: { translations: russianSearch } } } },
   },

@@ -6,7 +6,7 @@ export type Words = Readonly<Record<Language, string>>
 
 /**
  * Pages that belong together, by their paths below the tree of a language, without `.md`; from `docs/` where they begin
- * with a slash, as pages do that exist in English only.
+ * with a slash, as what exists in English only does: pages, and the OpenAPI document.
  */
 export interface Group {
   readonly title: Words
@@ -80,7 +80,7 @@ export const kinds: readonly Kind[] = [
     groups: [
       {
         title: { en: 'For sites', ru: 'Для сайтов' },
-        pages: ['reference/http-api', 'reference/problems'],
+        pages: ['reference/http-api', 'reference/problems', '/openapi.json'],
       },
       {
         title: { en: 'For operators', ru: 'Для операторов' },

@@ -1,8 +1,8 @@
 import type { Language } from '../../docs/.vitepress/navigation.ts'
 import type { OpenapiDocument, Operation, Schema } from '../openapi-document.ts'
-import { operations, problemsOf } from './operations.ts'
-import type { Say } from './pages.ts'
-import { head, table } from './pages.ts'
+import type { Say } from './markdown.ts'
+import { head, table } from './markdown.ts'
+import { operations, problemNamesOf } from './operations.ts'
 
 const words = {
   en: {
@@ -111,7 +111,7 @@ function section(id: string, operation: Operation, said: Words, say: Say): strin
     )
   const rows = Object.entries(operation.responses).map(([status, response]) => {
     const [content] = Object.values(response.content ?? {})
-    const problems = problemsOf(operation, status).map((name) => `[\`${name}\`](problems.md#${name})`)
+    const problems = problemNamesOf(operation, status).map((name) => `[\`${name}\`](problems.md#${name})`)
     return [
       status,
       content?.schema === undefined ? '' : typeOf(content.schema, said),

@@ -1,7 +1,7 @@
 import type { Language } from '../../docs/.vitepress/navigation.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
-import type { Say } from './pages.ts'
-import { head, table } from './pages.ts'
+import type { Say } from './markdown.ts'
+import { head, table } from './markdown.ts'
 
 const words = {
   en: {

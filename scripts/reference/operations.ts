@@ -14,13 +14,15 @@ export function operations(document: OpenapiDocument): PlacedOperation[] {
     Object.entries(methods).map(([method, operation]) => ({
       id: `${method.toUpperCase()} ${path}`,
       operation,
-      problems: new Set(Object.keys(operation.responses).flatMap((status) => problemsOf(operation, status))),
+      problems: new Set(
+        Object.keys(operation.responses).flatMap((status) => problemNamesOf(operation, status)),
+      ),
     })),
   )
 }
 
 /** The problems that an operation documents for a status: the names of the examples of its body. */
-export function problemsOf(operation: Operation, status: string): string[] {
+export function problemNamesOf(operation: Operation, status: string): string[] {
   if (Number(status) < 400) return []
   const [body] = Object.values(operation.responses[status]?.content ?? {})
   return Object.keys(body?.examples ?? {})

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import type { Language } from '../../docs/.vitepress/navigation.ts'
 import { openapiDocument } from '../openapi-document.ts'
 import { httpApiPage } from './http-api.ts'
+import type { Say } from './markdown.ts'
+import { cell } from './markdown.ts'
 import { metricsPage } from './metrics.ts'
 import { problemsPage } from './problems.ts'
 import { variablesPage } from './variables.ts'
@@ -10,9 +11,6 @@ import { variablesPage } from './variables.ts'
 const russian: Readonly<Record<string, string>> = JSON.parse(
   readFileSync(new URL('russian.json', import.meta.url), 'utf8'),
 )
-
-/** Says an English text of the code in the language of the page. */
-export type Say = (english: string) => string
 
 /**
  * The pages of the reference that are made out of the code, by their paths in the repository.
@@ -50,29 +48,4 @@ function inRussian(missing: Set<string>): Say {
 export function unusedRussian(pages: ReadonlyMap<string, string>): readonly string[] {
   const all = [...pages.values()].join('\n')
   return Object.entries(russian).flatMap(([english, text]) => (all.includes(cell(text)) ? [] : [english]))
-}
-
-/** A table in Markdown; a cell may hold Markdown, but no line break. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((text) => cell(text) || ' ').join(' | ')} |`.replaceAll(/ {2,}\|/g, ' |')
-  return [line(head), `|${' :-- |'.repeat(head.length)}`, ...rows.map(line)].join('\n')
-}
-
-/** Text of a cell: no bar ends it, and nothing looks like HTML. */
-function cell(text: string): string {
-  return text.replaceAll('|', String.raw`\|`).replaceAll(/<(?=[a-z/])/gi, String.raw`\<`)
-}
-
-/** The first lines of a generated page: its title, what it is, and where its twin is. */
-export function head(language: Language, name: string, title: string, text: string): string {
-  const twin =
-    language === 'en'
-      ? `The same page in Russian: [../../ru/reference/${name}.md](../../ru/reference/${name}.md).`
-      : `Эта же страница по-английски: [../../en/reference/${name}.md](../../en/reference/${name}.md).`
-  const made =
-    language === 'en'
-      ? 'This page is made out of the code by `npm run docs -- generate`; do not edit it.'
-      : 'Эта страница составлена по коду командой `npm run docs -- generate`; не правьте её вручную.'
-  return `# ${title}\n\n${text} ${twin}\n\n${made}`
 }

@@ -2,8 +2,8 @@ import type { Language } from '../../docs/.vitepress/navigation.ts'
 import { problemNames, problems, problemType } from '../../src/problems/table.ts'
 import { problemText } from '../../src/problems/texts.ts'
 import type { OpenapiDocument } from '../openapi-document.ts'
+import { head, table } from './markdown.ts'
 import { operations } from './operations.ts'
-import { head, table } from './pages.ts'
 
 const words = {
   en: {

@@ -1,8 +1,8 @@
 import type { Language } from '../../docs/.vitepress/navigation.ts'
 import type { DocumentedVariable } from '../../test/docs/variables.ts'
 import { commonSuffixes, commonVariables } from '../../test/docs/variables.ts'
-import type { Say } from './pages.ts'
-import { head, table } from './pages.ts'
+import type { Say } from './markdown.ts'
+import { head, table } from './markdown.ts'
 
 const words = {
   en: {

@@ -5,7 +5,7 @@
 export interface RunBlocks {
   /** The test's file. */
   readonly test: string
-  /** By page: every block of it, or those that begin so. */
+  /** By page: every block of it, or those that begin so; "```go" is every block in Go. */
   readonly pages: Readonly<Record<string, 'every block' | readonly string[]>>
 }
 
@@ -19,10 +19,7 @@ export const inACopy: RunBlocks = {
       'curl -sS "$AUTH/api/v1/oauth/authorize-url/" \\',
       'curl -sS "$AUTH/api/v1/oauth/authorize/" \\',
     ],
-    'docs/en/examples.md': [
-      'npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return',
-      'export AUTH=http://127.0.0.1:3000 REDIRECT_URL=http://127.0.0.1:8000/return',
-    ],
+    'docs/en/examples.md': ['npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return'],
     'docs/en/first-login.md': [
       'npm start',
       `SITE=$(npm run --silent site -- add --name 'My first site' --redirect-url http://127.0.0.1:8010/return)`,
@@ -78,7 +75,7 @@ export const run: readonly RunBlocks[] = [
   },
   {
     test: 'test/docs/examples.test.ts',
-    pages: { 'docs/en/examples.md': ['// A site', '"""A site', '<?php'] },
+    pages: { 'docs/en/examples.md': ['```js', '```python', '```php', '```go', '```java', '```xml'] },
   },
   { test: 'test/clients/auth-js.test.ts', pages: { 'docs/en/openid-connect/auth-js.md': 'every block' } },
   { test: 'test/clients/passport.test.ts', pages: { 'docs/en/openid-connect/passport.md': 'every block' } },

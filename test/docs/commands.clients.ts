@@ -153,8 +153,13 @@ t.test('README: a site beside the running service, and the two requests', async 
 
 t.test('examples: register a site, and what its environment needs', async (t) => {
   const page = 'docs/en/examples.md'
-  t.match(await shell(await block(page, 'npm run site')), /"secret"/)
-  const exported = await shell(`${await block(page, 'export AUTH')}\nenv`)
+  const { stdout, stderr } = await execute('bash', ['--norc', '-c', await block(page, 'npm run site')], {
+    cwd: copy,
+    env: environment,
+  })
+  t.match(stdout, /"secret"/)
+  const printed = /^.*(export AUTH=.*)$/m.exec(stderr)?.[1] ?? ''
+  const exported = await shell(`${printed}\nenv`)
   for (const name of ['AUTH', 'REDIRECT_URL', 'SITE_ID', 'SITE_SECRET'])
     t.match(exported, new RegExp(`^${name}=`, 'm'))
 })
