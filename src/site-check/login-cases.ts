@@ -1,0 +1,278 @@
+import type { Case, Checkup, DoneLogin, Verdict } from './checkup.ts'
+import { advice, failed, passed, returnWith, skipped } from './checkup.ts'
+import { loginFact, noHistory } from './facts.ts'
+import type { BegunLogin } from './login-page.ts'
+import { begin } from './login-page.ts'
+import { crash, isLoggedIn, look, told } from './look.ts'
+import { readPage } from './page.ts'
+import type { Person } from './sandbox.ts'
+import type { Visit, Visitor } from './visitor.ts'
+
+/** A login up to the return, which nobody has opened yet. */
+export interface PendingLogin {
+  readonly visitor: Visitor
+  readonly begun: BegunLogin
+  readonly returned: URL
+}
+
+/** Begins a login as a new visitor (or this one), and decides at the sandbox. */
+export async function loginUntilReturn(
+  checkup: Checkup,
+  decision: Person | 'refuses',
+  visitor = checkup.visitor(),
+): Promise<PendingLogin> {
+  const { sandbox } = checkup
+  if (sandbox === undefined) throw new Error('This case needs the sandbox.')
+  const begun = await begin(checkup, visitor)
+  const returned = await sandbox.decide(visitor, begun, decision, checkup.returnUrl)
+  const code = returned.searchParams.get('code')
+  if (code !== null) checkup.secrets.add(code)
+  return { visitor, begun, returned }
+}
+
+/** Opens the return as the provider sends a browser there. */
+export function comeBack(visitor: Visitor, returned: URL): Promise<Visit> {
+  return visitor.open(returned, { crossSite: true })
+}
+
+/** Anna, with words that are on no page by chance. */
+export function usualPerson({ marker }: Pick<Checkup, 'marker'>): Person {
+  return { id: '770001', login: 'anna.check', name: `Anna ${marker}`, email: `${marker}@mail.example` }
+}
+
+async function firstLogin(checkup: Checkup): Promise<Verdict> {
+  const person = usualPerson(checkup)
+  const { visitor, begun, returned } = await loginUntilReturn(checkup, person)
+  const before = visitor.copy()
+  const visit = await comeBack(visitor, returned)
+  const fell = crash(visit)
+  if (fell !== undefined) return failed(told(fell))
+  const { answer, text, byWords, byButton } = await look(checkup, visitor, person)
+  if ((await checkup.facts.session(begun.serviceState)) === undefined) {
+    const fact = await loginFact(checkup.facts, begun.serviceState)
+    const because = fact?.problem ? `, by the problem ${fact.problem}` : ''
+    return failed(
+      `the service opened no session for the login${because}; the page says: ${text.slice(0, 120)}`,
+    )
+  }
+  if (!byWords && !byButton)
+    return failed(
+      `the service opened a session, but ${told(answer)} and shows the visitor as not logged in: neither name nor email, and still the login button`,
+      'Name as --url a page that tells who is logged in; if there is one, keep the session that the finish opened.',
+    )
+  checkup.signal = byWords ? 'words' : 'button'
+  checkup.login = { visitor, before, begun, returned, visit, person } satisfies DoneLogin
+  return passed
+}
+
+const noLogin = 'no login has worked'
+
+/** The login of the first case, which the cases after it look at. */
+function done({ login }: Checkup): DoneLogin {
+  if (login === undefined) throw new Error(noLogin)
+  return login
+}
+
+/** Opens a return in other browsers, which it was not meant for, and then in its own. */
+async function compared(checkup: Checkup): Promise<Verdict> {
+  const person = usualPerson(checkup)
+  const { visitor, returned, begun } = await loginUntilReturn(checkup, person)
+  const [stranger, begunToo] = [checkup.visitor(), checkup.visitor()]
+  await begin(checkup, begunToo)
+  for (const [victim, which] of [
+    [stranger, 'another browser'],
+    [begunToo, 'another browser, which has begun a login of its own,'],
+  ] as const) {
+    const visit = await comeBack(victim, returned)
+    const fell = crash(visit)
+    if (fell !== undefined) return failed(`in ${which} ${told(fell)}`)
+    if (await isLoggedIn(checkup, victim, person))
+      return failed(`${which} is logged in by the return of this one`)
+    if ((await checkup.facts.session(begun.serviceState)) !== undefined)
+      return failed(`the return in ${which} let the site finish the login`)
+    checkup.errorPages.push({ after: 'a return in another browser', answer: visit.last })
+  }
+  await comeBack(visitor, returned)
+  return (await isLoggedIn(checkup, visitor, person))
+    ? passed
+    : failed('after the return was opened in another browser, it does not work in its own')
+}
+
+/**
+ * Without a provider no code comes, but the state of a login that has begun is known. Whether another browser makes the site
+ * ask the service about it is in the history of the service.
+ */
+async function comparedWithoutLogin(checkup: Checkup): Promise<Verdict> {
+  const { facts, site, marker } = checkup
+  if (facts.logins === undefined) return skipped(noHistory)
+  const { door, state, serviceState } = await begin(checkup, checkup.visitor())
+  if (door === 'openid') return skipped('at the standard door it needs whole logins, in a sandbox')
+  const query = new URLSearchParams({ provider: site.providers[0] ?? '', state, code: `${marker}-code` })
+  const fell = crash(await comeBack(checkup.visitor(), returnWith(checkup, query.toString())))
+  if (fell !== undefined) return failed(told(fell))
+  const fact = await loginFact(facts, serviceState)
+  return fact?.requests.some(({ request }) => request === 'finish') === true
+    ? failed('another browser made the site finish the login of this one')
+    : passed
+}
+
+/** A whole login, in the sandbox. */
+export const loginCases: readonly Case[] = [
+  {
+    id: 'login-works',
+    group: 'login',
+    title: 'A person logs in',
+    why: 'The happy path comes before all others.',
+    change: 'See the log of the site, and the login in site/logins/: how far did it get?',
+    needs: 'sandbox',
+    run: firstLogin,
+  },
+  {
+    id: 'session-renewed',
+    group: 'login',
+    title: 'The session gets a new id by the login',
+    why: 'Who put an id of a session into the browser beforehand would otherwise be logged in along with the visitor (session fixation).',
+    change:
+      'After a successful finish give the browser a new session id, and let the old one be worth nothing.',
+    needs: 'login',
+    async run(checkup) {
+      const { before, person } = done(checkup)
+      return (await isLoggedIn(checkup, before.copy(), person))
+        ? failed('the cookies from before the login are logged in now')
+        : passed
+    },
+  },
+  {
+    id: 'code-stays-private',
+    group: 'login',
+    title: 'State and code do not stay in the address, and are not passed on',
+    why: 'What stays in the address goes into the history, into screenshots, into statistics, and as Referer to whatever the page loads.',
+    change:
+      'After the finish redirect (303) to an address without state and code. Answer with Referrer-Policy: no-referrer or same-origin.',
+    needs: 'login',
+    async run(checkup) {
+      const { visit, returned } = done(checkup)
+      const secrets = ['state', 'code'].flatMap((name) => returned.searchParams.get(name) ?? [])
+      const holds = (url: URL) => secrets.some((secret) => decodeURIComponent(url.href).includes(secret))
+      const shown = visit.answers.find(({ url, location }) => location === undefined && holds(url))
+      const unsafe = visit.answers.find(
+        ({ headers, url }) =>
+          holds(url) && /unsafe-url|no-referrer-when-downgrade/.test(headers.get('referrer-policy') ?? ''),
+      )
+      const policy = shown && (shown.headers.get('referrer-policy') ?? 'none')
+      const loads =
+        shown && readPage(shown.body, shown.url).loads.filter(({ origin }) => origin !== shown.url.origin)
+      if (shown !== undefined)
+        return failed(
+          `the page at ${shown.url.pathname} is shown with state and code in its address (Referrer-Policy: ${policy})${loads?.[0] ? `, and loads from ${loads[0].host}` : ''}`,
+        )
+      if (visit.outside !== undefined && holds(visit.outside.url))
+        return failed(`they are sent to ${visit.outside.url.host}`)
+      return unsafe === undefined
+        ? passed
+        : failed(`${told(unsafe)} with Referrer-Policy: ${unsafe.headers.get('referrer-policy')}`)
+    },
+  },
+  {
+    id: 'not-cached',
+    group: 'login',
+    title: 'No cache keeps the page of somebody who is logged in',
+    why: 'A cache between browser and site could show one visitor the page of another.',
+    change: 'Answer with Cache-Control: no-store (or private) wherever the page depends on the session.',
+    needs: 'login',
+    async run(checkup) {
+      const { visitor, visit, person } = done(checkup)
+      const answers = [...visit.answers, (await look(checkup, visitor, person)).answer]
+      const policies = answers.map((answer) => ({
+        answer,
+        policy: answer.headers.get('cache-control') ?? '',
+      }))
+      const kept = policies.find(
+        ({ policy }) => !/no-store|private|no-cache/.test(policy) && /public|max-age=[1-9]/.test(policy),
+      )
+      if (kept !== undefined) return failed(`${told(kept.answer)} with Cache-Control: ${kept.policy}`)
+      const bare = policies.find(({ policy, answer }) => policy === '' && answer.status === 200)
+      return bare === undefined ? passed : advice(`${told(bare.answer)} without Cache-Control`)
+    },
+  },
+  {
+    id: 'finishes-once',
+    group: 'login',
+    title: 'A repeated return finishes nothing again',
+    why: 'People reload, click twice and go back. A code is good once: the second finish fails, or opens a second session.',
+    change:
+      'Take the state out of the session before the finish; to a return whose state is not there show the page as it is, logged in or not.',
+    needs: 'login',
+    async run(checkup) {
+      const { visitor, before, returned, begun, person } = done(checkup)
+      const cookies = () => JSON.stringify(visitor.jar.all())
+      const cookiesBefore = cookies()
+      const again = await comeBack(visitor, returned)
+      const fact = await loginFact(checkup.facts, begun.serviceState)
+      const finishes = fact?.requests.filter(({ request }) => request === 'finish').length ?? 1
+      // The second of two clicks comes with the cookies of the first.
+      const fell = crash(again) ?? crash(await comeBack(before.copy(), returned))
+      if (fell !== undefined) return failed(`the second time ${told(fell)}`)
+      if (!(await isLoggedIn(checkup, visitor, person)))
+        return failed('the second return logs the visitor out')
+      if (finishes > 1) return failed(`the site asked the service ${finishes} times to finish one login`)
+      return cookiesBefore === cookies()
+        ? passed
+        : failed('the second return opens a session again: its cookie is a new one')
+    },
+  },
+  {
+    id: 'state-compared',
+    group: 'login',
+    title: 'state is compared with that of this browser',
+    why: 'Otherwise a stranger begins a login, agrees with an account of their own and lures your visitor to the return: the visitor is logged in as the stranger without noticing (login CSRF).',
+    change:
+      'Keep the state of the start in the session of the browser, and at the return do not call the service unless it is there.',
+    needs: 'begin',
+    async run(checkup) {
+      if (checkup.sandbox === undefined) return comparedWithoutLogin(checkup)
+      return checkup.login === undefined
+        ? skipped('it needs a login that works, see login-works')
+        : compared(checkup)
+    },
+  },
+  {
+    id: 'survives-refusal',
+    group: 'login',
+    title: 'A person who refuses comes back to a page that works',
+    why: 'Many people press "cancel" once. They must be able to try again.',
+    change: 'At the return look for error before code, and show the page with the login buttons again.',
+    needs: 'login',
+    async run(checkup) {
+      const { visitor, returned } = await loginUntilReturn(checkup, 'refuses')
+      const visit = await comeBack(visitor, returned)
+      const fell = crash(visit)
+      if (fell !== undefined) return failed(told(fell))
+      checkup.errorPages.push({ after: 'a refusal', answer: visit.last })
+      const person = usualPerson(checkup)
+      if (await isLoggedIn(checkup, visitor, person)) return failed('who refused is logged in')
+      const second = await loginUntilReturn(checkup, person, visitor)
+      await comeBack(visitor, second.returned)
+      return (await isLoggedIn(checkup, visitor, person))
+        ? passed
+        : failed('after a refusal a new login does not work')
+    },
+  },
+  {
+    id: 'agrees-after-refusal',
+    group: 'login',
+    title: 'Who goes back after a refusal and agrees is logged in',
+    why: 'A refusal does not end the login: the code comes with the same state.',
+    change: 'Leave the state in the session where the return has an error.',
+    needs: 'login',
+    async run(checkup) {
+      const { visitor, begun, returned } = await loginUntilReturn(checkup, 'refuses')
+      await comeBack(visitor, returned)
+      const person = usualPerson(checkup)
+      const agreed = await checkup.sandbox?.decide(visitor, begun, person, checkup.returnUrl)
+      if (agreed === undefined) return skipped(noLogin)
+      await comeBack(visitor, agreed)
+      return (await isLoggedIn(checkup, visitor, person)) ? passed : advice('the login does not go on')
+    },
+  },
+]

@@ -1,0 +1,51 @@
+import { resolve } from 'node:path'
+import type { Test } from 'tap'
+import t from 'tap'
+import type { Program } from '../examples/run-example.ts'
+import type { Language } from '../support/tools.ts'
+import { skipWithout, workFolder } from '../support/tools.ts'
+import { idsOf, nodeSite, pythonSite, reportOfProgram, startCheckingService } from './checked-site.ts'
+
+// Every site of examples/ that this machine can run is all right.
+
+const service = await startCheckingService(t)
+
+/** @param may points that may be advice or skipped */
+function allRight(
+  name: string,
+  needed: readonly Language[],
+  prepare: (test: Test) => Program | Promise<Program>,
+  may: readonly string[] = [],
+): void {
+  t.test(name, { skip: skipWithout(...needed), timeout: 120_000 }, async (t) => {
+    const { ran, report } = await reportOfProgram(t, service, await prepare(t))
+    const odd = (['failed', 'advice', 'skipped'] as const).flatMap((status) => idsOf(report, status))
+    t.strictSame(odd.toSorted(), may.toSorted(), ran.stdout)
+    t.equal(ran.code, 0, ran.stderr)
+    t.equal(ran.stderr, '')
+    t.ok(report.counts.passed > 20)
+  })
+}
+
+allRight('the site in Node.js', [], () => nodeSite)
+
+allRight('the site in Python', ['python'], () => pythonSite)
+
+allRight('the site in PHP', ['php'], async (t) => ({
+  command: 'php',
+  args: [
+    '-d',
+    `session.save_path=${await workFolder(t, 'php')}`,
+    '-S',
+    'HOST',
+    resolve('examples/php/site.php'),
+  ],
+  env: { PHP_CLI_SERVER_WORKERS: '8' },
+}))
+
+allRight(
+  'the site in Node.js by the standard door',
+  [],
+  () => ({ command: process.execPath, args: [resolve('examples/node/standard-door.mjs')] }),
+  ['agrees-after-refusal'],
+)
