@@ -6,7 +6,7 @@ import { CannotCheck } from './cannot-check.ts'
 import type { Checkup } from './checkup.ts'
 import { createFacts } from './facts.ts'
 import type { LoginControl } from './login-page.ts'
-import { findLoginControl } from './login-page.ts'
+import { findLoginControl, leadsToProvider } from './login-page.ts'
 import { readPage } from './page.ts'
 import type { Report } from './report.ts'
 import { countsOf } from './report.ts'
@@ -49,7 +49,9 @@ export async function checkSite(options: CheckSiteOptions): Promise<Report> {
   const { site, url, service, database, secret, timeout } = options
   const returnUrl = chooseReturnUrl(options)
   const origins = new Set([url.origin, new URL(returnUrl).origin, service.origin])
-  const settings = { timeout, mayVisit: ({ origin }: URL) => origins.has(origin) }
+  // The way to the provider ends every visit, even where the sandbox serves the site as well.
+  const mayVisit = (to: URL) => origins.has(to.origin) && !leadsToProvider(to, service)
+  const settings = { timeout, mayVisit }
   const visitor = (language = 'en') => new Visitor({ ...settings, language })
   const providers = providersOf(options)
   const sandbox = await reachSandbox(options, settings)

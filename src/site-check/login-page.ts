@@ -67,7 +67,7 @@ function candidates(
  * @throws {CannotCheck} where nothing on the page looks like it
  */
 export function findLoginControl(visit: Visit, providers: readonly string[]): LoginControl {
-  if (visit.outside?.url.searchParams.has('state') === true) return { kind: 'page-itself' }
+  if (beganLogin(visit)) return { kind: 'page-itself' }
   const { last } = visit
   const [first] = candidates(readPage(last.body, last.url), providers)
   if (first === undefined)
@@ -111,8 +111,14 @@ function withQuery(action: URL, fields: Control['fields']): URL {
   return url
 }
 
-/** Whether a visit ended on the way to a provider with a login that has begun. */
-export function leadsToProvider({ outside }: Visit): boolean {
+/** Whether an address is an authorization request of the service to a provider (RFC 6749 §4.1.1). */
+export function leadsToProvider({ searchParams }: URL, service: URL): boolean {
+  const callback = searchParams.get('redirect_uri') ?? ''
+  return searchParams.has('state') && callback.startsWith(`${service.origin}/api/v1/oauth/callback/`)
+}
+
+/** Whether a visit ended on the way to a provider, or out of all hosts with a state: a login has begun. */
+export function beganLogin({ outside }: Visit): boolean {
   return outside?.url.searchParams.has('state') === true
 }
 

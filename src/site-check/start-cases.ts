@@ -1,7 +1,7 @@
 import type { Case } from './checkup.ts'
 import { advice, failed, passed, skipped } from './checkup.ts'
 import { loginFact, noHistory } from './facts.ts'
-import { begin, leadsToProvider, NotBegun, openLoginPage, press } from './login-page.ts'
+import { beganLogin, begin, NotBegun, openLoginPage, press } from './login-page.ts'
 import { readPage } from './page.ts'
 
 const cookieRules =
@@ -45,7 +45,7 @@ export const startCases: readonly Case[] = [
       if (button.method === 'GET')
         return failed(`the ${button.kind} at ${button.action.pathname} begins a login by GET`)
       const visit = await press(visitor, { ...button, method: 'GET' })
-      return leadsToProvider(visit) ? failed(`GET ${button.action.pathname} begins a login, too`) : passed
+      return beganLogin(visit) ? failed(`GET ${button.action.pathname} begins a login, too`) : passed
     },
   },
   {
@@ -63,7 +63,7 @@ export const startCases: readonly Case[] = [
       if (button.method === 'GET') return skipped('it begins by GET, see begins-by-post')
       const origin = 'https://another-site.example'
       const visit = await press(checkup.visitor(), button, { crossSite: true, origin })
-      return leadsToProvider(visit)
+      return beganLogin(visit)
         ? failed(`POST ${button.action.pathname} from ${origin} begins a login`)
         : passed
     },

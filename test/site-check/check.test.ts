@@ -16,6 +16,7 @@ import {
   reportOf,
   reportOfProgram,
   startCheckingService,
+  statusOf,
 } from './checked-site.ts'
 import { spoil, withoutComparison } from './spoil.ts'
 
@@ -84,6 +85,19 @@ t.test(
     t.match(report.cases.find(({ id: one }) => one === 'not-in-logs')?.reason, report.marker)
   },
 )
+
+t.test('without a sandbox the history of the service tells whether state is compared', async (t) => {
+  for (const [changes, status] of [
+    [[], 'passed'],
+    [withoutComparison, 'failed'],
+  ] as const) {
+    const program = await spoil(t, nodeSite, changes)
+    const { report } = await reportOfProgram(t, checking, program, { sandbox: false, requireSecret: false })
+    t.equal(statusOf(report, 'state-compared'), status)
+    t.equal(statusOf(report, 'login-works'), 'skipped')
+    t.equal(statusOf(report, 'sends-secret'), 'passed', 'the start is enough')
+  }
+})
 
 t.test('what is wrong is told for people: what was seen, why it matters, what to change', async (t) => {
   const { id, origin } = await serve(t, (request, response) => {
@@ -172,7 +186,7 @@ t.test('a button that needs scripts is described by hand', async (t) => {
     ),
   )
   t.strictSame(idsOf(report, 'failed'), [])
-  t.equal(report.cases.find(({ id: one }) => one === 'login-begins')?.status, 'passed')
+  t.equal(statusOf(report, 'login-begins'), 'passed')
 })
 
 t.test('what cannot be checked ends with 2 and one sentence that says what to do', async (t) => {

@@ -104,6 +104,11 @@ export function idsOf(report: Report, status: Report['cases'][number]['status'])
   return report.cases.filter((one) => one.status === status).map(({ id }) => id)
 }
 
+/** How the point with this id came out. */
+export function statusOf(report: Report, id: string): string | undefined {
+  return report.cases.find((one) => one.id === id)?.status
+}
+
 /** The site of examples/ in Node.js. */
 export const nodeSite: Program = { command: process.execPath, args: [resolve('examples/node/site.mjs')] }
 

@@ -2,13 +2,23 @@ import { resolve } from 'node:path'
 import type { Test } from 'tap'
 import t from 'tap'
 import type { Program } from '../examples/run-example.ts'
+import { registerSite } from '../support/service.ts'
 import type { Language } from '../support/tools.ts'
 import { skipWithout, workFolder } from '../support/tools.ts'
-import { idsOf, nodeSite, pythonSite, reportOfProgram, startCheckingService } from './checked-site.ts'
+import {
+  checkCommand,
+  idsOf,
+  nodeSite,
+  pythonSite,
+  reportOf,
+  reportOfProgram,
+  startCheckingService,
+  statusOf,
+} from './checked-site.ts'
 
 // Every site of examples/ that this machine can run is all right.
 
-const service = await startCheckingService(t)
+const checking = await startCheckingService(t)
 
 /** @param may points that may be advice or skipped */
 function allRight(
@@ -18,7 +28,7 @@ function allRight(
   may: readonly string[] = [],
 ): void {
   t.test(name, { skip: skipWithout(...needed), timeout: 120_000 }, async (t) => {
-    const { ran, report } = await reportOfProgram(t, service, await prepare(t))
+    const { ran, report } = await reportOfProgram(t, checking, await prepare(t))
     const odd = (['failed', 'advice', 'skipped'] as const).flatMap((status) => idsOf(report, status))
     t.strictSame(odd.toSorted(), may.toSorted(), ran.stdout)
     t.equal(ran.code, 0, ran.stderr)
@@ -49,3 +59,12 @@ allRight(
   () => ({ command: process.execPath, args: [resolve('examples/node/standard-door.mjs')] }),
   ['agrees-after-refusal'],
 )
+
+t.test('a site that the sandbox itself serves, its demo site, can be checked, too', async (t) => {
+  const { sandbox, service } = checking
+  const site = await registerSite(service.database, sandbox.demoRedirectUrl)
+  sandbox.openDemo({ serviceUrl: service.url, siteId: site.id, redirectUrl: sandbox.demoRedirectUrl })
+  const report = reportOf(await checkCommand(checking, [site.id, '--url', sandbox.demoUrl, '--json']))
+  for (const id of ['login-works', 'state-compared', 'provider-down', 'name-is-escaped', 'logs-out'])
+    t.equal(statusOf(report, id), 'passed', id)
+})
