@@ -81,6 +81,7 @@ export async function checkSite(options: CheckSiteOptions): Promise<Report> {
     secrets: new Set(),
     begun: false,
     login: undefined,
+    memberUrl: url,
     signal: 'words',
   }
   const cases = await runCases(checkup, options.run)

@@ -60,6 +60,7 @@ export interface Checkup extends LoginPlace {
     readonly name: string
     readonly providers: readonly string[]
     readonly requireSecret: boolean
+    readonly native: boolean
   }
   /** The registered return address, raw. */
   readonly returnUrl: string
@@ -76,7 +77,9 @@ export interface Checkup extends LoginPlace {
   readonly errorPages: ErrorPage[]
   begun: boolean
   login: DoneLogin | undefined
-  /** By what a person who is logged in is recognised at the page. */
+  /** The page that tells who is logged in: the first login finds it. */
+  memberUrl: URL
+  /** By what a person who is logged in is recognised there. */
   signal: 'words' | 'button'
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Case, Checkup, ErrorPage } from './checkup.ts'
 import { failed, passed, skipped } from './checkup.ts'
 import { readPage } from './page.ts'
@@ -100,6 +101,8 @@ export const traceCases: readonly Case[] = [
         return skipped(
           `no log was named by --log FILE. Look yourself whether ${marker} is in the logs of your web server and your application: it was in the addresses of the check`,
         )
+      // Programs write their logs a little later.
+      await setTimeout(300)
       const text = await log()
       if (text.includes(marker)) return failed(`the log holds the invented code ${marker}`)
       return [...secrets].some((secret) => text.includes(secret))

@@ -1,44 +1,12 @@
 import type { Case, Checkup, DoneLogin, Verdict } from './checkup.ts'
 import { advice, failed, passed, returnWith, skipped } from './checkup.ts'
 import { loginFact, noHistory } from './facts.ts'
-import type { BegunLogin } from './login-page.ts'
 import { begin } from './login-page.ts'
 import { crash, isLoggedIn, look, told } from './look.ts'
-import { readPage } from './page.ts'
 import type { Person } from './sandbox.ts'
+import { sessionCases } from './session-cases.ts'
+import { comeBack, doneLogin, loginUntilReturn, usualPerson } from './try-login.ts'
 import type { Visit, Visitor } from './visitor.ts'
-
-/** A login up to the return, which nobody has opened yet. */
-export interface PendingLogin {
-  readonly visitor: Visitor
-  readonly begun: BegunLogin
-  readonly returned: URL
-}
-
-/** Begins a login as a new visitor (or this one), and decides at the sandbox. */
-export async function loginUntilReturn(
-  checkup: Checkup,
-  decision: Person | 'refuses',
-  visitor = checkup.visitor(),
-): Promise<PendingLogin> {
-  const { sandbox } = checkup
-  if (sandbox === undefined) throw new Error('This case needs the sandbox.')
-  const begun = await begin(checkup, visitor)
-  const returned = await sandbox.decide(visitor, begun, decision, checkup.returnUrl)
-  const code = returned.searchParams.get('code')
-  if (code !== null) checkup.secrets.add(code)
-  return { visitor, begun, returned }
-}
-
-/** Opens the return as the provider sends a browser there. */
-export function comeBack(visitor: Visitor, returned: URL): Promise<Visit> {
-  return visitor.open(returned, { crossSite: true })
-}
-
-/** Anna, with words that are on no page by chance. */
-export function usualPerson({ marker }: Pick<Checkup, 'marker'>): Person {
-  return { id: '770001', login: 'anna.check', name: `Anna ${marker}`, email: `${marker}@mail.example` }
-}
 
 async function firstLogin(checkup: Checkup): Promise<Verdict> {
   const person = usualPerson(checkup)
@@ -55,23 +23,33 @@ async function firstLogin(checkup: Checkup): Promise<Verdict> {
       `the service opened no session for the login${because}; the page says: ${text.slice(0, 120)}`,
     )
   }
-  if (!byWords && !byButton)
-    return failed(
-      `the service opened a session, but ${told(answer)} and shows the visitor as not logged in: neither name nor email, and still the login button`,
-      'Name as --url a page that tells who is logged in; if there is one, keep the session that the finish opened.',
-    )
   checkup.signal = byWords ? 'words' : 'button'
+  if (!byWords && !byButton && !(await tellsElsewhere(checkup, visitor, visit, person)))
+    return failed(
+      `the service opened a session, but neither the page after the login nor ${answer.url.pathname} names the person, and there is still the login button`,
+      'Keep the session that the finish opened, and tell people who is logged in: the check looks for name and email.',
+    )
   checkup.login = { visitor, before, begun, returned, visit, person } satisfies DoneLogin
   return passed
 }
 
-const noLogin = 'no login has worked'
-
-/** The login of the first case, which the cases after it look at. */
-function done({ login }: Checkup): DoneLogin {
-  if (login === undefined) throw new Error(noLogin)
-  return login
+/** Whether the page to which the login has led tells who is logged in; if so, it is looked at from now on. */
+async function tellsElsewhere(
+  checkup: Checkup,
+  visitor: Visitor,
+  { last }: Visit,
+  person: Person,
+): Promise<boolean> {
+  checkup.memberUrl = last.url
+  checkup.signal = 'words'
+  const [own, stranger] = [
+    await look(checkup, visitor, person),
+    await look(checkup, checkup.visitor(), person),
+  ]
+  return own.byWords && !stranger.byWords
 }
+
+const noLogin = 'no login has worked'
 
 /** Opens a return in other browsers, which it was not meant for, and then in its own. */
 async function compared(checkup: Checkup): Promise<Verdict> {
@@ -127,74 +105,7 @@ export const loginCases: readonly Case[] = [
     needs: 'sandbox',
     run: firstLogin,
   },
-  {
-    id: 'session-renewed',
-    group: 'login',
-    title: 'The session gets a new id by the login',
-    why: 'Who put an id of a session into the browser beforehand would otherwise be logged in along with the visitor (session fixation).',
-    change:
-      'After a successful finish give the browser a new session id, and let the old one be worth nothing.',
-    needs: 'login',
-    async run(checkup) {
-      const { before, person } = done(checkup)
-      return (await isLoggedIn(checkup, before.copy(), person))
-        ? failed('the cookies from before the login are logged in now')
-        : passed
-    },
-  },
-  {
-    id: 'code-stays-private',
-    group: 'login',
-    title: 'State and code do not stay in the address, and are not passed on',
-    why: 'What stays in the address goes into the history, into screenshots, into statistics, and as Referer to whatever the page loads.',
-    change:
-      'After the finish redirect (303) to an address without state and code. Answer with Referrer-Policy: no-referrer or same-origin.',
-    needs: 'login',
-    async run(checkup) {
-      const { visit, returned } = done(checkup)
-      const secrets = ['state', 'code'].flatMap((name) => returned.searchParams.get(name) ?? [])
-      const holds = (url: URL) => secrets.some((secret) => decodeURIComponent(url.href).includes(secret))
-      const shown = visit.answers.find(({ url, location }) => location === undefined && holds(url))
-      const unsafe = visit.answers.find(
-        ({ headers, url }) =>
-          holds(url) && /unsafe-url|no-referrer-when-downgrade/.test(headers.get('referrer-policy') ?? ''),
-      )
-      const policy = shown && (shown.headers.get('referrer-policy') ?? 'none')
-      const loads =
-        shown && readPage(shown.body, shown.url).loads.filter(({ origin }) => origin !== shown.url.origin)
-      if (shown !== undefined)
-        return failed(
-          `the page at ${shown.url.pathname} is shown with state and code in its address (Referrer-Policy: ${policy})${loads?.[0] ? `, and loads from ${loads[0].host}` : ''}`,
-        )
-      if (visit.outside !== undefined && holds(visit.outside.url))
-        return failed(`they are sent to ${visit.outside.url.host}`)
-      return unsafe === undefined
-        ? passed
-        : failed(`${told(unsafe)} with Referrer-Policy: ${unsafe.headers.get('referrer-policy')}`)
-    },
-  },
-  {
-    id: 'not-cached',
-    group: 'login',
-    title: 'No cache keeps the page of somebody who is logged in',
-    why: 'A cache between browser and site could show one visitor the page of another.',
-    change: 'Answer with Cache-Control: no-store (or private) wherever the page depends on the session.',
-    needs: 'login',
-    async run(checkup) {
-      const { visitor, visit, person } = done(checkup)
-      const answers = [...visit.answers, (await look(checkup, visitor, person)).answer]
-      const policies = answers.map((answer) => ({
-        answer,
-        policy: answer.headers.get('cache-control') ?? '',
-      }))
-      const kept = policies.find(
-        ({ policy }) => !/no-store|private|no-cache/.test(policy) && /public|max-age=[1-9]/.test(policy),
-      )
-      if (kept !== undefined) return failed(`${told(kept.answer)} with Cache-Control: ${kept.policy}`)
-      const bare = policies.find(({ policy, answer }) => policy === '' && answer.status === 200)
-      return bare === undefined ? passed : advice(`${told(bare.answer)} without Cache-Control`)
-    },
-  },
+  ...sessionCases,
   {
     id: 'finishes-once',
     group: 'login',
@@ -204,7 +115,7 @@ export const loginCases: readonly Case[] = [
       'Take the state out of the session before the finish; to a return whose state is not there show the page as it is, logged in or not.',
     needs: 'login',
     async run(checkup) {
-      const { visitor, before, returned, begun, person } = done(checkup)
+      const { visitor, before, returned, begun, person } = doneLogin(checkup)
       const cookies = () => JSON.stringify(visitor.jar.all())
       const cookiesBefore = cookies()
       const again = await comeBack(visitor, returned)

@@ -4,7 +4,7 @@ import { readPage } from './page.ts'
 import type { Person } from './sandbox.ts'
 import type { Answer, Visit, Visitor } from './visitor.ts'
 
-/** What a visitor sees at the page where logins begin. */
+/** What a visitor sees at the page that tells who is logged in. */
 export interface Look {
   readonly answer: Answer
   readonly text: string
@@ -12,17 +12,19 @@ export interface Look {
   readonly byButton: boolean
 }
 
-/** Opens the page where logins begin. */
+/** Opens the page that tells who is logged in. */
 export async function look(checkup: Checkup, visitor: Visitor, person: Person): Promise<Look> {
-  const { last: answer } = await visitor.open(checkup.loginUrl)
+  const { memberUrl, loginUrl, control } = checkup
+  const { last: answer } = await visitor.open(memberUrl)
   const { text } = readPage(answer.body, answer.url)
   const words = [person.name.slice(0, 40), person.email].filter((word) => word !== '')
-  const button = checkup.control.kind === 'on-page' ? await openLoginPage(checkup, visitor) : undefined
+  // Elsewhere it means nothing that there is no button.
+  const shows = control.kind === 'on-page' && memberUrl === loginUrl && answer.status < 400
   return {
     answer,
     text,
     byWords: words.some((word) => text.includes(word)),
-    byButton: checkup.control.kind === 'on-page' && button === undefined && answer.status < 400,
+    byButton: shows && (await openLoginPage(checkup, visitor)) === undefined,
   }
 }
 
@@ -31,9 +33,11 @@ export async function look(checkup: Checkup, visitor: Visitor, person: Person): 
  * has no login button any more.
  */
 export async function isLoggedIn(checkup: Checkup, visitor: Visitor, person: Person): Promise<boolean> {
-  const { byWords, byButton } = await look(checkup, visitor, person)
-  // A person without name and email cannot be named.
-  return checkup.signal === 'words' && person.name !== '' ? byWords : byButton
+  const { byWords, byButton, text } = await look(checkup, visitor, person)
+  if (checkup.signal === 'button') return byButton
+  if (person.name !== '') return byWords
+  // Nobody can be named without name and email: then it is what strangers do not see.
+  return byButton || text !== (await look(checkup, checkup.visitor(), person)).text
 }
 
 /** "/return answered 500". No query: it may hold a code. */

@@ -1,9 +1,9 @@
 import type { Case, Checkup, Verdict } from './checkup.ts'
 import { advice, failed, passed, skipped } from './checkup.ts'
-import { comeBack, loginUntilReturn, usualPerson } from './login-cases.ts'
 import { crash, isLoggedIn, look, told } from './look.ts'
 import { readPage } from './page.ts'
 import type { Person } from './sandbox.ts'
+import { comeBack, loginUntilReturn, usualPerson } from './try-login.ts'
 import type { Visitor } from './visitor.ts'
 
 /** Logs a new visitor in. @returns the browser, or what went wrong */
@@ -11,7 +11,7 @@ async function logIn(checkup: Checkup, person: Person): Promise<Visitor | Verdic
   const { visitor, returned } = await loginUntilReturn(checkup, person)
   const fell = crash(await comeBack(visitor, returned))
   if (fell !== undefined) return failed(told(fell))
-  const page = await visitor.open(checkup.loginUrl)
+  const page = await visitor.open(checkup.memberUrl)
   const broken = crash(page)
   if (broken !== undefined) return failed(`after the login ${told(broken)}`)
   return visitor
@@ -73,7 +73,7 @@ export const peopleCases: readonly Case[] = [
         {
           id: '770004',
           login: 'rtl.check',
-          name: 'ליאורה بن‌داود',
+          name: 'ליאורה بن داود',
           email: `rtl.${checkup.marker}@mail.example`,
         },
         'a name from right to left',
@@ -151,7 +151,7 @@ export const endCases: readonly Case[] = [
       const person = usualPerson(checkup)
       const { visitor, begun, returned } = await loginUntilReturn(checkup, person)
       await comeBack(visitor, returned)
-      const { last } = await visitor.open(checkup.loginUrl)
+      const { last } = await visitor.open(checkup.memberUrl)
       const button = readPage(last.body, last.url).controls.find(({ label, action }) =>
         logoutWords.test(`${label} ${action.pathname}`),
       )

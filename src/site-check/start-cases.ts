@@ -103,6 +103,7 @@ export const proofCases: readonly Case[] = [
     why: 'What the site sends protects it only where a stranger who leaves it out is refused.',
     change: 'Once all servers of the site send the secret: site update ID --require-secret.',
     async run({ site }) {
+      if (site.native) return skipped('an application on people’s own devices has no secret')
       return site.requireSecret ? passed : advice('the secret is not obligatory for this site')
     },
   },

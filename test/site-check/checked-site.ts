@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Test } from 'tap'
 import { Value } from 'typebox/value'
@@ -55,9 +55,9 @@ export async function checkProgram(
     REDIRECT_URL: `${origin}/return`,
   })
   const log = `${t.testdir({})}/site.log`
-  await writeFile(log, '')
+  writeFileSync(log, '')
   // The program writes to a pipe, and the check reads a file.
-  const timer = setInterval(() => void writeFile(log, said()), 50)
+  const timer = setInterval(() => writeFileSync(log, said()), 20)
   const named = options.log === false ? [] : ['--log', log]
   const words = [site.id, '--url', `${origin}/`, ...named, ...options.words]
   const env = options.secret === false ? {} : { SITE_SECRET: site.secret }

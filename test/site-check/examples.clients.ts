@@ -1,10 +1,10 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Test } from 'tap'
 import t from 'tap'
 import type { Program } from '../examples/run-example.ts'
 import { registerSite } from '../support/service.ts'
 import type { Language } from '../support/tools.ts'
-import { skipWithout, workFolder } from '../support/tools.ts'
+import { go, skipWithout, workFolder } from '../support/tools.ts'
 import {
   checkCommand,
   idsOf,
@@ -15,6 +15,7 @@ import {
   startCheckingService,
   statusOf,
 } from './checked-site.ts'
+import { spoil } from './spoil.ts'
 
 // Every site of examples/ that this machine can run is all right.
 
@@ -39,6 +40,17 @@ function allRight(
 
 allRight('the site in Node.js', [], () => nodeSite)
 
+allRight('a site that tells who is logged in on another page', [], async (t) =>
+  spoil(t, nodeSite, [
+    [
+      "'GET /': async (request, response) => {",
+      "'GET /account': (request, response) => routes['GET /'](request, response, true),\n  'GET /': async (request, response, member) => {",
+    ],
+    ['const who = session', 'const who = member === true && session'],
+    ["redirect(response, '/') // to an address", "redirect(response, '/account') // to an address"],
+  ]),
+)
+
 allRight('the site in Python', ['python'], () => pythonSite)
 
 allRight('the site in PHP', ['php'], async (t) => ({
@@ -52,6 +64,12 @@ allRight('the site in PHP', ['php'], async (t) => ({
   ],
   env: { PHP_CLI_SERVER_WORKERS: '8' },
 }))
+
+allRight('the site in Go', ['go'], async (t) => {
+  const program = join(await workFolder(t, 'go-site'), 'site')
+  await go(['build', '-o', program, resolve('examples/go/main.go')])
+  return { command: program, args: [] }
+})
 
 allRight(
   'the site in Node.js by the standard door',

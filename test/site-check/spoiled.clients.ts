@@ -145,6 +145,12 @@ const inNode: readonly Spoiled[] = [
     seen: /max-age=60/,
   },
   {
+    name: 'the page holds the access token',
+    fault: 'tokens-stay-inside',
+    changes: [['<b>${escape(who.name', '<!-- ${session.access_token} --><b>${escape(who.name']],
+    seen: /\/ holds a token/,
+  },
+  {
     name: 'addresses are logged with their query',
     fault: 'not-in-logs',
     changes: [
