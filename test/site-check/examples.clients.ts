@@ -71,6 +71,11 @@ allRight('the site in Go', ['go'], async (t) => {
   return { command: program, args: [] }
 })
 
+allRight('the site in Java', ['java'], () => ({
+  command: 'java',
+  args: [resolve('examples/java/Site.java')],
+}))
+
 allRight(
   'the site in Node.js by the standard door',
   [],
