@@ -19,7 +19,7 @@ async function survives(
   const seen: string[] = []
   for (const query of queries) {
     const visit = await checkup.visitor().open(returnWith(checkup, query), { crossSite: true, ...options })
-    const fell = crash(visit)
+    const fell = crash(visit, options.method === 'HEAD' ? [501] : [])
     if (fell !== undefined) seen.push(told(fell))
     else if (options.method !== 'HEAD') checkup.errorPages.push({ after, answer: visit.last })
   }
@@ -121,7 +121,7 @@ export const returnCases: readonly Case[] = [
     group: 'return',
     title: 'HEAD at the return address is survived',
     why: 'Scanners of links and previews ask so, before the person or in place of them.',
-    change: 'Answer HEAD without finishing anything: 404 and 405 will do.',
+    change: 'Answer HEAD without finishing anything: 404, 405 and 501 will do.',
     run: (checkup) => survives(checkup, 'HEAD', [forged(checkup)], { method: 'HEAD' }),
   },
 ]

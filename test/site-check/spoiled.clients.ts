@@ -197,12 +197,8 @@ const inPython: readonly Spoiled[] = [
     name: 'state is not compared',
     fault: 'state-compared',
     changes: [
-      ['if answer["state"] in session.get("states", []):', 'if "access_token" not in session:'],
-      ['        session["states"].remove(answer["state"])\n', ''],
-      [
-        'sessions.pop(session["id"], None)\n        session = open_session(tokens)',
-        'sessions.pop(session.get("id"), None)\n        session = open_session(tokens)',
-      ],
+      ['if answer["state"] in self.session.states:', 'if not self.session.tokens:'],
+      ['            self.session.states.remove(answer["state"])\n', ''],
     ],
     seen: /another browser is logged in/,
   },
@@ -211,8 +207,8 @@ const inPython: readonly Spoiled[] = [
     fault: 'session-renewed',
     changes: [
       [
-        '        sessions.pop(session["id"], None)\n        session = open_session(tokens)',
-        '        keep(session, tokens)',
+        '            self.session.close()  # a new id for whoever is logged in\n            self.session.open()\n',
+        '',
       ],
     ],
     seen: /from before the login/,
@@ -220,7 +216,7 @@ const inPython: readonly Spoiled[] = [
   {
     name: 'the name is not escaped',
     fault: 'name-is-escaped',
-    changes: [["escape(who['name'] or who['id'])", "(who['name'] or who['id'])"]],
+    changes: [['escape(who["name"] or who["id"])', '(who["name"] or who["id"])']],
     seen: /as HTML/,
   },
   {
