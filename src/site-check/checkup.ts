@@ -66,7 +66,7 @@ export interface Checkup extends LoginPlace {
   readonly returnUrl: string
   readonly sandbox: Sandbox | undefined
   readonly facts: Facts
-  /** In every invented code. */
+  /** In everything that is invented. */
   readonly marker: string
   /** The site's log, where one was named. */
   readonly log: (() => Promise<string>) | undefined
@@ -81,6 +81,11 @@ export interface Checkup extends LoginPlace {
   memberUrl: URL
   /** By what a person who is logged in is recognised there. */
   signal: 'words' | 'button'
+}
+
+/** The code of every return that no provider made. */
+export function inventedCode({ marker }: Pick<Checkup, 'marker'>): string {
+  return `${marker}-code`
 }
 
 /** The return address with these parameters after what it has already. */

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Case, Checkup, ErrorPage } from './checkup.ts'
-import { failed, passed, skipped } from './checkup.ts'
+import { failed, inventedCode, passed, skipped } from './checkup.ts'
 import { readPage } from './page.ts'
 
 /** What languages and frameworks print where a program has crashed. */
@@ -96,15 +96,18 @@ export const traceCases: readonly Case[] = [
     title: 'Codes and states are not in the log of the site',
     why: 'Logs are read by many, and kept for long.',
     change: 'Leave the query out of the log at the return address, in the web server and in the application.',
-    async run({ log, marker, secrets }) {
+    async run(checkup) {
+      const { log, secrets } = checkup
+      const code = inventedCode(checkup)
       if (log === undefined)
         return skipped(
-          `no log was named by --log FILE. Look yourself whether ${marker} is in the logs of your web server and your application: it was in the addresses of the check`,
+          `no log was named by --log FILE. Look yourself whether ${code} is in the logs of your web server and your application: it was in the addresses of the check`,
         )
       // Programs write their logs a little later.
       await setTimeout(300)
+      // What came as error and error_description may be there: it is meant for the log.
       const text = await log()
-      if (text.includes(marker)) return failed(`the log holds the invented code ${marker}`)
+      if (text.includes(code)) return failed(`the log holds the invented code ${code}`)
       return [...secrets].some((secret) => text.includes(secret))
         ? failed('the log holds a code or a state')
         : passed

@@ -1,5 +1,5 @@
 import type { Case, Checkup, DoneLogin, Verdict } from './checkup.ts'
-import { advice, failed, passed, returnWith, skipped } from './checkup.ts'
+import { advice, failed, inventedCode, passed, returnWith, skipped } from './checkup.ts'
 import { loginFact, noHistory } from './facts.ts'
 import { begin } from './login-page.ts'
 import { crash, isLoggedIn, look, told } from './look.ts'
@@ -81,11 +81,11 @@ async function compared(checkup: Checkup): Promise<Verdict> {
  * ask the service about it is in the history of the service.
  */
 async function comparedWithoutLogin(checkup: Checkup): Promise<Verdict> {
-  const { facts, site, marker } = checkup
+  const { facts, site } = checkup
   if (facts.logins === undefined) return skipped(noHistory)
   const { door, state, serviceState } = await begin(checkup, checkup.visitor())
   if (door === 'openid') return skipped('at the standard door it needs whole logins, in a sandbox')
-  const query = new URLSearchParams({ provider: site.providers[0] ?? '', state, code: `${marker}-code` })
+  const query = new URLSearchParams({ provider: site.providers[0] ?? '', state, code: inventedCode(checkup) })
   const fell = crash(await comeBack(checkup.visitor(), returnWith(checkup, query.toString())))
   if (fell !== undefined) return failed(told(fell))
   const fact = await loginFact(facts, serviceState)

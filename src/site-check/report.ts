@@ -40,7 +40,7 @@ export const Report = Type.Object({
   return_url: Type.String(),
   provider: Type.Union([Type.String(), Type.Null()]),
   sandbox: Type.Union([Type.String(), Type.Null()], { description: 'null: no whole login was tried' }),
-  marker: Type.String({ description: 'In every invented code, so that it can be searched for in logs' }),
+  marker: Type.String({ description: 'In every invented code, which ends in "-code": search logs for it' }),
   result: Type.Enum(['passed', 'failed'], { description: 'failed: something must be mended' }),
   counts: Type.Object({
     passed: Type.Integer(),

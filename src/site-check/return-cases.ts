@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Case, Checkup, Verdict } from './checkup.ts'
-import { failed, passed, returnWith } from './checkup.ts'
+import { failed, inventedCode, passed, returnWith } from './checkup.ts'
 import { crash, told } from './look.ts'
 import type { RequestOptions } from './visitor.ts'
 
@@ -27,14 +27,18 @@ async function survives(
 }
 
 /** A state as the service makes them, which it never made. */
-const foreignState = () => randomBytes(32).toString('base64url')
+function foreignState({ secrets }: Checkup): string {
+  const state = randomBytes(32).toString('base64url')
+  secrets.add(state)
+  return state
+}
 
 /** The parameters of a return that nobody made, in the form of a right one. */
 function forged(checkup: Checkup, changes: Readonly<Record<string, string | undefined>> = {}): string {
   const all = {
     provider: checkup.site.providers[0] ?? 'none',
-    state: foreignState(),
-    code: `${checkup.marker}-code`,
+    state: foreignState(checkup),
+    code: inventedCode(checkup),
     ...changes,
   }
   return new URLSearchParams(
@@ -113,7 +117,7 @@ export const returnCases: readonly Case[] = [
     change: 'Allow addresses of 8 kB in your web server, and cut nothing off.',
     run: (checkup) =>
       survives(checkup, 'a return with a long code', [
-        forged(checkup, { code: checkup.marker.padEnd(4_096, 'x') }),
+        forged(checkup, { code: inventedCode(checkup).padEnd(4_096, 'x') }),
       ]),
   },
   {

@@ -83,15 +83,10 @@ allRight(
   standard,
 )
 
-allRight(
-  'the site in Python by the standard door',
-  ['python'],
-  async () => ({
-    command: await python(resolve('examples/python/requirements.txt')),
-    args: ['-B', resolve('examples/python/standard_door.py')],
-  }),
-  standard,
-)
+allRight('the site in Python by the standard door', ['python'], async () => ({
+  command: await python(resolve('examples/python/requirements.txt')),
+  args: ['-B', resolve('examples/python/standard_door.py')],
+}))
 
 allRight(
   'the site in Go by the standard door',
