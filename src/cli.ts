@@ -9,4 +9,5 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   providers,
   out: (text) => process.stdout.write(text),
   error: (text) => process.stderr.write(text),
+  terminal: process.stderr.isTTY,
 })

@@ -4,6 +4,7 @@
 # Paste the line `export AUTH=…` it prints, `pip install -r examples/python/requirements.txt`, run
 # `python3 examples/python/standard_door.py`, and open http://127.0.0.1:8000/. For production: https in REDIRECT_URL;
 # a server of WSGI in place of app.run; sessions in Redis (SESSION_TYPE); your own words and pages.
+import logging
 import os
 from urllib.parse import urlsplit
 
@@ -75,9 +76,9 @@ def login_return():
         app.logger.warning("%r", error)
         session["message"] = "The login did not succeed."
     else:
-        app.session_interface.regenerate(session)  # a new id
         session["person"] = token["userinfo"]  # sub is the key of your users, never the email
         session["refresh_token"] = token["refresh_token"]
+        app.session_interface.regenerate(session)  # a new id; an empty session would keep its own
     return redirect("/", 303)  # an address without state and code
 
 
@@ -101,4 +102,5 @@ def later(error):
 
 
 if __name__ == "__main__":
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # the address of a return has state and code
     app.run(host=SITE.hostname, port=int(os.environ.get("PORT") or SITE.port))

@@ -10,11 +10,24 @@ export interface CommandContext {
   readonly providers: readonly ProviderDeclaration[]
   /** Prints a remark to standard error, beside the output. */
   readonly note: (text: string) => void
+  /** Shows how far a long command is, in one line that is replaced each time and removed by ''; only on a terminal. */
+  readonly progress: (text: string) => void
+}
+
+/** Output that is printed as it is, and an exit code for what it says. */
+export class CommandText {
+  readonly text: string
+  readonly exitCode: 0 | 1
+
+  constructor(text: string, exitCode: 0 | 1) {
+    this.text = text
+    this.exitCode = exitCode
+  }
 }
 
 /**
  * One command of the command line.
- * @returns its output, which is printed as JSON
+ * @returns its output, which is printed as JSON; a CommandText as it is
  * @throws {CommandError} and the errors of what it calls
  */
 export type Command = (args: readonly string[], context: CommandContext) => Promise<unknown>

@@ -2,8 +2,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { OperatorError } from '../operator-error.ts'
 import { isDatabaseUnavailable, isTransient, unavailableBecause } from '../storage/database-errors.ts'
 import { migrate } from '../storage/migrate.ts'
+import { checkSiteUsage } from './check-site.ts'
 import type { Command, CommandContext } from './command.ts'
-import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'
+import { CommandError, CommandText, chooseCommand, parseWords, takeWords } from './command.ts'
 import { keysCommand } from './keys.ts'
 import { siteCommand } from './site.ts'
 import { withDatabaseUrl } from './with-database.ts'
@@ -44,6 +45,7 @@ const usage = `Usage: node src/cli.ts COMMAND, or in development npm run site|ke
   site apply FILE [--dry-run]      {"sites": [{"id"?, "name", "redirect_urls",
                                    "providers"?, "require_secret"?, "limit_factor"?, "disabled"?,
                                    "post_logout_redirect_urls"?, "native"?, "id_token_alg"?}]}
+  site check ID --url URL          tries its login out; options: site check --help
   keys list
   keys rotate [access|refresh|id [ALG]]  publishes the next key (access where none is named)
   keys revoke KID                  a stolen key: refused everywhere, its successor takes over
@@ -58,30 +60,42 @@ Answers are JSON on standard output; what fails says why on standard error and e
 export interface CommandLine extends Pick<CommandContext, 'env' | 'providers'> {
   readonly out: (text: string) => void
   readonly error: (text: string) => void
+  /** Whether `error` writes to a terminal, so that lines can be replaced there. */
+  readonly terminal?: boolean
 }
 
+/** What `site check` exits with where it fails: 1 means that it did check, and found something. */
+const couldNotCheck = 2
+
 /**
- * Runs one command. It prints JSON to `out` if it succeeds, and one sentence to `error` if it fails.
+ * Runs one command. It prints JSON (or a report) to `out` if it succeeds, and one sentence to `error` if it fails.
  * @param args without the names of node and script
- * @returns the exit code: 0, or 1 if it failed
+ * @returns the exit code: 0, or 1 if it failed; `site check` has its own
  */
 export async function runCommand(
   args: readonly string[],
-  { env, providers, out, error }: CommandLine,
-): Promise<0 | 1> {
+  { env, providers, out, error, terminal = false }: CommandLine,
+): Promise<0 | 1 | 2> {
   const [name, ...rest] = args
+  const checks = name === 'site' && rest[0] === 'check'
   if (name === 'help' || args.some((word) => word === '--help' || word === '-h')) {
-    out(usage)
+    out(checks ? checkSiteUsage : usage)
     return 0
   }
   try {
     const note = (text: string) => error(`${text}\n`)
-    const output = await chooseCommand(commands, name, 'command')(rest, { env, providers, note })
+    // Back to the beginning of the line, which is then cleared (ECMA-48).
+    const progress = (text: string) => terminal && error(`\r\u001b[K${text.slice(0, 78)}`)
+    const output = await chooseCommand(commands, name, 'command')(rest, { env, providers, note, progress })
+    if (output instanceof CommandText) {
+      out(output.text)
+      return output.exitCode
+    }
     out(`${JSON.stringify(output, null, 2)}\n`)
     return 0
   } catch (reason) {
     error(`${sentence(reason)}\n`)
-    return 1
+    return checks ? couldNotCheck : 1
   }
 }
 

@@ -8,6 +8,7 @@ import { siteToJson } from '../sites/site.ts'
 import { addSite, listSites, removeSite, rotateSecret, updateSite } from '../sites/store.ts'
 import type { SiteRules } from '../sites/validate.ts'
 import { siteRules } from '../sites/validate.ts'
+import { checkSiteCommand } from './check-site.ts'
 import type { Command, CommandContext } from './command.ts'
 import { CommandError, chooseCommand, parseWords, takeWords } from './command.ts'
 import { withDatabase } from './with-database.ts'
@@ -103,6 +104,7 @@ const commands = {
       }),
     )
   },
+  check: checkSiteCommand,
 } satisfies Record<string, Command>
 
 /** The built-in providers, and those that the configuration adds. */
@@ -110,7 +112,7 @@ function rulesOf({ mode, openIdProviders }: Config, { providers }: CommandContex
   return siteRules(mode, [...providers, ...openIdProviders])
 }
 
-/** `site add|list|update|rotate-secret|remove|apply`: the sites that may log people in. */
+/** `site add|list|update|rotate-secret|remove|apply|check`: the sites that may log people in. */
 export const siteCommand: Command = async ([name, ...args], context) =>
   chooseCommand(commands, name, 'site command')(args, context)
 

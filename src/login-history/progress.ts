@@ -1,7 +1,7 @@
 import type { About } from '../http/access-log.ts'
 import { Problem } from '../problems/problem.ts'
 import type { ProblemName } from '../problems/table.ts'
-import type { LoginEntry, Step } from './entry.ts'
+import type { LoginEntry, Proof, Step } from './entry.ts'
 import type { LoginHistory } from './store.ts'
 
 /** What is known of a request before anything is looked up. */
@@ -30,6 +30,7 @@ export class LoginProgress {
   private siteId: string | undefined
   private login: Pick<LoginEntry, 'login' | 'provider' | 'start'> | undefined
   private problem: ProblemName | undefined
+  private proof: Proof | undefined
 
   constructor(beginning: ProgressBeginning) {
     this.beginning = beginning
@@ -49,6 +50,11 @@ export class LoginProgress {
       provider,
       start: { at, ...(requestId !== undefined && { requestId }) },
     }
+  }
+
+  /** By what the caller proved itself: its credentials, or a challenge or verifier (RFC 7636). */
+  provenBy({ secret, challenge }: { readonly secret: boolean; readonly challenge: boolean }): void {
+    this.proof = secret ? 'secret' : challenge ? 'challenge' : 'none'
   }
 
   /** The login has reached a step now. */
@@ -76,6 +82,7 @@ export class LoginProgress {
       // A copy: work that still runs after the deadline must not change an entry that is recorded already.
       steps: [...this.steps],
       ...(type !== undefined && { problem: type }),
+      ...(this.proof !== undefined && { proof: this.proof }),
     }
     return { siteId: this.siteId, entry }
   }

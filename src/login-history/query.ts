@@ -18,7 +18,7 @@ export interface RecentLogin {
   /** The steps that the login reached, in the order of `steps`. */
   readonly steps: readonly (readonly [Step, number])[]
   /** Oldest first. A start whose entry is lost has no duration. */
-  readonly requests: readonly (Pick<LoginEntry, 'request' | 'requestId' | 'at' | 'problem'> & {
+  readonly requests: readonly (Pick<LoginEntry, 'request' | 'requestId' | 'at' | 'problem' | 'proof'> & {
     readonly ms?: number
   })[]
 }

@@ -7,7 +7,7 @@ import { Problem } from '../problems/problem.ts'
 import { problemType } from '../problems/table.ts'
 import { requireSite } from '../sites/authenticate.ts'
 import type { Sites } from '../sites/lookup.ts'
-import { steps } from './entry.ts'
+import { proofs, steps } from './entry.ts'
 import type { RecentLogin, RecentLoginsFilter } from './query.ts'
 import { outcomes } from './query.ts'
 import type { LoginHistory } from './store.ts'
@@ -98,6 +98,7 @@ export const loginExample = {
       at: '2026-03-01T09:30:00.000Z',
       duration_ms: 5,
       problem: null,
+      proof: 'secret',
     },
     {
       request: 'callback',
@@ -112,6 +113,7 @@ export const loginExample = {
       at: '2026-03-01T09:30:12.412Z',
       duration_ms: 5008,
       problem: 'urn:auth-movies:problem:provider-timeout',
+      proof: 'secret',
     },
   ],
 }
@@ -147,6 +149,12 @@ export const SiteLogins = Type.Object(
               description: 'null where only its beginning is remembered',
             }),
             problem,
+            proof: Type.Optional(
+              oneOf(proofs, {
+                description:
+                  'What your server sent: its secret, or else a code_challenge or code_verifier; absent for callbacks, which browsers send, and for requests that failed before',
+              }),
+            ),
           }),
           { description: 'Oldest first' },
         ),
@@ -208,6 +216,7 @@ export function loginToJson({ id, provider, startedAt, ms, outcome, problem, ste
       at: iso(one.at),
       duration_ms: one.ms ?? null,
       problem: urn(one.problem),
+      ...(one.proof !== undefined && { proof: one.proof }),
     })),
   }
 }

@@ -70,6 +70,7 @@ export async function checkFinish(
   if (provider === undefined)
     throw new Problem('provider-not-allowed', { values: { provider: login.provider } })
   const caller = await authenticate(request.credentials, request.ip, services)
+  progress.provenBy({ secret: caller !== undefined, challenge: request.codeVerifier !== undefined })
   checkAccess(site, login.provider, caller)
   if (request.openid !== undefined && request.openid.clientId !== site.id) throw new Problem('site-mismatch')
   if (request.provider !== login.provider) throw new Problem('provider-mismatch')

@@ -87,6 +87,7 @@ export async function start(
   if (provider === undefined) throw unknownProvider(services.providers)
   const caller = await authenticate(request.credentials, request.ip, services)
   progress.concerns(caller)
+  progress.provenBy({ secret: caller !== undefined, challenge: request.codeChallenge !== undefined })
   if (site === undefined) {
     // Counted before unregistered(), which asks the database once more.
     await limits.unknownSite(request.ip)

@@ -165,7 +165,7 @@ t.test('a wrong command is refused with a message that names the fault', async (
   const env = strictEnv(database.url)
   const url = 'https://shop.example/'
   const wrong: readonly [readonly string[], RegExp][] = [
-    [[], /^Name a site command: add, list, update, rotate-secret, remove, apply\./],
+    [[], /^Name a site command: add, list, update, rotate-secret, remove, apply, check\./],
     [['create'], /^There is no site command "create": there are add, /],
     [['constructor'], /^There is no site command "constructor"/],
     [['add'], /^--name is missing/],

@@ -42,6 +42,7 @@ export const inACopy: RunBlocks = {
       'node --env-file=.env src/cli.ts keys rotate',
     ],
     'docs/en/runbooks.md': ['curl -sS http://127.0.0.1:9464/health/ready'],
+    'docs/en/site-check.md': ['SITE_SECRET=SECRET-FROM-THE-ANSWER npm run site'],
     'docs/en/secrets.md': [
       'node --env-file=.env src/cli.ts site rotate-secret ID',
       'node --env-file=.env src/cli.ts admin-token NAME',
@@ -67,6 +68,7 @@ export const run: readonly RunBlocks[] = [
     test: 'test/docs/site-administrators-samples.test.ts',
     pages: { 'docs/en/site-administrators.md': ['// POST /login', 'import { createRemoteJWKSet'] },
   },
+  { test: 'test/site-check/check.test.ts', pages: { 'docs/en/site-check.md': ['Site check of Example'] } },
   {
     test: 'test/docs/token-checks.clients.ts',
     pages: {

@@ -164,6 +164,26 @@ t.test('examples: register a site, and what its environment needs', async (t) =>
     t.match(exported, new RegExp(`^${name}=`, 'm'))
 })
 
+t.test('site check: the site of the examples is all right', async (t) => {
+  const origin = `http://127.0.0.1:${await freePort()}`
+  const added = await shell(`npm run --silent site -- add --name Checked --redirect-url ${origin}/return`)
+  const { id, secret }: { id: string; secret: string } = JSON.parse(added)
+  const check = (await block('docs/en/site-check.md', 'SITE_SECRET='))
+    .replace('SECRET-FROM-THE-ANSWER', secret)
+    .replace('ID-FROM-THE-ANSWER', id)
+    .replace('http://127.0.0.1:8000', origin)
+  const site = `env -u PORT node examples/node/site.mjs > site.log 2>&1 & SITE_PROCESS=$!
+trap 'kill $SITE_PROCESS' EXIT
+curl -sS -o /dev/null --retry 20 --retry-delay 1 --retry-connrefused ${origin}/`
+  const output = await shell(`${site}\n${check}`, {
+    AUTH: `http://127.0.0.1:${ports.PORT}`,
+    SITE_ID: id,
+    SITE_SECRET: secret,
+    REDIRECT_URL: `${origin}/return`,
+  })
+  t.match(output, /\d{2} right, 0 to mend, 1 could be better, 0 not checked/)
+})
+
 t.test('operators: health, keys, secrets and tokens', async (t) => {
   for (const page of ['docs/en/operators.md', 'docs/en/runbooks.md'])
     t.match(JSON.parse(await shell(await block(page, 'curl -sS http://127.0.0.1:9464'))), { version: String })

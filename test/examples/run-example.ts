@@ -77,7 +77,8 @@ export function testExample(
   })
 }
 
-async function startProgram(
+/** Starts the program of an example. @returns what it has printed by now */
+export async function startProgram(
   test: Test,
   { command, args, env, cwd }: Program,
   origin: string,

@@ -1,6 +1,17 @@
 import t from 'tap'
 import type { Answer } from '../support/login-flow.ts'
-import { finish, locationFields, openCallback, post, start, text } from '../support/login-flow.ts'
+import {
+  basic,
+  bound,
+  finish,
+  locationFields,
+  loginToFinish,
+  openCallback,
+  post,
+  start,
+  text,
+  verifier,
+} from '../support/login-flow.ts'
 import { redirectUrl, startTestService } from '../support/service.ts'
 import { loginOf, loginsOf, stepsOf, urn, wholeLogin } from './site-logins.ts'
 
@@ -47,6 +58,25 @@ t.test('a login is shown with every step, its times and the ids of its requests'
   t.ok(login !== undefined && login.duration_ms >= 0 && login.duration_ms <= Date.now() - before + 2)
   for (const answer of [started, callback])
     t.equal((await loginOf(service, answer))?.id, login?.id, 'found by each of them')
+})
+
+t.test('it tells by what the server of the site has proved itself', async (t) => {
+  for (const [proof, fields, headers, again] of [
+    ['none', {}, {}, {}],
+    ['secret', {}, basic(service.site), {}],
+    ['challenge', bound, {}, { code_verifier: verifier }],
+    ['secret', bound, basic(service.site), { code_verifier: verifier }],
+  ] as const) {
+    const login = await loginToFinish(service, 'yandex', { fields, headers })
+    const finished = await finish(service, { ...login, ...again }, headers)
+    t.equal(finished.status, 200, finished.text)
+    t.strictSame(
+      (await loginOf(service, finished))?.requests.map((one) => one.proof),
+      [proof, undefined, proof],
+    )
+  }
+  const refused = await finish(service, await loginToFinish(service), basic({ ...service.site, secret: 'x' }))
+  t.equal((await loginOf(service, refused))?.requests.at(-1)?.proof, undefined, 'nothing was proved')
 })
 
 t.test('logins through Google and Mail have the same steps', async (t) => {

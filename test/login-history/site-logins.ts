@@ -21,6 +21,7 @@ const Logins = Type.Array(
         at: Type.String(),
         duration_ms: Type.Union([Type.Number(), Type.Null()]),
         problem: Type.Union([Type.String(), Type.Null()]),
+        proof: Type.Optional(Type.String()),
       }),
     ),
   }),

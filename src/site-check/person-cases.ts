@@ -1,0 +1,178 @@
+import type { Case, Checkup, Verdict } from './checkup.ts'
+import { advice, failed, passed, skipped } from './checkup.ts'
+import { crash, isLoggedIn, look, told } from './look.ts'
+import { readPage } from './page.ts'
+import type { Person } from './sandbox.ts'
+import { comeBack, loginUntilReturn, usualPerson } from './try-login.ts'
+import type { Visitor } from './visitor.ts'
+
+/** Logs a new visitor in. @returns the browser, or what went wrong */
+async function logIn(checkup: Checkup, person: Person): Promise<Visitor | Verdict> {
+  const { visitor, returned } = await loginUntilReturn(checkup, person)
+  const fell = crash(await comeBack(visitor, returned))
+  if (fell !== undefined) return failed(told(fell))
+  const page = await visitor.open(checkup.memberUrl)
+  const broken = crash(page)
+  if (broken !== undefined) return failed(`after the login ${told(broken)}`)
+  return visitor
+}
+
+/** The person comes in. */
+async function comesIn(checkup: Checkup, person: Person, what: string): Promise<Verdict> {
+  const visitor = await logIn(checkup, person)
+  if ('status' in visitor) return visitor
+  return (await isLoggedIn(checkup, visitor, person))
+    ? passed
+    : failed(`a person with ${what} is not logged in`)
+}
+
+const columns =
+  'Let columns take 255 characters of any script, in Unicode code points, and let pages cut long names off by CSS.'
+
+/** People whose names and addresses are not what most are. */
+export const peopleCases: readonly Case[] = [
+  {
+    id: 'no-name-no-email',
+    group: 'people',
+    title: 'A person without name and email is logged in',
+    why: 'Accounts made by phone have neither; name, login and email of me may be null.',
+    change: 'Use id as the key of your users, and show something else where name and email are null.',
+    needs: 'login',
+    run: (checkup) =>
+      comesIn(checkup, { id: '770002', login: 'phone.check', name: '', email: '' }, 'neither name nor email'),
+  },
+  {
+    id: 'long-name',
+    group: 'people',
+    title: 'A name of 255 characters is taken',
+    why: 'A name may be so long, and four bytes for each character.',
+    change: columns,
+    needs: 'login',
+    run: (checkup) =>
+      comesIn(
+        checkup,
+        {
+          id: '770003',
+          login: 'long.check',
+          name: '𝒜'.repeat(255),
+          email: `long.${checkup.marker}@mail.example`,
+        },
+        'a name of 255 characters',
+      ),
+  },
+  {
+    id: 'right-to-left-name',
+    group: 'people',
+    title: 'A name that is written from right to left is taken',
+    why: 'Names come in any script.',
+    change: `${columns} Put names into <bdi>, so that what stands beside them keeps its place.`,
+    needs: 'login',
+    run: (checkup) =>
+      comesIn(
+        checkup,
+        {
+          id: '770004',
+          login: 'rtl.check',
+          name: 'ליאורה بن داود',
+          email: `rtl.${checkup.marker}@mail.example`,
+        },
+        'a name from right to left',
+      ),
+  },
+  {
+    id: 'name-is-escaped',
+    group: 'people',
+    title: 'A name that is HTML stays text',
+    why: 'People choose their names. One that runs as a script acts in your site as whoever sees it.',
+    change: 'Escape &, <, >, " and \' wherever a name, login or email is put into a page.',
+    needs: 'login',
+    async run(checkup) {
+      const tag = `<b id="${checkup.marker}">`
+      const person = { id: '770005', login: 'html.check', name: `${tag}"'&lt;`, email: '' }
+      const visitor = await logIn(checkup, person)
+      if ('status' in visitor) return visitor
+      const { answer, text } = await look(checkup, visitor, person)
+      if (answer.body.includes(tag))
+        return failed(`the page at ${answer.url.pathname} holds the name as HTML`)
+      if (!(await isLoggedIn({ ...checkup, signal: 'button' }, visitor, person)) && !text.includes(tag))
+        return failed('a person with such a name is not logged in')
+      return text.includes(tag) ? passed : skipped('the page does not show the name')
+    },
+  },
+]
+
+const logoutWords = /log.?out|log.?off|sign.?out|выйти|выход/i
+
+/** What goes wrong outside the site, and the end. */
+export const endCases: readonly Case[] = [
+  {
+    id: 'provider-down',
+    group: 'login',
+    title: 'A provider that fails at the finish: the visitor is told, and can try again',
+    why: 'Providers fail now and then. Whoever sees an empty page or a crash does not know that another try, or another provider, would do.',
+    change:
+      'Show user_message of the answer on a page with the login buttons, and begin a new login only when the visitor presses one.',
+    needs: 'login',
+    async run(checkup) {
+      const { sandbox } = checkup
+      if (sandbox === undefined) return skipped('it needs the sandbox')
+      const person = usualPerson(checkup)
+      const visitor = checkup.visitor('ru')
+      const { begun, returned } = await loginUntilReturn(checkup, person, visitor)
+      const provider = providerOf(checkup, begun.authorizeUrl)
+      const visit = await sandbox.whileFailing(provider, () => comeBack(visitor, returned))
+      const fell = crash(visit, [502, 503, 504])
+      if (fell !== undefined) return failed(told(fell))
+      checkup.errorPages.push({ after: 'a provider that failed', answer: visit.last })
+      if (await isLoggedIn(checkup, visitor, person)) return failed('the visitor is logged in all the same')
+      const { text } = readPage(visit.last.body, visit.last.url)
+      if (text === checkup.wordsBefore)
+        return failed('the visitor sees the page with the buttons, and not a word of what happened')
+      const second = await loginUntilReturn(checkup, person, visitor)
+      await comeBack(visitor, second.returned)
+      if (!(await isLoggedIn(checkup, visitor, person))) return failed('after it a new login does not work')
+      // At the standard door the service has no words for visitors.
+      return begun.door === 'openid' || /\p{Script=Cyrillic}/u.test(text)
+        ? passed
+        : advice(
+            'the words for a visitor whose browser asks for Russian are not Russian: pass Accept-Language on with the finish',
+          )
+    },
+  },
+  {
+    id: 'logs-out',
+    group: 'login',
+    title: 'Who logs out is logged out, here and at the service',
+    why: 'A session that goes on after the logout is open to whoever has the computer, or the cookie, next.',
+    change:
+      'Delete the session on your server, send refresh_token to revoke/, and give the browser a new session id.',
+    needs: 'login',
+    async run(checkup) {
+      const person = usualPerson(checkup)
+      const { visitor, begun, returned } = await loginUntilReturn(checkup, person)
+      await comeBack(visitor, returned)
+      const { last } = await visitor.open(checkup.memberUrl)
+      const button = readPage(last.body, last.url).controls.find(({ label, action }) =>
+        logoutWords.test(`${label} ${action.pathname}`),
+      )
+      if (button === undefined) return skipped('there is no button on the page that says "log out"')
+      if (button.method === 'GET') return advice('the logout is a link: any page can log visitors out')
+      const old = visitor.copy()
+      const fell = crash(await visitor.open(button.action, { form: button.fields }))
+      if (fell !== undefined) return failed(told(fell))
+      if (await isLoggedIn(checkup, visitor, person)) return failed('the visitor is still logged in')
+      if (await isLoggedIn(checkup, old, person))
+        return failed('the cookies from before the logout are still good')
+      const session = await checkup.facts.session(begun.serviceState)
+      return session?.living === true
+        ? failed('the session at the service goes on: nobody sent its refresh_token to revoke/')
+        : passed
+    },
+  },
+]
+
+/** The name of the provider that an address of the sandbox belongs to. */
+function providerOf({ site }: Checkup, url: URL): string {
+  const first = url.pathname.split('/', 2)[1]
+  return site.providers.find((name) => name === first) ?? ''
+}
