@@ -1,29 +1,38 @@
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { codeBlocks, readText, root } from '../docs/markdown.ts'
 import { expectedValues, runLoginProgram, startServiceWithSite } from '../support/generated-client.ts'
 import { emptyFolder } from '../support/npm-start.ts'
 import { besideClients, generatorPackages, runTool } from '../support/tools.ts'
 
-// The client that `npm run sdk` makes: a site's program that uses it is type-checked under `strict`, and run by Node as it
-// is against the service.
+// The client that `npm run sdk` makes, installed as the guide says: the sample of the guide and a site's program that uses it
+// are type-checked under `strict`, and the program runs as it is against the service.
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-await runTool('npm', ['run', '--silent', 'sdk'], { cwd: root })
+const blocks = codeBlocks(await readText('docs/en/generated-clients.md')).map(({ text }) => text)
+const block = (begin: string) => blocks.find((text) => text.startsWith(begin)) ?? 'false'
+/** What the sample of the guide leaves to the site. */
+const declared = `
+declare const AUTH: string, SITE_ID: string, SITE_SECRET: string, REDIRECT_URL: string
+declare const provider: 'yandex', state: string, code: string, language: string
+declare class LoginFailed extends Error {}
+declare class LoginRefused extends Error {}
+export const used = { started, person }
+`
 const packages = await generatorPackages()
 const running = await startServiceWithSite(t)
 
 t.test('npm run sdk: a whole login, with errors typed by the operation', async (t) => {
   // Node strips no types below a node_modules, where the work folders of other clients are.
   const folder = await emptyFolder(t)
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
+  await runTool('bash', ['-euc', block('npm run sdk').replace('../my-site', folder)], { cwd: root })
   await mkdir(join(folder, 'node_modules/@types'), { recursive: true })
-  await symlink(join(root, 'sdk'), join(folder, 'node_modules/auth-movies-client'))
   await symlink(join(packages, '@types/node'), join(folder, 'node_modules/@types/node'))
   await symlink(join(packages, 'undici-types'), join(folder, 'node_modules/undici-types'))
   await cp(besideClients('programs/typescript/site.ts'), join(folder, 'site.ts'))
   await cp(besideClients('programs/sdk/main.ts'), join(folder, 'main.ts'))
-  await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
+  await writeFile(join(folder, 'guide.ts'), `${block('import { finishLogin')}${declared}`)
   const compilerOptions = {
     target: 'es2024',
     lib: ['es2024', 'dom', 'dom.iterable'],

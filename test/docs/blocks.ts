@@ -53,6 +53,10 @@ export const inACopy: RunBlocks = {
 /** What other tests run. */
 export const run: readonly RunBlocks[] = [
   inACopy,
+  {
+    test: 'test/clients/sdk.clients.ts',
+    pages: { 'docs/en/generated-clients.md': ['npm run sdk', 'import { finishLogin'] },
+  },
   { test: 'test/docs/admin-api.test.ts', pages: { 'docs/en/admin-api.md': 'every block' } },
   {
     test: 'test/docs/client-guide.test.ts',
@@ -147,6 +151,7 @@ const engine =
   'there is no container engine here; image.clients.ts builds the image by buildah and runs it, one-machine.clients.ts reads the compose file'
 const host =
   "changes the machine's own systemd and /etc; one-machine.clients.ts has the unit judged by systemd"
+const dotnet = 'there is no .NET here, as the page says'
 const generator =
   'generated-clients.test.ts compares its version and imports; the tests beside test/clients/generators run the generator with the same options, and the programs there make these calls'
 
@@ -184,6 +189,10 @@ export const notRun: Readonly<Record<string, Readonly<Record<string, string>>>> 
     'site := context.WithValue': generator,
     'java -jar openapi-generator-cli.jar generate -g java': generator,
     'StartedLogin started': generator,
+    'java -jar openapi-generator-cli.jar generate -g php': generator,
+    '$site = (new AuthMovies': generator,
+    'java -jar openapi-generator-cli.jar generate -g csharp': dotnet,
+    'var site = new Configuration': dotnet,
     'npm install openapi-fetch': generator,
     'import createClient': generator,
   },
@@ -214,7 +223,7 @@ export const notRun: Readonly<Record<string, Readonly<Record<string, string>>>> 
       'installs all packages anew; image.test.ts runs what is left after it, on PostgreSQL and Redis',
     'journalctl -u auth-movies': 'there is neither a journal nor a cluster here',
   },
-  'docs/en/site-administrators.md': { 'builder.Services': 'there is no .NET here' },
+  'docs/en/site-administrators.md': { 'builder.Services': dotnet },
   'docs/en/upgrade.md': {
     'kubectl diff': cluster,
     'docker compose up': engine,
