@@ -50,7 +50,7 @@ t.test('npm run sdk: a whole login, with errors typed by the operation', async (
   t.match(told, {
     ...expectedValues(running.site),
     message: /^[А-ЯЁ].*\.$/,
-    then: 'offer a new login',
+    advice: 'offer a new login',
     unreachable: 'true',
   })
   t.ok(Number(told.providers) > 2)

@@ -67,7 +67,7 @@ const refused = await finishLogin({
 const problem = had(refused.error, 'problem')
 tell('refused', problem.type)
 tell('message', problem.user_message)
-tell('then', whatToDo(problem))
+tell('advice', whatToDo(problem))
 
 const nobody = await listProviders({ client: siteClient({ url: 'http://127.0.0.1:9', timeout: 1_000 }) })
 tell('unreachable', nobody.response === undefined && nobody.error !== undefined)
