@@ -1,15 +1,20 @@
 import type { Test } from 'tap'
 import { consent } from '../openid/person.ts'
+import { codeFor } from '../openid/standard-client.ts'
 import type { Cases, Running } from './run-example.ts'
 import { returnPath } from './run-example.ts'
 
 /** What every site does that uses a library of OpenID Connect. */
 export const standardCases: Cases = { door: 'standard', run: testSite }
 
-async function testSite(t: Test, { service, origin, browser }: Running): Promise<void> {
-  const toChooser = async () => {
+async function testSite(t: Test, { service, site, origin, browser }: Running): Promise<void> {
+  const visit = async () => {
     const page = await (await browser.newContext({ locale: 'en' })).newPage()
     await page.goto(origin)
+    return page
+  }
+  const toChooser = async () => {
+    const page = await visit()
     await page.click('form[action="/login"] button')
     return page
   }
@@ -52,6 +57,19 @@ async function testSite(t: Test, { service, origin, browser }: Running): Promise
     await page.click('a[href*="provider=google"]')
     await consent(page)
     t.ok(await page.waitForSelector('form[action="/logout"]'))
+    await page.context().close()
+  })
+
+  await t.test('a code of another login is not taken', async (t) => {
+    const page = await visit()
+    const begun = page.waitForRequest(/[?&]state=/)
+    await page.click('form[action="/login"] button')
+    const state = new URL((await begun).url()).searchParams.get('state') ?? ''
+    const code = await codeFor(service, { ...site, redirectUri: origin + returnPath })
+    const address = `${origin}${returnPath}?${new URLSearchParams({ code, state, iss: service.url })}`
+    await page.goto(address)
+    t.match(await page.textContent('[role=alert]'), /did not succeed/)
+    t.ok(await page.$('form[action="/login"]'))
     await page.context().close()
   })
 
