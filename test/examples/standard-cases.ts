@@ -2,12 +2,12 @@ import type { Test } from 'tap'
 import { consent } from '../openid/person.ts'
 import { codeFor } from '../openid/standard-client.ts'
 import type { Cases, Running } from './run-example.ts'
-import { returnPath } from './run-example.ts'
+import { returnPath, sessionCookie } from './run-example.ts'
 
 /** What every site does that uses a library of OpenID Connect. */
 export const standardCases: Cases = { door: 'standard', run: testSite }
 
-async function testSite(t: Test, { service, site, origin, browser }: Running): Promise<void> {
+async function testSite(t: Test, { service, site, origin, browser, said }: Running): Promise<void> {
   const visit = async () => {
     const page = await (await browser.newContext({ locale: 'en' })).newPage()
     await page.goto(origin)
@@ -28,11 +28,15 @@ async function testSite(t: Test, { service, site, origin, browser }: Running): P
   for (const { name } of Object.values(service.doubles))
     await t.test(`${name}: log in and log out`, async (t) => {
       const page = await toChooser()
+      const before = await sessionCookie(page.context())
       await page.click(`a[href*="provider=${name}"]`)
       await consent(page)
       await page.waitForSelector('form[action="/logout"]')
       t.match(await page.textContent('b'), /\S/)
       t.equal(page.url(), `${origin}/`, 'state and code are not in the address')
+      const after = await sessionCookie(page.context())
+      t.match(after, { httpOnly: true, sameSite: 'Lax', path: '/' })
+      t.not(after?.value, before?.value, 'a new session id')
       await page.click('form[action="/logout"] button')
       t.ok(await page.waitForSelector('form[action="/login"]'))
       t.ok(await ended(), 'at the service, too')
@@ -82,4 +86,6 @@ async function testSite(t: Test, { service, site, origin, browser }: Running): P
     t.ok(await page.$('form[action="/login"]'))
     await page.context().close()
   })
+
+  t.notMatch(said(), /[?&]code=/, 'no code is in its log')
 }
