@@ -1,9 +1,9 @@
 // A site that logs people in through Auth-movies by OpenID Connect, with openid-client. Node.js 20 or newer.
 // To try it, run `npm start` in a copy of the service, and in a second terminal
 //   npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return
-// Paste the line `export AUTH=…` it prints, and run: npm install openid-client@6 && node examples/node/standard-door.mjs
-// Then open http://127.0.0.1:8000/. For production: https in REDIRECT_URL (behind a proxy PORT says where to listen);
-// sessions in Redis or a database, the tokens encrypted; your own words and pages.
+// Paste the line `export AUTH=…` it prints, `npm install --no-save --prefix examples/node openid-client@6`, run
+// `node examples/node/standard-door.mjs`, and open http://127.0.0.1:8000/. For production: https in REDIRECT_URL (behind
+// a proxy, PORT says where to listen); sessions in Redis or a database, the tokens encrypted; your own words and pages.
 import { createServer } from 'node:http'
 import * as oidc from 'openid-client'
 

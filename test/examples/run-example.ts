@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { Browser } from 'playwright-core'
+import type { Browser, BrowserContext } from 'playwright-core'
 import type { Test } from 'tap'
 import t from 'tap'
 import { startBrowser } from '../openid/person.ts'
@@ -106,4 +106,10 @@ export async function startProgram(
     },
   )
   return () => said
+}
+
+/** The cookie of the example's session. The service has cookies of its own at the same host. */
+export async function sessionCookie(context: BrowserContext) {
+  const cookies = await context.cookies()
+  return cookies.find(({ name, httpOnly }) => /^(JSESSIONID|session)$/.test(name) && httpOnly)
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BrowserContext, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import type { Test } from 'tap'
 import { consent } from '../openid/person.ts'
 import type { ProviderName } from '../support/login-flow.ts'
@@ -11,7 +11,7 @@ import { openCallback } from '../support/login-flow.ts'
 import { eventually } from '../support/process.ts'
 import type { TestService } from '../support/service.ts'
 import type { Cases, Running } from './run-example.ts'
-import { fresh, returnPath } from './run-example.ts'
+import { fresh, returnPath, sessionCookie } from './run-example.ts'
 
 /** From the page with the buttons: logs in as Anna. */
 async function logIn(page: Page, provider: ProviderName): Promise<void> {
@@ -35,11 +35,6 @@ async function answerOf(page: Page, { service }: Running): Promise<string> {
   await page.click('button[name=provider][value=google]')
   const callback = await service.doubles.google.consent(page.url())
   return (await openCallback(service, callback)).headers.get('location') ?? ''
-}
-
-async function sessionCookie(context: BrowserContext) {
-  const cookies = await context.cookies()
-  return cookies.find(({ domain, httpOnly }) => domain === '127.0.0.1' && httpOnly)
 }
 
 /** What every site does that uses the two requests of the service. */
@@ -125,6 +120,8 @@ async function testSite(t: Test, running: Running): Promise<void> {
   })
 
   await sessionsCases(t, running, visit)
+
+  t.notMatch(running.said(), /[?&]code=/, 'no code is in its log')
 
   await t.test('odd requests leave it running', async (t) => {
     for (const path of ['/\\[', '//', '//x:y', '/return?%', '/return?state=%FF&state[]='])
