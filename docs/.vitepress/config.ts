@@ -89,6 +89,14 @@ function repositoryLinks(markdown: MarkdownRenderer): void {
   })
 }
 
+/** A drawing that is wider than the screen is moved sideways, by the keyboard, too: its paragraph can be focused. */
+function focusableDrawings(markdown: MarkdownRenderer): void {
+  markdown.core.ruler.push('focusable-drawings', ({ tokens }) => {
+    for (const [at, { children }] of tokens.entries())
+      if (children?.length === 1 && children[0]?.type === 'image') tokens[at - 1]?.attrSet('tabindex', '0')
+  })
+}
+
 /** Colours of code that can be read by everybody (WCAG 2, 1.4.3). */
 const codeThemes = { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' } as const
 
@@ -100,7 +108,15 @@ export default defineConfig({
   cacheDir: './node_modules/.cache/vitepress',
   rewrites: { ...rewrites },
   locales: { en: locale('en'), ru: locale('ru') },
-  markdown: { anchor: { slugify: slug }, theme: codeThemes, languageAlias, config: repositoryLinks },
+  markdown: {
+    anchor: { slugify: slug },
+    theme: codeThemes,
+    languageAlias,
+    config(markdown) {
+      repositoryLinks(markdown)
+      focusableDrawings(markdown)
+    },
+  },
   themeConfig: {
     search: { provider: 'local', options: { locales: { ru: { translations: russianSearch } } } },
   },
