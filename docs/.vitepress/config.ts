@@ -32,26 +32,14 @@ const groupsOf = (kind: Kind, language: Language): DefaultTheme.SidebarItem[] =>
     ),
   }))
 
-/** The site's menu and sidebars in one language: each page has the pages of its kind beside it, the first page all of them. */
+/** The site's menu and sidebar in one language. Every page carries them, so that there is one sidebar and not one per page. */
 function navigation(language: Language): DefaultTheme.Config {
-  const ofPages = kinds.flatMap((kind) =>
-    kind.groups.flatMap(({ pages }) =>
-      pages.map((page): [string, DefaultTheme.SidebarItem[]] => [
-        routeTo(language, page),
-        groupsOf(kind, language),
-      ]),
-    ),
-  )
-  const all = kinds.flatMap((kind) => groupsOf(kind, language))
+  const sidebar = kinds.map((kind) => ({ text: kind.title[language], items: groupsOf(kind, language) }))
   const nav = kinds.map(({ title, groups }) => ({
     text: title[language],
     link: routeTo(language, groups[0]?.pages[0] ?? 'index'),
   }))
-  return {
-    ...words[language].theme,
-    sidebar: { [`/${language}/`]: all, ...Object.fromEntries(ofPages) },
-    nav,
-  }
+  return { ...words[language].theme, sidebar, nav }
 }
 
 const locale = (language: Language) => {
