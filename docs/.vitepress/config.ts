@@ -32,26 +32,14 @@ const groupsOf = (kind: Kind, language: Language): DefaultTheme.SidebarItem[] =>
     ),
   }))
 
-/** The site's menu and sidebars in one language: each page has the pages of its kind beside it, the first page all of them. */
+/** The site's menu and sidebar in one language. Every page carries them, so that there is one sidebar and not one per page. */
 function navigation(language: Language): DefaultTheme.Config {
-  const ofPages = kinds.flatMap((kind) =>
-    kind.groups.flatMap(({ pages }) =>
-      pages.map((page): [string, DefaultTheme.SidebarItem[]] => [
-        routeTo(language, page),
-        groupsOf(kind, language),
-      ]),
-    ),
-  )
-  const all = kinds.flatMap((kind) => groupsOf(kind, language))
+  const sidebar = kinds.map((kind) => ({ text: kind.title[language], items: groupsOf(kind, language) }))
   const nav = kinds.map(({ title, groups }) => ({
     text: title[language],
     link: routeTo(language, groups[0]?.pages[0] ?? 'index'),
   }))
-  return {
-    ...words[language].theme,
-    sidebar: { [`/${language}/`]: all, ...Object.fromEntries(ofPages) },
-    nav,
-  }
+  return { ...words[language].theme, sidebar, nav }
 }
 
 const locale = (language: Language) => {
@@ -89,6 +77,14 @@ function repositoryLinks(markdown: MarkdownRenderer): void {
   })
 }
 
+/** A drawing that is wider than the screen is moved sideways, by the keyboard, too: its paragraph can be focused. */
+function focusableDrawings(markdown: MarkdownRenderer): void {
+  markdown.core.ruler.push('focusable-drawings', ({ tokens }) => {
+    for (const [at, { children }] of tokens.entries())
+      if (children?.length === 1 && children[0]?.type === 'image') tokens[at - 1]?.attrSet('tabindex', '0')
+  })
+}
+
 /** Colours of code that can be read by everybody (WCAG 2, 1.4.3). */
 const codeThemes = { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' } as const
 
@@ -100,7 +96,15 @@ export default defineConfig({
   cacheDir: './node_modules/.cache/vitepress',
   rewrites: { ...rewrites },
   locales: { en: locale('en'), ru: locale('ru') },
-  markdown: { anchor: { slugify: slug }, theme: codeThemes, languageAlias, config: repositoryLinks },
+  markdown: {
+    anchor: { slugify: slug },
+    theme: codeThemes,
+    languageAlias,
+    config(markdown) {
+      repositoryLinks(markdown)
+      focusableDrawings(markdown)
+    },
+  },
   themeConfig: {
     search: { provider: 'local', options: { locales: { ru: { translations: russianSearch } } } },
   },

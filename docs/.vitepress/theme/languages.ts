@@ -6,7 +6,7 @@ import { computed } from 'vue'
  * translation (the decisions are in English only): then the switch leads to the start of the other language.
  */
 export function useLangs({ correspondingLink = false } = {}) {
-  const { site, localeIndex, page, frontmatter, hash } = useData()
+  const { site, localeIndex, page, frontmatter } = useData()
   const currentLang = computed(() => ({
     label: site.value.locales[localeIndex.value]?.label,
     link: site.value.locales[localeIndex.value]?.link ?? '/',
@@ -23,6 +23,5 @@ export function useLangs({ correspondingLink = false } = {}) {
         return { text: label, link: `/${key}/${route}` }
       }),
   )
-  void hash
   return { localeLinks, currentLang }
 }
