@@ -143,3 +143,13 @@ export async function newServer(): Promise<FastifyInstance> {
 export function bodyOf({ body }: FastifyRequest): string {
   return typeof body === 'string' ? body : ''
 }
+
+/** The query of a request, as sent. */
+export function queryOf({ url }: Pick<FastifyRequest, 'url'>): URLSearchParams {
+  return new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '')
+}
+
+/** Whether a page of another site makes the browser send this request; other programs do not say. */
+export function isFromElsewhere({ headers }: Pick<FastifyRequest, 'headers'>): boolean {
+  return headers['sec-fetch-site'] === 'cross-site'
+}
