@@ -1,45 +1,59 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Guard } from '../src/providers/guard.ts'
 import type { Mark } from '../src/providers/mark.ts'
+import type { LoginJournal } from './demo-site/login-record.ts'
 import type { ProviderDouble } from './doubles/double.ts'
+import type { FaultGroup, FaultId } from './faults/catalogue.ts'
 import { faultGroups, faultIds, faultOf, isFaultId } from './faults/catalogue.ts'
 import type { SetFaults } from './faults/set-faults.ts'
 import { faultTexts } from './faults/texts.ts'
-import type { Title } from './web.ts'
-import { bodyOf, drawn, html, languageOf, sendPage } from './web.ts'
+import type { Html, Language, Title } from './web.ts'
+import { bodyOf, drawn, html, isFromElsewhere, languageOf, sendPage } from './web.ts'
 
 const texts = {
   en: {
     title: 'Sandbox of Auth-movies',
     about:
-      'Doubles of the providers, so that every login can be tried without keys and without the internet. Choose how each provider behaves, then log in on the demo site. After five failures in a row the service sends no requests to a provider for ten seconds, and then tries it with one login at a time.',
+      'Doubles of the providers: every login can be tried without keys and without the internet, the bad days included. Choose what goes wrong at each provider, then log in on the demo site or on your own.',
+    demo: 'Open the demo site',
+    next: 'What goes wrong',
     works: 'Everything works',
     set: 'Apply',
+    clear: 'Everything works again',
     done: 'Applied.',
-    demo: 'Open the demo site',
     circuits: 'How the service sees the providers',
+    breaker:
+      'After five failures in a row the service sends no requests to a provider for ten seconds, and then tries it with one login at a time.',
     state: {
       closed: 'works: every login sends requests',
       open: 'no requests after failures (the circuit is open)',
       'half-open': 'will be tried with one login',
     },
     close: 'Send requests again now',
+    catalogue: 'All faults',
+    verdict: { right: 'the demo site did right', wrong: 'the demo site did wrong', open: 'tried' },
   },
   ru: {
     title: 'Песочница Auth-movies',
     about:
-      'Заглушки провайдеров: любой вход можно попробовать без ключей и без интернета. Выберите, как каждый должен себя вести, и войдите на демонстрационном сайте. После пяти сбоев подряд сервис на десять секунд прекращает запросы к провайдеру, а затем пробует его по одному входу.',
+      'Заглушки провайдеров: любой вход можно попробовать без ключей и без интернета, в том числе плохие дни. Выберите, что сломается у каждого провайдера, и войдите на демонстрационном сайте или на своём.',
+    demo: 'Открыть демонстрационный сайт',
+    next: 'Что сломано',
     works: 'Всё работает',
     set: 'Применить',
+    clear: 'Снова всё работает',
     done: 'Применено.',
-    demo: 'Открыть демонстрационный сайт',
     circuits: 'Состояние провайдеров с точки зрения сервиса',
+    breaker:
+      'После пяти сбоев подряд сервис на десять секунд прекращает запросы к провайдеру, а затем пробует его по одному входу.',
     state: {
       closed: 'работает: запросы идут при каждом входе',
       open: 'запросы прекращены после сбоев (circuit breaker разомкнут)',
       'half-open': 'будет опробован одним входом',
     },
     close: 'Возобновить запросы сейчас',
+    catalogue: 'Все сбои',
+    verdict: { right: 'демо-сайт поступил верно', wrong: 'демо-сайт поступил неверно', open: 'опробован' },
   },
 } as const
 
@@ -54,13 +68,19 @@ export interface MenuEntry {
 export interface MenuOptions {
   readonly entries: readonly MenuEntry[]
   readonly faults: SetFaults
+  readonly journal: LoginJournal
   /** The guard of a provider; undefined if no service runs with the sandbox. */
   readonly circuit: (name: string) => Pick<Guard, 'state' | 'works' | 'reset'> | undefined
 }
 
 /** The first page of the sandbox: a fault to choose for each provider, and the state of its circuit breaker. */
-export function menu({ entries, faults, circuit }: MenuOptions): FastifyPluginAsync {
+export function menu({ entries, faults, journal, circuit }: MenuOptions): FastifyPluginAsync {
   return async (app) => {
+    app.addHook('onRequest', async (request, reply) => {
+      if (request.method !== 'GET' && isFromElsewhere(request)) return reply.code(403).send()
+      return undefined
+    })
+
     app.get<{ Querystring: { done?: string } }>('/', async (request, reply) => {
       const lang = languageOf(request)
       const t = texts[lang]
@@ -91,15 +111,17 @@ export function menu({ entries, faults, circuit }: MenuOptions): FastifyPluginAs
       const shown =
         circuits.length === 0
           ? undefined
-          : html`<h2>${t.circuits}</h2><form method="post" action="/circuits"><dl>${circuits}</dl></form>`
+          : html`<h2>${t.circuits}</h2><p class="quiet">${t.breaker}</p><form method="post" action="/circuits"><dl class="card">${circuits}</dl></form>`
       return sendPage(reply, {
         lang,
         title: t.title,
-        body: html`<h1>${t.title}</h1><p>${t.about}</p>
-<form method="post" action="/" class="stack card">${selects}<div class="row"><button class="main">${t.set}</button>
-<span role="status">${request.query.done === undefined ? '' : t.done}</span></div></form>
+        wide: true,
+        body: html`<h1>${t.title}</h1><p>${t.about}</p><p><a class="button main" href="/demo/">${t.demo}</a></p>
+<h2>${t.next}</h2><form method="post" action="/" class="card"><div class="cards">${selects}</div>
+<p class="row"><button class="main">${t.set}</button><button name="clear" value="yes">${t.clear}</button>
+<span role="status">${request.query.done === undefined ? '' : t.done}</span></p></form>
 ${shown}
-<p><a class="button" href="/demo/">${t.demo}</a></p>`,
+<h2>${t.catalogue}</h2>${faultGroups.map((group) => groupOf(group, lang, journal))}`,
       })
     })
 
@@ -111,13 +133,38 @@ ${shown}
 
     app.post('/', async (request, reply) => {
       const form = new URLSearchParams(bodyOf(request))
-      for (const { double } of entries) {
-        const id = form.get(double.name)
-        if (id === '') faults.clear(double.name)
-        else if (id !== null && isFaultId(id) && faults.providersOf(id).includes(double.name))
-          faults.set(id, double.name)
-      }
+      if (form.has('clear')) faults.clear()
+      else applyChoices(form, entries, faults)
       return reply.redirect('/?done=1', 303)
     })
   }
+}
+
+function applyChoices(form: URLSearchParams, entries: readonly MenuEntry[], faults: SetFaults): void {
+  for (const { double } of entries) {
+    const id = form.get(double.name)
+    if (id === '') faults.clear(double.name)
+    else if (id !== null && isFaultId(id) && faults.providersOf(id).includes(double.name))
+      faults.set(id, double.name)
+  }
+}
+
+function groupOf(group: FaultGroup, lang: Language, journal: LoginJournal): Html {
+  const cards = faultIds
+    .filter((id) => faultOf(id).group === group)
+    .map((id) => {
+      const { title, happens } = faultTexts[lang].faults[id]
+      return html`<li class="card"><h4><a href="/faults/${id}">${title}</a></h4><p>${happens}</p>${verdictOf(id, lang, journal)}</li>`
+    })
+  return html`<h3>${faultTexts[lang].groups[group]}</h3><ul class="cards">${cards}</ul>`
+}
+
+/** What the demo site did when the fault was played last. */
+function verdictOf(id: FaultId, lang: Language, journal: LoginJournal): Html | undefined {
+  const last = journal.last(id)
+  if (last === undefined) return undefined
+  const { verdict: words } = texts[lang]
+  const verdict = faultOf(id).judge(last)
+  if (verdict === undefined) return html`<p>${words.open}</p>`
+  return verdict ? html`<p class="good">✓ ${words.right}</p>` : html`<p class="wrong">✗ ${words.wrong}</p>`
 }

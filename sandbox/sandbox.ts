@@ -15,6 +15,7 @@ import { isPossibleAt } from './faults/catalogue.ts'
 import { createDetours } from './faults/detours.ts'
 import { passHintsOn } from './faults/hints.ts'
 import { createLoginClock } from './faults/login-clock.ts'
+import { faultPages } from './faults/pages.ts'
 import { faultRoutes } from './faults/routes.ts'
 import { hintOfFault, SetFaults } from './faults/set-faults.ts'
 import type { MenuEntry } from './menu.ts'
@@ -97,7 +98,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       if (provider === undefined || double.name === provider) circuit(double.name)?.reset()
   }
   await app.register(faultRoutes({ faults, journal, closeCircuits }))
-  await app.register(menu({ entries, faults, circuit }))
+  await app.register(faultPages({ faults, journal, entries, publicUrl }))
+  await app.register(menu({ entries, faults, journal, circuit }))
   await app.register(
     demoSite(
       () => demo,
