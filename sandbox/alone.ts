@@ -9,7 +9,7 @@ import type { Environment } from '../src/config/variables.ts'
 import { runUntilStopped } from '../src/main.ts'
 import type { Service } from '../src/service.ts'
 import { StartError } from '../src/service.ts'
-import { demoCredentials } from './demo-site/credentials.ts'
+import { checkRegistration, demoCredentials } from './demo-site/credentials.ts'
 import { people } from './doubles/people.ts'
 import { blockingVariables } from './sandbox.ts'
 import type { Together } from './with-service.ts'
@@ -87,6 +87,7 @@ async function start(words: readonly string[], env: Environment): Promise<Servic
     throw new StartError(
       `The sandbox logs anybody in as anybody, so it runs on this computer alone: leave out ${blocking.join(', ')}.`,
     )
+  checkRegistration(call)
   const folder = call.folder ?? (await mkdtemp(join(tmpdir(), 'auth-movies-sandbox-')))
   const remove = async () => {
     if (call.folder === undefined) await rm(folder, { recursive: true, force: true })

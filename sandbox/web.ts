@@ -73,7 +73,7 @@ summary { cursor: pointer; margin: 1.2rem 0 .6rem; } summary h2 { display: inlin
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); gap: .8rem; padding: 0; margin: 0; list-style: none; }
 .cards .card { margin: 0; padding: .8rem 1rem; } .cards p { margin: .3rem 0 0; font-size: .9rem; }
 form.row, .row { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; }
-button, .button { font: inherit; cursor: pointer; padding: .55rem 1.1rem; border-radius: .5rem; border: 1px solid var(--line);
+button, .button { display: inline-block; font: inherit; cursor: pointer; padding: .55rem 1.1rem; border-radius: .5rem; border: 1px solid var(--line);
   background: transparent; color: inherit; text-decoration: none; text-align: left; max-width: 100%; }
 button.main, .button.main { background: var(--accent); border-color: var(--accent); color: #fff; }
 button:disabled { cursor: not-allowed; opacity: .5; }

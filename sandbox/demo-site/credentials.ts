@@ -35,6 +35,17 @@ export interface DemoRegistration {
 }
 
 /**
+ * Checks what can be checked of a registration without a database.
+ * @throws {SiteError} a redirect URL or the id cannot be used
+ */
+export function checkRegistration({ redirectUrls, id }: DemoRegistration): void {
+  if (id !== undefined && !siteId.test(id))
+    throw new SiteError('invalid', 'The id of the site has letters, digits, _ and - alone.')
+  const rules = siteRules('development', providers)
+  if (redirectUrls.length > 0) checkFields(withDefaults({ name, redirectUrls }, rules), rules)
+}
+
+/**
  * Registers the demo site once and keeps its credentials over restarts. The database has only the hash of the secret, so
  * the secret itself is in a file (mode 0600), which is acceptable in a sandbox.
  * @throws {SiteError} a redirect URL or the id cannot be used
@@ -44,6 +55,7 @@ export async function demoCredentials(
   directory: string,
   { redirectUrls, id, secret }: DemoRegistration,
 ): Promise<DemoCredentials> {
+  checkRegistration({ redirectUrls, id })
   const rules = siteRules('development', providers)
   const path = join(directory, 'demo-site.json')
   // First make sure that the file can be written, so that no site is registered whose secret would be lost.
@@ -53,10 +65,7 @@ export async function demoCredentials(
   const wantedId = id ?? known?.id ?? newSiteId()
   const savedSecret = saved?.id === wantedId ? saved.secret : undefined
   const wanted = { id: wantedId, secret: secret ?? savedSecret ?? newSecret() }
-  if (!siteId.test(wanted.id))
-    throw new SiteError('invalid', 'The id of the site has letters, digits, _ and - alone.')
   const site = withDefaults({ name, redirectUrls }, rules)
-  checkFields(site, rules)
   await underSitesLock(database, async (transaction) => {
     // Of an earlier start with another id.
     await transaction.site.deleteMany({ where: { name, id: { not: wanted.id } } })

@@ -96,8 +96,8 @@ t.test('a folder keeps the data, its site and secret for the next start', async 
 })
 
 t.test('a taken port, or anything else that cannot be: one sentence, and nothing is left', async (t) => {
-  const folder = await emptyFolder(t)
   const refusal = async (env: Record<string, string>, args: readonly string[], ports = freePorts()) => {
+    const folder = await emptyFolder(t)
     const options = { folder, ports: await ports, env: { TMPDIR: folder, ...env }, args }
     const started = run(t, 'sandbox/alone.ts', options)
     t.equal(await started.ended, 1)
@@ -108,22 +108,26 @@ t.test('a taken port, or anything else that cannot be: one sentence, and nothing
     })
     return started.errors()
   }
-  for (const name of ['PORT', 'SANDBOX_PORT', 'MANAGEMENT_PORT'] as const) {
+  const taken = async (name: 'PORT' | 'SANDBOX_PORT' | 'MANAGEMENT_PORT') => {
     const ports = await freePorts()
     const server = createServer().listen(Number(ports[name]), '127.0.0.1')
-    t.match(
-      await refusal({}, [], Promise.resolve(ports)),
-      new RegExp(`^Port ${ports[name]} is taken: [^\n]*${name}`),
-    )
+    const says = await refusal({}, [], Promise.resolve(ports))
     server.close()
+    t.match(says, new RegExp(`^Port ${ports[name]} is taken: [^\n]*${name}`))
   }
+  await Promise.all([taken('PORT'), taken('SANDBOX_PORT'), taken('MANAGEMENT_PORT')])
   t.match(await refusal({ HOST: '0.0.0.0' }, []), /on this computer alone: leave out HOST/)
   t.match(await refusal({}, ['--no-such-option']), /--no-such-option/)
   t.match(await refusal({}, ['word']), /"word" is one word too many/)
   t.match(await refusal({}, ['--redirect-url', 'nonsense']), /nonsense/)
   t.match(await refusal({}, ['--site-secret', 'short']), /8 to 200/)
   t.match(await refusal({}, ['--site-id', 'with blank']), /id of the site/)
-  const help = run(t, 'sandbox/alone.ts', { folder, ports: await freePorts(), env: {}, args: ['--help'] })
+  const help = run(t, 'sandbox/alone.ts', {
+    folder: await emptyFolder(t),
+    ports: await freePorts(),
+    env: {},
+    args: ['--help'],
+  })
   t.equal(await help.ended, 0)
   t.match(help.output(), '--redirect-url URL')
 })
