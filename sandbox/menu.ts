@@ -1,144 +1,59 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Guard } from '../src/providers/guard.ts'
 import type { Mark } from '../src/providers/mark.ts'
+import type { LoginJournal } from './demo-site/login-record.ts'
 import type { ProviderDouble } from './doubles/double.ts'
-import type { CommonSwitches } from './doubles/provider-rules.ts'
-import type { Title } from './web.ts'
-import { bodyOf, drawn, html, languageOf, sendPage } from './web.ts'
-
-/** How a provider or a person behaves: an entry to choose in the menu. */
-export interface Scenario {
-  readonly name: string
-  readonly title: Title
-  apply(double: ProviderDouble): void
-}
-
-const change =
-  (switches: Partial<CommonSwitches>) =>
-  (double: ProviderDouble): void => {
-    Object.assign(double.switches, switches)
-  }
-
-/** The entries of the menu, from common to rare. The first one is how a double behaves by default. */
-export const scenarios: readonly Scenario[] = [
-  { name: 'works', title: { ru: 'Всё работает', en: 'Everything works' }, apply: () => {} },
-  {
-    name: 'refused',
-    title: { ru: 'Пользователь всегда отказывается', en: 'The person always refuses' },
-    apply: change({ refuseWith: 'access_denied' }),
-  },
-  {
-    name: 'no-email',
-    title: { ru: 'У аккаунта нет email', en: 'The account has no email' },
-    apply: change({ person: { email: null } }),
-  },
-  {
-    name: 'no-name',
-    title: { ru: 'Имя пустое', en: 'The name is empty' },
-    apply: change({ person: { name: '' } }),
-  },
-  {
-    name: 'busy',
-    title: { ru: 'Провайдер перегружен', en: 'The provider is overloaded' },
-    apply: change({ refuseWith: 'temporarily_unavailable' }),
-  },
-  {
-    name: 'expired-code',
-    title: { ru: 'Срок кода уже истёк', en: 'The code has expired already' },
-    apply: change({ codeLifetime: 0 }),
-  },
-  {
-    name: 'secret-changed',
-    title: { ru: 'Секрет приложения сменили', en: 'The application’s secret was changed' },
-    apply: change({ forgetClient: true }),
-  },
-  {
-    name: 'token-503',
-    title: { ru: 'Обмен кода: 503', en: 'Exchange of the code: 503' },
-    apply: (double) => double.fault('token', '503-html'),
-  },
-  {
-    name: 'token-429',
-    title: { ru: 'Обмен кода: слишком много запросов', en: 'Exchange of the code: too many requests' },
-    apply: (double) => double.fault('token', '429'),
-  },
-  {
-    name: 'token-hang',
-    title: { ru: 'Обмен кода: нет ответа', en: 'Exchange of the code: no response' },
-    apply: (double) => double.fault('token', 'hang'),
-  },
-  {
-    name: 'token-reset',
-    title: { ru: 'Обмен кода: обрыв связи', en: 'Exchange of the code: connection reset' },
-    apply: (double) => double.fault('token', 'reset'),
-  },
-  {
-    name: 'token-html',
-    title: { ru: 'Обмен кода: HTML вместо JSON', en: 'Exchange of the code: HTML in place of JSON' },
-    apply: (double) => double.fault('token', '200-html'),
-  },
-  {
-    name: 'profile-503',
-    title: { ru: 'Профиль: 503', en: 'Profile: 503' },
-    apply: (double) => double.fault('userinfo', '503-html'),
-  },
-  {
-    name: 'profile-slow',
-    title: { ru: 'Профиль: ответ по байту', en: 'Profile: a response byte by byte' },
-    apply: (double) => double.fault('userinfo', 'slow-body'),
-  },
-  {
-    name: 'no-state',
-    title: { ru: 'Возврат без state', en: 'A callback without state' },
-    apply: change({ callback: 'no-state' }),
-  },
-  {
-    name: 'repeated-code',
-    title: { ru: 'Возврат с двумя code', en: 'A callback with two codes' },
-    apply: change({ callback: 'repeated-code' }),
-  },
-]
-
-/** Puts a double into a scenario, after it has ended the previous one. */
-function play(double: ProviderDouble, scenario: Scenario): void {
-  change({ refuseWith: undefined, person: {}, codeLifetime: 600, forgetClient: false, callback: undefined })(
-    double,
-  )
-  double.fault('token', undefined)
-  double.fault('userinfo', undefined)
-  scenario.apply(double)
-}
+import type { FaultGroup, FaultId } from './faults/catalogue.ts'
+import { faultGroups, faultIds, faultOf, isFaultId } from './faults/catalogue.ts'
+import type { SetFaults } from './faults/set-faults.ts'
+import { faultTexts } from './faults/texts.ts'
+import type { Html, Language, Title } from './web.ts'
+import { bodyOf, drawn, html, isFromElsewhere, languageOf, sendPage } from './web.ts'
 
 const texts = {
   en: {
     title: 'Sandbox of Auth-movies',
     about:
-      'Doubles of the providers, so that every login can be tried without keys and without the internet. Choose how each provider behaves, then log in on the demo site. After five failures in a row the service sends no requests to a provider for ten seconds, and then tries it with one login at a time.',
-    set: 'Apply',
-    done: 'Applied.',
+      'Doubles of the providers: every login can be tried without keys and without the internet, the bad days included. Choose what goes wrong at each provider, then log in on the demo site or on your own.',
     demo: 'Open the demo site',
+    next: 'What goes wrong',
+    works: 'Everything works',
+    set: 'Apply',
+    clear: 'Everything works again',
+    done: 'Applied.',
     circuits: 'How the service sees the providers',
+    breaker:
+      'After five failures in a row the service sends no requests to a provider for ten seconds, and then tries it with one login at a time.',
     state: {
       closed: 'works: every login sends requests',
       open: 'no requests after failures (the circuit is open)',
       'half-open': 'will be tried with one login',
     },
     close: 'Send requests again now',
+    catalogue: 'All faults',
+    verdict: { right: 'the demo site did right', wrong: 'the demo site did wrong', open: 'tried' },
   },
   ru: {
     title: 'Песочница Auth-movies',
     about:
-      'Заглушки провайдеров: любой вход можно попробовать без ключей и без интернета. Выберите, как каждый должен себя вести, и войдите на демонстрационном сайте. После пяти сбоев подряд сервис на десять секунд прекращает запросы к провайдеру, а затем пробует его по одному входу.',
-    set: 'Применить',
-    done: 'Применено.',
+      'Заглушки провайдеров: любой вход можно попробовать без ключей и без интернета, в том числе плохие дни. Выберите, что сломается у каждого провайдера, и войдите на демонстрационном сайте или на своём.',
     demo: 'Открыть демонстрационный сайт',
+    next: 'Что сломано',
+    works: 'Всё работает',
+    set: 'Применить',
+    clear: 'Снова всё работает',
+    done: 'Применено.',
     circuits: 'Состояние провайдеров с точки зрения сервиса',
+    breaker:
+      'После пяти сбоев подряд сервис на десять секунд прекращает запросы к провайдеру, а затем пробует его по одному входу.',
     state: {
       closed: 'работает: запросы идут при каждом входе',
       open: 'запросы прекращены после сбоев (circuit breaker разомкнут)',
       'half-open': 'будет опробован одним входом',
     },
     close: 'Возобновить запросы сейчас',
+    catalogue: 'Все сбои',
+    verdict: { right: 'демо-сайт поступил верно', wrong: 'демо-сайт поступил неверно', open: 'опробован' },
   },
 } as const
 
@@ -149,27 +64,40 @@ export interface MenuEntry {
   readonly mark: Mark | undefined
 }
 
-/**
- * The first page of the sandbox: a scenario to choose for each provider, and the state of its circuit breaker.
- * @param circuit returns the guard of a provider; undefined if no service runs with the sandbox
- */
-export function menu(
-  entries: () => readonly MenuEntry[],
-  circuit: (name: string) => Pick<Guard, 'state' | 'works' | 'reset'> | undefined,
-): FastifyPluginAsync {
-  const chosen = new Map<string, string>()
+/** What the menu shows and changes. */
+export interface MenuOptions {
+  readonly entries: readonly MenuEntry[]
+  readonly faults: SetFaults
+  readonly journal: LoginJournal
+  /** The guard of a provider; undefined if no service runs with the sandbox. */
+  readonly circuit: (name: string) => Pick<Guard, 'state' | 'works' | 'reset'> | undefined
+}
+
+/** The first page of the sandbox: a fault to choose for each provider, and the state of its circuit breaker. */
+export function menu({ entries, faults, journal, circuit }: MenuOptions): FastifyPluginAsync {
   return async (app) => {
+    app.addHook('onRequest', async (request, reply) => {
+      if (request.method !== 'GET' && isFromElsewhere(request)) return reply.code(403).send()
+      return undefined
+    })
+
     app.get<{ Querystring: { done?: string } }>('/', async (request, reply) => {
       const lang = languageOf(request)
       const t = texts[lang]
-      const selects = entries().map(
+      const chosen = new Map<string, string>(faults.list().map(({ provider, fault }) => [provider, fault]))
+      const selects = entries.map(
         ({ double: { name }, title, mark }) =>
-          html`<label><span>${drawn(mark)}${title[lang]}</span><select name="${name}">${scenarios.map(
-            (scenario) =>
-              html`<option value="${scenario.name}"${chosen.get(name) === scenario.name ? html` selected` : undefined}>${scenario.title[lang]}</option>`,
+          html`<label><span>${drawn(mark)}${title[lang]}</span><select name="${name}"><option value="">${t.works}</option>${faultGroups.map(
+            (group) =>
+              html`<optgroup label="${faultTexts[lang].groups[group]}">${faultIds
+                .filter((id) => faultOf(id).group === group && faults.providersOf(id).includes(name))
+                .map(
+                  (id) =>
+                    html`<option value="${id}"${chosen.get(name) === id ? html` selected` : undefined}>${faultTexts[lang].faults[id].title}</option>`,
+                )}</optgroup>`,
           )}</select></label>`,
       )
-      const circuits = entries().flatMap(({ double: { name }, title }) => {
+      const circuits = entries.flatMap(({ double: { name }, title }) => {
         const guard = circuit(name)
         if (guard === undefined) return []
         // After a 429 the circuit is closed, but no request is sent until the back-off ends.
@@ -183,15 +111,17 @@ export function menu(
       const shown =
         circuits.length === 0
           ? undefined
-          : html`<h2>${t.circuits}</h2><form method="post" action="/circuits"><dl>${circuits}</dl></form>`
+          : html`<h2>${t.circuits}</h2><p class="quiet">${t.breaker}</p><form method="post" action="/circuits"><dl class="card">${circuits}</dl></form>`
       return sendPage(reply, {
         lang,
         title: t.title,
-        body: html`<h1>${t.title}</h1><p>${t.about}</p>
-<form method="post" action="/" class="stack card">${selects}<div class="row"><button class="main">${t.set}</button>
-<span role="status">${request.query.done === undefined ? '' : t.done}</span></div></form>
+        wide: true,
+        body: html`<h1>${t.title}</h1><p>${t.about}</p><p><a class="button main" href="/demo/">${t.demo}</a></p>
+<h2>${t.next}</h2><form method="post" action="/" class="card"><div class="cards">${selects}</div>
+<p class="row"><button class="main">${t.set}</button><button name="clear" value="yes">${t.clear}</button>
+<span role="status">${request.query.done === undefined ? '' : t.done}</span></p></form>
 ${shown}
-<p><a class="button" href="/demo/">${t.demo}</a></p>`,
+<h2>${t.catalogue}</h2>${faultGroups.map((group) => groupOf(group, lang, journal))}`,
       })
     })
 
@@ -203,13 +133,38 @@ ${shown}
 
     app.post('/', async (request, reply) => {
       const form = new URLSearchParams(bodyOf(request))
-      for (const { double } of entries()) {
-        const scenario = scenarios.find(({ name }) => name === form.get(double.name))
-        if (scenario === undefined) continue
-        play(double, scenario)
-        chosen.set(double.name, scenario.name)
-      }
+      if (form.has('clear')) faults.clear()
+      else applyChoices(form, entries, faults)
       return reply.redirect('/?done=1', 303)
     })
   }
+}
+
+function applyChoices(form: URLSearchParams, entries: readonly MenuEntry[], faults: SetFaults): void {
+  for (const { double } of entries) {
+    const id = form.get(double.name)
+    if (id === '') faults.clear(double.name)
+    else if (id !== null && isFaultId(id) && faults.providersOf(id).includes(double.name))
+      faults.set(id, double.name)
+  }
+}
+
+function groupOf(group: FaultGroup, lang: Language, journal: LoginJournal): Html {
+  const cards = faultIds
+    .filter((id) => faultOf(id).group === group)
+    .map((id) => {
+      const { title, happens } = faultTexts[lang].faults[id]
+      return html`<li class="card"><h4><a href="/faults/${id}">${title}</a></h4><p>${happens}</p>${verdictOf(id, lang, journal)}</li>`
+    })
+  return html`<h3>${faultTexts[lang].groups[group]}</h3><ul class="cards">${cards}</ul>`
+}
+
+/** What the demo site did when the fault was played last. */
+function verdictOf(id: FaultId, lang: Language, journal: LoginJournal): Html | undefined {
+  const last = journal.last(id)
+  if (last === undefined) return undefined
+  const { verdict: words } = texts[lang]
+  const verdict = faultOf(id).judge(last)
+  if (verdict === undefined) return html`<p>${words.open}</p>`
+  return verdict ? html`<p class="good">✓ ${words.right}</p>` : html`<p class="wrong">✗ ${words.wrong}</p>`
 }

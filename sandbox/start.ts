@@ -6,11 +6,12 @@ import { dataDirectory } from '../src/config/development.ts'
 import type { Environment } from '../src/config/variables.ts'
 import { runUntilStopped } from '../src/main.ts'
 import type { Service } from '../src/service.ts'
-import { StartError, startService } from '../src/service.ts'
+import { startService } from '../src/service.ts'
 import type { DemoCredentials } from './demo-site/credentials.ts'
 import { demoCredentials } from './demo-site/credentials.ts'
 import type { Sandbox } from './sandbox.ts'
-import { blockingVariables, startSandbox } from './sandbox.ts'
+import { blockingVariables } from './sandbox.ts'
+import { startTogether } from './with-service.ts'
 
 // `npm start`: runs the service as main.ts does and, in development without a configured provider, the sandbox and its demo
 // site beside it. Strict mode never runs this file: the image has no sandbox/. The short time limit ends running requests
@@ -23,31 +24,16 @@ async function start(env: Environment): Promise<Service> {
   const variables = blockingVariables(config)
   if (variables.length > 0) throw noProviderError(env, variables)
 
-  const sandbox = await open(config.host, config.sandboxPort, config.publicUrl)
-  let started: Service | undefined
-  try {
+  const { service, sandbox, site } = await startTogether({
     // Log lines of requests would hide the text below; LOG_LEVEL=info shows them.
-    const service = await startService({ LOG_LEVEL: 'warn', ...env, ...sandbox.env })
-    started = service
-    const site = await demoCredentials(service.database, dataDirectory, sandbox.demoRedirectUrl)
-    sandbox.openDemo({ serviceUrl: config.publicUrl, siteId: site.id, redirectUrl: sandbox.demoRedirectUrl })
-    sandbox.showCircuits(service.providers)
-    console.log(welcome(config, sandbox, site))
-    return {
-      ...service,
-      async close() {
-        // A login that is still running needs its provider, so the service closes first.
-        try {
-          await service.close()
-        } finally {
-          await sandbox.close()
-        }
-      },
-    }
-  } catch (error) {
-    await Promise.all([started?.close(), sandbox.close()])
-    throw error
-  }
+    env: { LOG_LEVEL: 'warn', ...env },
+    config,
+    nextPort: true,
+    register: (database, { demoRedirectUrl }) =>
+      demoCredentials(database, dataDirectory, { redirectUrls: [demoRedirectUrl] }),
+  })
+  console.log(welcome(config, sandbox, site))
+  return service
 }
 
 /** The error that strict mode gives when no provider is configured, with the reason why the sandbox cannot start. */
@@ -57,16 +43,6 @@ function noProviderError(env: Environment, variables: readonly string[]): unknow
     return readConfig(env, providers)
   } catch (error) {
     return error instanceof ConfigError ? new ConfigError([...error.problems, why]) : error
-  }
-}
-
-async function open(host: string, port: number, publicUrl: string): Promise<Sandbox> {
-  try {
-    return await startSandbox({ host, port, publicUrl })
-  } catch (error) {
-    throw new StartError(`The sandbox cannot listen on ${host}:${port}: check HOST and SANDBOX_PORT.`, {
-      cause: error,
-    })
   }
 }
 

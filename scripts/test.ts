@@ -17,7 +17,9 @@ import { runTap } from './run-tap.ts'
 // Tests that work in other processes or repeat work thousands of times: measuring coverage would slow them down by half
 // without adding any.
 const processTests = [
-  'test/sandbox/start.test.ts',
+  'test/sandbox/{start,alone,pages}.test.ts',
+  'test/sandbox/faults/*.test.ts',
+  'test/docs/sandbox.test.ts',
   'test/http/rate-limit.test.ts',
   'test/main.test.ts',
   'test/browser.test.ts',

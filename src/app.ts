@@ -16,6 +16,7 @@ import type { SigningKeys } from './keys/ring.ts'
 import { callbackPage, callbackPath, callbackRoute } from './login/callback-route.ts'
 import type { FinishServices } from './login/finish.ts'
 import { finishProblems } from './login/finish.ts'
+import type { LoginStore } from './login/login-store.ts'
 import { createMemoryLoginStore } from './login/memory-login-store.ts'
 import { createClaims } from './login/outage-safe-claims.ts'
 import { createRedisLoginStore } from './login/redis-login-store.ts'
@@ -61,6 +62,8 @@ export interface Resources {
   readonly keys: SigningKeys
   readonly metrics: Metrics
   readonly log: FastifyBaseLogger
+  /** Where logins live between start and finish, in place of Redis or memory: the sandbox hands in one that it can age. */
+  readonly logins?: LoginStore
   /** Absent where no variable asks for traces. */
   readonly tracing?: Tracing
   /** Aborted at the beginning of a stop. */
@@ -98,7 +101,8 @@ export async function createApp(config: Config, resources: Resources) {
   const sites = createSites(database, config.siteKept)
   const limits = config.rateLimit ? createRateLimits(redis, config.redis.prefix) : noRateLimits
   const logins =
-    redis === undefined ? createMemoryLoginStore() : createRedisLoginStore(redis, config.redis.prefix)
+    resources.logins ??
+    (redis === undefined ? createMemoryLoginStore() : createRedisLoginStore(redis, config.redis.prefix))
   const claims = createClaims(logins, log)
   const history =
     redis === undefined ? createMemoryLoginHistory() : createRedisLoginHistory(redis, config.redis.prefix)

@@ -11,6 +11,7 @@ import type { SigningKeys } from './keys/ring.ts'
 import { createSigningKeys } from './keys/ring.ts'
 import type { ProcessLog } from './log.ts'
 import { createLog } from './log.ts'
+import type { LoginStore } from './login/login-store.ts'
 import { createManagement } from './management.ts'
 import { OperatorError } from './operator-error.ts'
 import type { ProviderRegistry } from './providers/registry.ts'
@@ -53,12 +54,20 @@ interface Opened {
 /** Milliseconds that writing the last lines of the log may take, as its reader may be stuck. */
 const lastLines = 100
 
+/** What the sandbox hands to the service that it starts. */
+export interface DevelopmentParts {
+  /** The folder of the embedded database and its key; `.data` where absent. */
+  readonly directory?: string
+  /** Where logins live between start and finish. */
+  readonly logins?: LoginStore
+}
+
 /**
  * Reads the configuration, opens storage and keys, makes both servers and listens.
  * @throws {ConfigError | StartError | EmbeddedDatabaseError | RedisConnectError | MigrationError | UnusableKey} with
  *   messages for the operator; what was opened before is closed again
  */
-export async function startService(env: Environment): Promise<Service> {
+export async function startService(env: Environment, parts: DevelopmentParts = {}): Promise<Service> {
   const config = readConfig(env, providers)
   const processLog = createLog(config.logLevel)
   const { log } = processLog
@@ -66,7 +75,7 @@ export async function startService(env: Environment): Promise<Service> {
   for (const warning of config.warnings) log.warn(warning)
   const opened: Opened[] = []
   try {
-    return await open(config, processLog, opened)
+    return await open(config, processLog, opened, parts)
   } catch (error) {
     await closeAll(opened, log)
     throw error
@@ -74,10 +83,15 @@ export async function startService(env: Environment): Promise<Service> {
 }
 
 /** Opens everything in this order; `opened` says at any time what would have to be closed. */
-async function open(config: Config, { log, output }: ProcessLog, opened: Opened[]): Promise<Service> {
-  const database = await openCheckedDatabase(config, opened)
+async function open(
+  config: Config,
+  { log, output }: ProcessLog,
+  opened: Opened[],
+  { directory = dataDirectory, logins }: DevelopmentParts,
+): Promise<Service> {
+  const database = await openCheckedDatabase(config, directory, opened)
   const redis = await openCheckedRedis(config, log, opened)
-  const secretKeys = await secretKeysOf(config, dataDirectory)
+  const secretKeys = await secretKeysOf(config, directory)
   const keys = await createSigningKeys({ ...config, database, secretKeys, log })
   opened.push({ name: 'signing keys', close: () => keys.close() })
 
@@ -95,6 +109,7 @@ async function open(config: Config, { log, output }: ProcessLog, opened: Opened[
     log,
     stopping: stopping.signal,
     ...(redis && { redis }),
+    ...(logins && { logins }),
     ...(tracing && { tracing }),
   }
   const { app, ...managed } = await createApp(config, resources)
@@ -147,9 +162,10 @@ async function open(config: Config, { log, output }: ProcessLog, opened: Opened[
  */
 async function openCheckedDatabase(
   { database: settings, mode }: Config,
+  directory: string,
   opened: Opened[],
 ): Promise<Database> {
-  const embedded = settings.url === undefined ? await openEmbedded(dataDirectory, 'service') : undefined
+  const embedded = settings.url === undefined ? await openEmbedded(directory, 'service') : undefined
   if (embedded !== undefined) opened.push({ name: 'embedded database', close: () => embedded.close() })
   const url = settings.url ?? embedded?.url ?? ''
   const database = openDatabase({

@@ -33,7 +33,14 @@ export const kinds: readonly Kind[] = [
     groups: [
       {
         title: { en: 'Connect a site', ru: 'Подключить сайт' },
-        pages: ['client-guide', 'site-administrators', 'examples', 'site-check', 'generated-clients'],
+        pages: [
+          'client-guide',
+          'site-administrators',
+          'examples',
+          'sandbox',
+          'site-check',
+          'generated-clients',
+        ],
       },
       {
         title: { en: 'Standard clients', ru: 'Стандартные клиенты' },

@@ -103,12 +103,19 @@ export function authMovies(
       })
     },
 
-    /** Step 1 of the guide: returns the URL for the browser and the state to store. */
-    startLogin: async (provider: string) =>
+    /**
+     * Step 1 of the guide: returns the URL for the browser and the state to store.
+     * @param loginHint what the provider may fill in; here the sandbox reads from it which fault to play
+     */
+    startLogin: async (provider: string, loginHint?: string) =>
       withStrings(
         await post(
           '/api/v1/oauth/authorize-url/',
-          new URLSearchParams({ provider, client_redirect_url: redirectUrl }),
+          new URLSearchParams({
+            provider,
+            client_redirect_url: redirectUrl,
+            ...(loginHint !== undefined && { login_hint: loginHint }),
+          }),
         ),
         ['state', 'authorize_url'],
       ),
@@ -172,7 +179,8 @@ function member(object: unknown, name: string): unknown {
   return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined
 }
 
-function field(object: unknown, name: string): string | undefined {
+/** A string member of a JSON object; undefined where there is none. */
+export function field(object: unknown, name: string): string | undefined {
   const value = member(object, name)
   return typeof value === 'string' ? value : undefined
 }

@@ -3,6 +3,7 @@ import type { Mark } from '../../src/providers/mark.ts'
 import type { Html, Title } from '../web.ts'
 import { drawn, html, languageOf, sendPage } from '../web.ts'
 import type { OfferedProvider, Tokens, Trouble } from './auth-movies-client.ts'
+import type { LoginRecord } from './login-record.ts'
 
 const texts = {
   en: {
@@ -37,7 +38,10 @@ const texts = {
       ],
     },
     starting: 'Auth-movies is starting: reload this page in a moment',
-    menu: 'The sandbox: make a provider fail',
+    menu: 'The sandbox: make a login fail',
+    withFault: 'The next login has the fault',
+    report: 'What the sandbox says about the fault',
+    welcomeBack: 'Welcome,',
   },
   ru: {
     site: 'Демо-кинотеатр',
@@ -71,7 +75,10 @@ const texts = {
       ],
     },
     starting: 'Auth-movies запускается: обновите страницу через несколько секунд',
-    menu: 'Песочница: сломать провайдера',
+    menu: 'Песочница: сломать вход',
+    withFault: 'Следующий вход будет со сбоем',
+    report: 'Что песочница говорит о сбое',
+    welcomeBack: 'Добро пожаловать,',
   },
 } as const
 
@@ -84,7 +91,8 @@ export interface KnownProvider {
 
 /**
  * For a visitor who is not logged in: one button per provider. Those of providers that do not work now are disabled.
- * @param providers.offered what Auth-movies offers; where that is undefined, every known one
+ * @param choice.offered what Auth-movies offers; where that is undefined, every known one
+ * @param choice.fault the fault that the visitor chose for the next login
  */
 export function homePage(
   request: FastifyRequest,
@@ -93,7 +101,12 @@ export function homePage(
   {
     known,
     offered,
-  }: { readonly known: readonly KnownProvider[]; readonly offered: readonly OfferedProvider[] | undefined },
+    fault,
+  }: {
+    readonly known: readonly KnownProvider[]
+    readonly offered: readonly OfferedProvider[] | undefined
+    readonly fault: string | undefined
+  },
 ): FastifyReply {
   const lang = languageOf(request)
   const t = texts[lang]
@@ -108,7 +121,10 @@ export function homePage(
   )
   return show(request, reply, {
     title: t.welcome,
-    body: html`<form method="post" action="${home}login" class="stack">${buttons}</form>
+    body: html`${fault === undefined ? undefined : html`<p class="card">${t.withFault} <strong>${fault}</strong></p>`}
+<form method="post" action="${home}login" class="stack">${
+      fault === undefined ? undefined : html`<input type="hidden" name="fault" value="${fault}">`
+    }${buttons}</form>
 ${buttons.length === 0 ? html`<p>${t.noResponse}</p>` : undefined}
 <p class="quiet"><a href="/">${t.menu}</a></p>`,
   })
@@ -119,19 +135,24 @@ export function profilePage(
   request: FastifyRequest,
   reply: FastifyReply,
   home: string,
-  { profile, tokens }: { readonly profile: unknown; readonly tokens: Tokens },
+  {
+    profile,
+    tokens,
+    login,
+  }: { readonly profile: unknown; readonly tokens: Tokens; readonly login: LoginRecord | undefined },
 ): FastifyReply {
   const t = texts[languageOf(request)]
   const entries = typeof profile === 'object' && profile !== null ? Object.entries(profile) : []
   const name: unknown = entries.find(([key]) => key === 'name')?.[1]
   return show(request, reply, {
-    title: `${t.hello}, ${typeof name === 'string' && name !== '' ? name : t.noName}!`,
-    body: html`<dl class="card">${entries.map(
-      ([key, value]) => html`<dt>${key}</dt><dd data-field="${key}">${plain(value)}</dd>`,
+    title: t.hello,
+    body: html`<p>${t.welcomeBack} <bdi class="name">${typeof name === 'string' && name !== '' ? name : t.noName}</bdi></p>
+<dl class="card">${entries.map(
+      ([key, value]) => html`<dt>${key}</dt><dd dir="auto" data-field="${key}">${plain(value)}</dd>`,
     )}</dl>
 <div class="row"><form method="post" action="${home}refresh"><button>${t.refresh}</button></form>
 <form method="post" action="${home}logout"><button>${t.logout}</button></form></div>
-<details><summary>${t.claims}</summary><pre>${claimsOf(tokens.access_token)}</pre></details>`,
+<details><summary>${t.claims}</summary><pre tabindex="0">${claimsOf(tokens.access_token)}</pre></details>${report(t.report, login)}`,
   })
 }
 
@@ -141,6 +162,7 @@ export function declinedPage(
   reply: FastifyReply,
   home: string,
   parameters: URLSearchParams,
+  login: LoginRecord | undefined,
 ): FastifyReply {
   const t = texts[languageOf(request)]
   const error = parameters.get('error') ?? ''
@@ -149,17 +171,22 @@ export function declinedPage(
   return show(request, reply, {
     title,
     body: html`<div class="card" data-error="${error}"><p>${why}</p>
-</div>${startAgain(t.again, home)}`,
+</div>${startAgain(t.again, home)}${report(t.report, login)}`,
   })
 }
 
 /** For a callback of a login that this browser did not start. */
-export function foreignLoginPage(request: FastifyRequest, reply: FastifyReply, home: string): FastifyReply {
+export function foreignLoginPage(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  home: string,
+  login: LoginRecord | undefined,
+): FastifyReply {
   const t = texts[languageOf(request)]
   return show(request, reply, {
     status: 400,
     title: t.foreign,
-    body: html`<div class="card bad">${t.foreignWhy}</div>${startAgain(t.again, home)}`,
+    body: html`<div class="card bad">${t.foreignWhy}</div>${startAgain(t.again, home)}${report(t.report, login)}`,
   })
 }
 
@@ -172,6 +199,7 @@ export function troublePage(
   reply: FastifyReply,
   home: string,
   { status, type, description, userMessage, requestId }: Trouble,
+  login?: LoginRecord,
 ): FastifyReply {
   const t = texts[languageOf(request)]
   request.log.warn({ status, type, requestId, description }, 'Auth-movies refused')
@@ -180,7 +208,7 @@ export function troublePage(
     title: t.failed,
     body: html`<div class="card bad"><p>${userMessage ?? t.noResponse}</p>
 ${requestId === undefined ? undefined : html`<p class="quiet">${t.request} <code>${requestId}</code></p>`}</div>
-<p>${status === 503 || status === 409 ? t.later : ''}</p>${startAgain(t.again, home)}`,
+<p>${status === 503 || status === 409 ? t.later : ''}</p>${startAgain(t.again, home)}${report(t.report, login)}`,
   })
 }
 
@@ -206,6 +234,13 @@ function show(
     title: `${page.title} · ${t.site}`,
     body: html`<p class="badge">${t.badge}</p><h1>${page.title}</h1>${page.body}`,
   })
+}
+
+/** Leads to what the sandbox says about the fault of this login. */
+function report(text: string, login: LoginRecord | undefined): Html | undefined {
+  if (login?.fault === undefined) return undefined
+  const { id } = login.fault
+  return html`<p class="quiet"><a href="/faults/${id}">${text} ${id}</a></p>`
 }
 
 function startAgain(text: string, home: string): Html {

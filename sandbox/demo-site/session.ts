@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Tokens } from './auth-movies-client.ts'
+import type { LoginRecord } from './login-record.ts'
 
 /** What the demo site stores for one browser. */
 export interface DemoSession {
   /** The states of logins that this browser started and has not finished: several if it has several tabs. */
   readonly states: Set<string>
+  /** What was seen of the login that it began last. */
+  login?: LoginRecord
   tokens?: Tokens
 }
 
@@ -30,7 +33,11 @@ export class DemoSessions {
   restart(request: FastifyRequest, reply: FastifyReply, tokens?: Tokens): DemoSession {
     const old = this.find(request)
     this.#sessions.delete(cookieOf(request) ?? '')
-    const session: DemoSession = { states: old?.states ?? new Set(), ...(tokens && { tokens }) }
+    const session: DemoSession = {
+      states: old?.states ?? new Set(),
+      ...(old?.login && { login: old.login }),
+      ...(tokens && { tokens }),
+    }
     const id = randomBytes(32).toString('base64url')
     this.#sessions.set(id, session)
     const oldest = this.#sessions.keys().next().value

@@ -1,3 +1,4 @@
+import type { LoginFault } from './login-fault.ts'
 import type { DoublePerson } from './people.ts'
 import { people } from './people.ts'
 import type {
@@ -16,6 +17,8 @@ export interface ConsentOptions {
   readonly person?: Partial<DoublePerson>
   readonly code?: string
   readonly extra?: readonly (readonly [string, string])[]
+  /** What goes wrong with this login. */
+  readonly fault?: LoginFault
 }
 
 /** An authorization request whose client and redirect URI are valid, so that the browser may be redirected. */
@@ -68,9 +71,17 @@ export function allow<S extends CommonSwitches>(
   rules: ProviderRules<S>,
   context: Context<S>,
 ): string {
-  const person: DoublePerson = { ...people.anna, ...options.person, ...context.switches.person }
+  const { fault } = options
+  const person: DoublePerson = {
+    ...people.anna,
+    ...options.person,
+    ...context.switches.person,
+    ...fault?.person,
+  }
   const { request, scopes } = authorization
-  const grant = context.grants.add({ code: options.code ?? rules.mintCode(), request, scopes, person })
+  const code = options.code ?? fault?.code ?? rules.mintCode()
+  const grant = context.grants.add({ code, request, scopes, person, ...(fault && { fault }) })
+  if (fault?.codeSpent === true) grant.used = true
   const replaced = new Set(options.extra?.map(([name]) => name))
   const usual = withState(rules.callback(grant, context), request)
   const parameters = [...usual.filter(([name]) => !replaced.has(name)), ...(options.extra ?? [])]

@@ -1,15 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import { bodyOf, newServer } from '../web.ts'
-import type { Authorization, ConsentOptions, RedirectUris } from './consent.ts'
-import { AuthorizationRefused, allow, authorize, deny } from './consent.ts'
+import { bodyOf, newServer, queryOf } from '../web.ts'
+import { authorizationPages } from './authorization-pages.ts'
+import type { ConsentOptions, RedirectUris } from './consent.ts'
+import { allow, authorize, deny } from './consent.ts'
 import type { Endpoint, Fault, RawResponse } from './faults.ts'
 import { Misbehaviour } from './faults.ts'
-import { sendFormPost } from './form-post.ts'
+import type { Grant } from './grants.ts'
 import { Grants } from './grants.ts'
-import { consentPage, loginPage, personOf, refusedPage } from './pages.ts'
-import { personByKey } from './people.ts'
+import { IdTokenKeys } from './id-token.ts'
+import type { FindLoginFault, Journey } from './login-fault.ts'
 import type { CommonSwitches, Context, EndpointRequest, ProviderRules } from './provider-rules.ts'
+import { contextOf, formOf } from './provider-rules.ts'
 
 /** A request as a double received it, so that a test can check where credentials, code and token were. */
 export interface RecordedRequest {
@@ -20,6 +23,8 @@ export interface RecordedRequest {
   readonly headers: IncomingHttpHeaders
   /** As sent; '' if there was none. */
   readonly body: string
+  /** When it came, in milliseconds of performance.now(). */
+  readonly at: number
 }
 
 /** A provider's double: its endpoints over HTTP, and what tests and the sandbox's menu control. */
@@ -86,6 +91,7 @@ export interface UnservedDouble<Switches extends CommonSwitches> {
 /** What the endpoints and the controls of one double share. */
 interface Parts<S extends CommonSwitches> {
   readonly rules: ProviderRules<S>
+  readonly findFault: FindLoginFault
   readonly redirectUris: RedirectUris
   readonly context: Context<S> & { origin: string }
   readonly misbehaviour: Misbehaviour
@@ -93,19 +99,21 @@ interface Parts<S extends CommonSwitches> {
   close: () => Promise<void>
 }
 
-/** The form of the first page as it was sent, added to the query of the authorization URL: which account was chosen. */
-const chosenParameter = 'sandbox_chosen'
-
 /** Recorded requests: enough for a test, and a bound for a sandbox that runs for days. */
 const maxRecordedRequests = 5_000
 
-/** Makes a provider's double from its rules. */
+/**
+ * Makes a provider's double from its rules.
+ * @param findFault says what goes wrong with a login; nothing where absent
+ */
 export function createDouble<S extends CommonSwitches>(
   rules: ProviderRules<S>,
   redirectUris: RedirectUris,
+  findFault: FindLoginFault = () => undefined,
 ): UnservedDouble<S> {
   const parts: Parts<S> = {
     rules,
+    findFault,
     redirectUris,
     context: { origin: '', client: rules.client, grants: new Grants(), switches: rules.switches() },
     misbehaviour: new Misbehaviour(),
@@ -118,7 +126,7 @@ export function createDouble<S extends CommonSwitches>(
       app.setNotFoundHandler(async (_request, reply) =>
         reply.code(404).type('text/html').send('<h1>404</h1>'),
       )
-      await app.register(authorizationPages(parts))
+      await app.register(authorizationPages({ ...parts, journeys: journeys(parts) }))
       await app.register(endpoints(parts))
     },
     double: controls(parts),
@@ -129,85 +137,44 @@ export function createDouble<S extends CommonSwitches>(
   }
 }
 
-/** The authorization endpoint: what a browser sees. */
-function authorizationPages<S extends CommonSwitches>(parts: Parts<S>): FastifyPluginAsync {
-  const { rules, context, redirectUris } = parts
-  const { switches } = context
-
-  const sendBack = (reply: FastifyReply, callback: string, status: 302 | 303) =>
-    rules.callbackMethod === 'POST' ? sendFormPost(reply, callback) : reply.redirect(callback, status)
-
-  async function checked(request: FastifyRequest, reply: FastifyReply): Promise<Authorization | undefined> {
-    try {
-      return authorize(queryOf(request), rules, context, redirectUris)
-    } catch (error) {
-      if (!(error instanceof AuthorizationRefused)) throw error
-      await refusedPage(request, reply, rules, error)
-      return undefined
-    }
-  }
-
-  return async (app) => {
-    app.get(rules.paths.authorize, async (request, reply) => {
-      const authorization = await checked(request, reply)
-      if (authorization === undefined) return reply
-      const { error, request: query } = authorization
-      if (error !== undefined)
-        return sendBack(reply, deny(authorization, error.error, error.description, rules), 302)
-      if (switches.refuseWith !== undefined)
-        return sendBack(reply, deny(authorization, switches.refuseWith, undefined, rules), 302)
-      const person = personByKey(query.get('sandbox_person'))
-      if (person !== undefined) return sendBack(reply, allow(authorization, { person }, rules, context), 302)
-      const chosen = query.get(chosenParameter)
-      return chosen === null
-        ? loginPage(request, reply, rules)
-        : consentPage(request, reply, { rules, authorization, form: new URLSearchParams(chosen) })
-    })
-
-    // The forms of all pages post to the authorization URL itself, so that its query stays unchanged.
-    app.post(rules.paths.authorize, async (request, reply) => {
-      const authorization = await checked(request, reply)
-      if (authorization === undefined) return reply
-      const form = new URLSearchParams(bodyOf(request))
-      switch (form.get('decision')) {
-        case 'allow':
-          return sendBack(reply, allow(authorization, { person: personOf(form) }, rules, context), 303)
-        case 'deny':
-          return sendBack(reply, deny(authorization, 'access_denied', undefined, rules), 303)
-        default:
-          // The second page has a URL of its own, so that the browser's "back" shows it again and the person can decide anew.
-          return reply.redirect(
-            `${request.url}&${new URLSearchParams({ [chosenParameter]: form.toString() }).toString()}`,
-            303,
-          )
-      }
-    })
-  }
-}
-
 /** The endpoints that the service calls. */
 function endpoints<S extends CommonSwitches>({ rules, context, misbehaviour }: Parts<S>): FastifyPluginAsync {
   const handler =
-    (name: Endpoint | undefined, respond: (request: EndpointRequest) => RawResponse | Promise<RawResponse>) =>
-    async (request: FastifyRequest, reply: FastifyReply) =>
-      misbehaviour.reply(name, reply, async () =>
-        respond({ headers: request.headers, query: queryOf(request), body: bodyOf(request) }),
-      )
+    (
+      name: Endpoint | undefined,
+      respond: (request: EndpointRequest, context: Context<S>) => RawResponse | Promise<RawResponse>,
+    ) =>
+    async (request: FastifyRequest, reply: FastifyReply) => {
+      const received = { headers: request.headers, query: queryOf(request), body: bodyOf(request) }
+      const fault = grantOf(received, context.grants)?.fault
+      if (name === 'token' && fault?.tokenDelay !== undefined) await sleep(fault.tokenDelay)
+      const ofLogin = name === 'token' || name === 'userinfo' ? fault?.endpoints?.[name] : undefined
+      const correct = async () => respond(received, contextOf(context, fault))
+      return misbehaviour.reply(name, reply, correct, ofLogin)
+    }
   return async (app) => {
     app.post(
       rules.paths.token,
-      handler('token', (request) => rules.token(request, context)),
+      handler('token', (request, own) => rules.token(request, own)),
     )
     const { paths, userinfo, userinfoMethod = 'GET' } = rules
     if (paths.userinfo !== undefined && userinfo !== undefined)
-      app.route({
-        method: userinfoMethod,
-        url: paths.userinfo,
-        handler: handler('userinfo', (request) => userinfo(request, context)),
-      })
+      app.route({ method: userinfoMethod, url: paths.userinfo, handler: handler('userinfo', userinfo) })
     for (const { method, path, endpoint, respond } of rules.routes)
-      app.route({ method, url: path, handler: handler(endpoint, (request) => respond(request, context)) })
+      app.route({ method, url: path, handler: handler(endpoint, respond) })
   }
+}
+
+/** The login that a request of the service belongs to: by its code, or by its access token, wherever that is. */
+function grantOf(request: EndpointRequest, grants: Grants): Grant | undefined {
+  const form = formOf(request)
+  const code = form.get('code')
+  if (code !== null) return grants.byCode(code)
+  const token =
+    request.headers.authorization?.split(' ').at(-1) ??
+    request.query.get('access_token') ??
+    form.get('access_token')
+  return grants.byAccessToken(token, Number.POSITIVE_INFINITY)
 }
 
 /** What tests and the sandbox's menu use. */
@@ -249,13 +216,39 @@ function controls<S extends CommonSwitches>(parts: Parts<S>): ProviderDouble<S> 
   }
 }
 
+/** Milliseconds that a client may wait before an unknown key makes it fetch the keys again. */
+const keysFetchedEvery = 5_000
+
+/** What a detour of a login may use of this double. */
+function journeys<S extends CommonSwitches>(
+  parts: Parts<S>,
+): Pick<Journey, 'provider' | 'callbackMethod' | 'consent' | 'rotateKeys'> {
+  const { rules, context, requests } = parts
+  const control = controls(parts)
+  return {
+    provider: rules.name,
+    callbackMethod: control.callbackMethod,
+    consent: (authorizeUrl, person) => control.consent(authorizeUrl, person && { person }),
+    async rotateKeys() {
+      if (!('keys' in context.switches) || !(context.switches.keys instanceof IdTokenKeys)) return
+      const jwks = rules.routes.find(({ endpoint }) => endpoint === 'jwks')?.path
+      const fetched = requests.findLast(({ path }) => path === jwks)?.at ?? Number.NEGATIVE_INFINITY
+      await sleep(Math.max(0, fetched + keysFetchedEvery + 200 - performance.now()))
+      context.switches.keys.rotate()
+    },
+  }
+}
+
 function record(requests: RecordedRequest[], request: FastifyRequest, prefix: string): void {
   const path = (request.url.split('?', 1)[0] ?? '').slice(prefix.length)
   const { method, headers } = request
-  requests.push({ method, path, query: queryOf(request), headers, body: bodyOf(request) })
+  requests.push({
+    method,
+    path,
+    query: queryOf(request),
+    headers,
+    body: bodyOf(request),
+    at: performance.now(),
+  })
   if (requests.length > maxRecordedRequests) requests.shift()
-}
-
-function queryOf({ url }: FastifyRequest): URLSearchParams {
-  return new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '')
 }

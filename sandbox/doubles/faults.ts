@@ -181,15 +181,19 @@ export class Misbehaviour {
     put(this.#responses, endpoint, response, times)
   }
 
-  /** Sends the response or fault that is set for the endpoint, or else the correct response. */
+  /**
+   * Sends the response or fault that is set for the endpoint, or else the correct response.
+   * @param ofLogin the fault of the login that the request belongs to, if it has one
+   */
   async reply(
     endpoint: Endpoint | undefined,
     reply: FastifyReply,
     correct: () => Promise<RawResponse>,
+    ofLogin?: Fault,
   ): Promise<FastifyReply> {
     const response = take(this.#responses, endpoint)
     if (response !== undefined) return send(reply, response)
-    const fault = take(this.#faults, endpoint)
+    const fault = take(this.#faults, endpoint) ?? ofLogin
     return fault === undefined ? send(reply, await correct()) : deliverFault(reply, fault, correct)
   }
 }

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import type { LoginFault } from './login-fault.ts'
 import type { DoublePerson } from './people.ts'
 
 /** What a person allowed, as the token endpoint must store it (RFC 6749 §4.1.2, RFC 7636 §4.4). */
@@ -8,6 +9,8 @@ export interface Grant {
   readonly request: URLSearchParams
   readonly scopes: readonly string[]
   readonly person: DoublePerson
+  /** What goes wrong with this login after its code was issued. */
+  readonly fault?: LoginFault
   readonly issuedAt: number
   used: boolean
 }

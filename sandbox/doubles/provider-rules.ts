@@ -3,6 +3,7 @@ import type { Mark } from '../../src/providers/mark.ts'
 import type { Title } from '../web.ts'
 import type { Endpoint, RawResponse } from './faults.ts'
 import type { Grant, Grants } from './grants.ts'
+import type { LoginFault } from './login-fault.ts'
 import type { DoublePerson } from './people.ts'
 
 /** A malformed callback, which a correct client must reject or tolerate. */
@@ -111,6 +112,22 @@ export interface ProviderRules<Switches extends CommonSwitches> {
   /** Absent where there is no path for it. */
   readonly userinfo?: (request: EndpointRequest, context: Context<Switches>) => RawResponse
   readonly routes: readonly Route<Switches>[]
+}
+
+/** The double's state as a login sees it that has switches of its own. */
+export function contextOf<S extends CommonSwitches>(
+  context: Context<S>,
+  fault: Pick<LoginFault, 'switches'> | undefined,
+): Context<S> {
+  if (fault?.switches === undefined) return context
+  // The origin is known only later than the context, so it is not copied.
+  return {
+    ...context,
+    get origin() {
+      return context.origin
+    },
+    switches: Object.assign({}, context.switches, fault.switches),
+  }
 }
 
 /** A person's userinfo fields, with `person.raw` on top. */

@@ -114,13 +114,10 @@ export const endCases: readonly Case[] = [
       'Show user_message of the answer on a page with the login buttons, and begin a new login only when the visitor presses one.',
     needs: 'login',
     async run(checkup) {
-      const { sandbox } = checkup
-      if (sandbox === undefined) return skipped('it needs the sandbox')
       const person = usualPerson(checkup)
       const visitor = checkup.visitor('ru')
-      const { begun, returned } = await loginUntilReturn(checkup, person, visitor)
-      const provider = providerOf(checkup, begun.authorizeUrl)
-      const visit = await sandbox.whileFailing(provider, () => comeBack(visitor, returned))
+      const { begun, returned } = await loginUntilReturn(checkup, person, visitor, 'error-500')
+      const visit = await comeBack(visitor, returned)
       const fell = crash(visit, [502, 503, 504])
       if (fell !== undefined) return failed(told(fell))
       checkup.errorPages.push({ after: 'a provider that failed', answer: visit.last })
@@ -170,9 +167,3 @@ export const endCases: readonly Case[] = [
     },
   },
 ]
-
-/** The name of the provider that an address of the sandbox belongs to. */
-function providerOf({ site }: Checkup, url: URL): string {
-  const first = url.pathname.split('/', 2)[1]
-  return site.providers.find((name) => name === first) ?? ''
-}

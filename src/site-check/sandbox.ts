@@ -41,11 +41,19 @@ export class Sandbox {
    * Does what the person does at the provider, and follows the browser over the service's callback.
    * @param visitor the person's browser
    * @param returnUrl the site's registered return address
+   * @param fault what goes wrong with this login, by a name of the sandbox's catalogue
    * @returns the return address with its parameters, which nobody has opened yet
    * @throws {CannotCheck} where the login does not come back there
    */
-  async decide(visitor: Visitor, begun: BegunLogin, decision: Decision, returnUrl: string): Promise<URL> {
-    const { authorizeUrl } = begun
+  async decide(
+    visitor: Visitor,
+    begun: BegunLogin,
+    decision: Decision,
+    returnUrl: string,
+    fault?: string,
+  ): Promise<URL> {
+    const authorizeUrl = new URL(begun.authorizeUrl)
+    if (fault !== undefined) authorizeUrl.searchParams.set('sandbox_fault', fault)
     if (!isSameHost(authorizeUrl, this.url))
       throw new CannotCheck(
         `The login leads to ${authorizeUrl.origin}, not to the sandbox at ${this.url.origin}: does the site use the service at PUBLIC_URL, and does that use the sandbox?`,
@@ -71,24 +79,6 @@ export class Sandbox {
     if (form?.method !== 'POST')
       throw new CannotCheck(`The sandbox answered ${status} to a login, and did not lead back.`)
     return visitor.request(form.action, { form: form.fields, crossSite: true, origin: url.origin })
-  }
-
-  /**
-   * Lets a provider fail at the exchange of the code, while something is done.
-   * @throws {CannotCheck} where the sandbox does not take it
-   */
-  async whileFailing<Result>(provider: string, work: () => Promise<Result>): Promise<Result> {
-    await this.#menu({ [provider]: 'token-503' })
-    try {
-      return await work()
-    } finally {
-      await this.#menu({ [provider]: 'works' })
-    }
-  }
-
-  async #menu(form: Readonly<Record<string, string>>): Promise<void> {
-    const { status } = await this.visitor.request(new URL('/', this.url), { form: Object.entries(form) })
-    if (status >= 400) throw new CannotCheck(`The sandbox answered ${status} to a change of a provider.`)
   }
 }
 

@@ -11,16 +11,20 @@ export interface PendingLogin {
   readonly returned: URL
 }
 
-/** Begins a login as a new visitor (or this one), and decides at the sandbox. */
+/**
+ * Begins a login as a new visitor (or this one), and decides at the sandbox.
+ * @param fault what goes wrong with this login, by a name of the sandbox's catalogue
+ */
 export async function loginUntilReturn(
   checkup: Checkup,
   decision: Person | 'refuses',
   visitor = checkup.visitor(),
+  fault?: string,
 ): Promise<PendingLogin> {
   const { sandbox } = checkup
   if (sandbox === undefined) throw new Error('This case needs the sandbox.')
   const begun = await begin(checkup, visitor)
-  const returned = await sandbox.decide(visitor, begun, decision, checkup.returnUrl)
+  const returned = await sandbox.decide(visitor, begun, decision, checkup.returnUrl, fault)
   const code = returned.searchParams.get('code')
   if (code !== null) checkup.secrets.add(code)
   return { visitor, begun, returned }

@@ -72,6 +72,7 @@ export const run: readonly RunBlocks[] = [
     test: 'test/docs/site-administrators-samples.test.ts',
     pages: { 'docs/en/site-administrators.md': ['// POST /login', 'import { createRemoteJWKSet'] },
   },
+  { test: 'test/docs/sandbox.test.ts', pages: { 'docs/en/sandbox.md': 'every block' } },
   { test: 'test/site-check/check.test.ts', pages: { 'docs/en/site-check.md': ['Site check of Example'] } },
   {
     test: 'test/docs/token-checks.clients.ts',

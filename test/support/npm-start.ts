@@ -45,16 +45,23 @@ const repository = fileURLToPath(new URL('../../', import.meta.url))
  */
 export function run(
   test: Pick<Test, 'teardown'>,
-  entry: 'sandbox/start.ts' | 'src/main.ts',
+  entry: 'sandbox/start.ts' | 'sandbox/alone.ts' | 'src/main.ts',
   {
     folder,
     env,
     ports,
+    args = [],
     root = repository,
-  }: { folder: string; env: Environment; ports: Started['ports']; root?: string | undefined },
+  }: {
+    folder: string
+    env: Environment
+    ports: Started['ports']
+    args?: readonly string[]
+    root?: string | undefined
+  },
 ): Started {
   const script = join(root, entry)
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...args], {
     cwd: folder,
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...ports, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -86,4 +93,35 @@ export async function startSandboxed(
   }, 90_000)
   if (started.child.exitCode !== null) throw new Error(`it ended: ${started.errors()}`)
   return started
+}
+
+/** The line that `npm run sandbox` prints when it is ready. */
+export interface SandboxLine {
+  readonly ready: true
+  readonly service_url: string
+  readonly sandbox_url: string
+  readonly demo_url: string
+  readonly faults_url: string
+  readonly health_url: string
+  readonly site_id: string
+  readonly site_secret: string
+  readonly redirect_urls: readonly string[]
+  readonly providers: readonly string[]
+  readonly people: readonly string[]
+}
+
+/** Runs `npm run sandbox` and waits for its line. */
+export async function startSandboxAlone(
+  test: Pick<Test, 'teardown'>,
+  folder: string,
+  { env = {}, args = [] }: { readonly env?: Environment; readonly args?: readonly string[] } = {},
+): Promise<Started & { readonly line: SandboxLine }> {
+  const started = run(test, 'sandbox/alone.ts', { folder, ports: await freePorts(), env, args })
+  const line = await eventually(() => {
+    if (started.child.exitCode !== null) return undefined
+    const [first] = started.output().split('\n', 1)
+    return JSON.parse(first ?? '') as SandboxLine
+  }, 90_000)
+  if (line === undefined) throw new Error(`it ended: ${started.errors()}`)
+  return { ...started, line }
 }
