@@ -2,7 +2,7 @@ import { providers } from '../plugins/index.ts'
 import { guideVariables } from '../src/command-line/site.ts'
 import type { Config } from '../src/config/config.ts'
 import { ConfigError, readConfig } from '../src/config/config.ts'
-import { dataDirectory } from '../src/config/development.ts'
+import { dataDirectory, rememberStart } from '../src/config/development.ts'
 import type { Environment } from '../src/config/variables.ts'
 import { runUntilStopped } from '../src/main.ts'
 import type { Service } from '../src/service.ts'
@@ -31,6 +31,10 @@ async function start(env: Environment): Promise<Service> {
     nextPort: true,
     register: (database, { demoRedirectUrl }) =>
       demoCredentials(database, dataDirectory, { redirectUrls: [demoRedirectUrl] }),
+  })
+  await rememberStart(dataDirectory, {
+    PUBLIC_URL: config.publicUrl,
+    SANDBOX_PORT: new URL(sandbox.url).port,
   })
   console.log(welcome(config, sandbox, site))
   return service

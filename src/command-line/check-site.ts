@@ -97,11 +97,14 @@ function address(option: string, value: string): URL {
   return url
 }
 
-/** In development without providers the service runs with a sandbox. */
+/** In development without providers the service runs with a sandbox, and on embedded data never without. */
 function sandboxOf(named: string | undefined, config: Config): CheckSiteOptions['sandbox'] {
   if (named !== undefined) return { url: address('--sandbox', named), needed: true }
   if (config.mode !== 'development' || config.providers.size > 0) return undefined
-  return { url: new URL(`http://127.0.0.1:${config.sandboxPort}`), needed: false }
+  return {
+    url: new URL(`http://127.0.0.1:${config.sandboxPort}`),
+    needed: config.database.url === undefined,
+  }
 }
 
 function timeoutOf(seconds: string | undefined): number {

@@ -1,6 +1,7 @@
 import type { Config, Need } from '../config/config.ts'
 import { readConfig } from '../config/config.ts'
-import { dataDirectory } from '../config/development.ts'
+import { dataDirectory, lastStart } from '../config/development.ts'
+import type { Environment } from '../config/variables.ts'
 import { openEmbedded } from '../storage/embedded.ts'
 import { migrate, notAtThisVersion, pendingMigrations } from '../storage/migrate.ts'
 import type { Database } from '../storage/postgres.ts'
@@ -44,7 +45,7 @@ export async function withDatabaseUrl<Result>(
   work: (url: string, config: Config, embedded: boolean) => Promise<Result>,
   needs: readonly Need[] = [],
 ): Promise<Result> {
-  const config = readConfig(env, providers, ['DATABASE_URL', ...needs])
+  const config = readConfig(await withLastStart(env), providers, ['DATABASE_URL', ...needs])
   for (const warning of config.warnings) note(warning)
   const url = config.database.directUrl
   if (url !== undefined) return work(url, config, false)
@@ -54,4 +55,11 @@ export async function withDatabaseUrl<Result>(
   } finally {
     await embedded.close()
   }
+}
+
+/** On the embedded data the service is the one that `npm start` ran last, unless the variables name its address or port. */
+async function withLastStart(env: Environment): Promise<Environment> {
+  const named = env.PORT !== undefined || env.PUBLIC_URL !== undefined || env.DATABASE_URL !== undefined
+  if (env.NODE_ENV !== 'development' || named) return env
+  return { ...(await lastStart(dataDirectory)), ...env }
 }

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Static } from 'typebox'
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
 import type { Config } from './config.ts'
 
 /** The folder in which development keeps the embedded database and its secret key. */
@@ -33,6 +36,26 @@ export async function secretKeysOf(
   return mode === 'development' && secretKeys.length === 0
     ? await developmentSecretKeys(directory)
     : secretKeys
+}
+
+/** Where the last `npm start` was to be found, as variables. */
+const LastStart = Type.Object({ PUBLIC_URL: Type.String(), SANDBOX_PORT: Type.String() })
+type LastStart = Static<typeof LastStart>
+const compiledLastStart = Compile(LastStart)
+
+/** Writes down where this start is to be found: a command in another terminal need not be told ports that are not the usual ones. */
+export async function rememberStart(directory: string, start: LastStart): Promise<void> {
+  await writeFile(join(directory, 'last-start.json'), JSON.stringify(start))
+}
+
+/** Where the last start was to be found; undefined where none was, or the file is damaged. */
+export async function lastStart(directory: string): Promise<LastStart | undefined> {
+  try {
+    const start: unknown = JSON.parse(await readFile(join(directory, 'last-start.json'), 'utf8'))
+    return compiledLastStart.Check(start) ? start : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function ignoreExisting(error: NodeJS.ErrnoException): void {

@@ -137,7 +137,9 @@ async function reachSandbox(
   const sandbox = new Sandbox(named.url, new Visitor({ ...settings, mayVisit }))
   if (await sandbox.answers()) return sandbox
   if (!named.needed) return undefined
-  throw new CannotCheck(`No sandbox answers at ${named.url.origin}.`)
+  throw new CannotCheck(
+    `No sandbox answers at ${named.url.origin}: does the service run? Name its sandbox by --sandbox.`,
+  )
 }
 
 /** What a log gets from now on. */

@@ -41,7 +41,9 @@ export function createFacts({ database, service, siteId, secret, timeout }: Fact
       const signal = AbortSignal.timeout(timeout)
       const response = await fetch(url, { headers: { authorization }, redirect: 'error', signal }).catch(
         () => {
-          throw new CannotCheck(`The service does not answer at ${service.origin}: is PUBLIC_URL right?`)
+          throw new CannotCheck(
+            `The service does not answer at ${service.origin}: does it run, and is PUBLIC_URL right?`,
+          )
         },
       )
       if (response.status === 401) throw new CannotCheck('SITE_SECRET is not a secret of this site.')

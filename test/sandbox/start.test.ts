@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { decodeJwt } from 'jose'
 import t from 'tap'
+import { runCli } from '../cli/run-cli.ts'
 import { emptyFolder, freePorts, run, startSandboxed } from '../support/npm-start.ts'
 
 const execute = promisify(execFile)
@@ -58,11 +59,30 @@ t.test(
     t.match(rival.errors(), /^[^\n]+\n$/, 'in one line')
     t.match((await readdir(join(folder, '.data'))).toSorted(), [
       'demo-site.json',
+      'last-start.json',
       'postgres',
       'postgres.lock',
       'secret-keys',
       'socket',
     ])
+
+    const development = { NODE_ENV: 'development' }
+    const add = (name: string, env: Record<string, string> = development) =>
+      runCli(['site', 'add', '--name', name, '--redirect-url', `http://127.0.0.1:8080/${name}`], env, folder)
+    const added = await add('Shop')
+    t.equal(added.code, 0, added.stderr)
+    t.match(added.stderr, `:${second.ports.PORT}' SITE_ID='`, 'a command knows the port of the last start')
+    const checked = await runCli(
+      ['site', 'check', String(JSON.parse(added.stdout).id), '--url', 'http://127.0.0.1:9/'],
+      development,
+      folder,
+    )
+    t.match([checked.code, checked.stderr], [2, /is the site running/], 'and finds its sandbox')
+    t.match(
+      (await add('Other', { ...development, PORT: '3999' })).stderr,
+      ":3999' SITE_ID='",
+      'or is told one',
+    )
 
     second.child.kill('SIGINT')
     await second.ended
