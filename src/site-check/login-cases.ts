@@ -4,7 +4,6 @@ import { loginFact, noHistory } from './facts.ts'
 import { begin } from './login-page.ts'
 import { crash, isLoggedIn, look, told } from './look.ts'
 import type { Person } from './sandbox.ts'
-import { sessionCases } from './session-cases.ts'
 import { comeBack, doneLogin, loginUntilReturn, usualPerson } from './try-login.ts'
 import type { Visit, Visitor } from './visitor.ts'
 
@@ -105,7 +104,6 @@ export const loginCases: readonly Case[] = [
     needs: 'sandbox',
     run: firstLogin,
   },
-  ...sessionCases,
   {
     id: 'finishes-once',
     group: 'login',
@@ -162,7 +160,7 @@ export const loginCases: readonly Case[] = [
       checkup.errorPages.push({ after: 'a refusal', answer: visit.last })
       const person = usualPerson(checkup)
       if (await isLoggedIn(checkup, visitor, person)) return failed('who refused is logged in')
-      const second = await loginUntilReturn(checkup, person, visitor)
+      const second = await loginUntilReturn(checkup, person, { visitor })
       await comeBack(visitor, second.returned)
       return (await isLoggedIn(checkup, visitor, person))
         ? passed

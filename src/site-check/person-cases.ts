@@ -1,9 +1,8 @@
 import type { Case, Checkup, Verdict } from './checkup.ts'
-import { advice, failed, passed, skipped } from './checkup.ts'
+import { failed, passed, skipped } from './checkup.ts'
 import { crash, isLoggedIn, look, told } from './look.ts'
-import { readPage } from './page.ts'
 import type { Person } from './sandbox.ts'
-import { comeBack, loginUntilReturn, usualPerson } from './try-login.ts'
+import { comeBack, loginUntilReturn } from './try-login.ts'
 import type { Visitor } from './visitor.ts'
 
 /** Logs a new visitor in. @returns the browser, or what went wrong */
@@ -97,73 +96,6 @@ export const peopleCases: readonly Case[] = [
       if (!(await isLoggedIn({ ...checkup, signal: 'button' }, visitor, person)) && !text.includes(tag))
         return failed('a person with such a name is not logged in')
       return text.includes(tag) ? passed : skipped('the page does not show the name')
-    },
-  },
-]
-
-const logoutWords = /log.?out|log.?off|sign.?out|выйти|выход/i
-
-/** What goes wrong outside the site, and the end. */
-export const endCases: readonly Case[] = [
-  {
-    id: 'provider-down',
-    group: 'login',
-    title: 'A provider that fails at the finish: the visitor is told, and can try again',
-    why: 'Providers fail now and then. Whoever sees an empty page or a crash does not know that another try, or another provider, would do.',
-    change:
-      'Show user_message of the answer on a page with the login buttons, and begin a new login only when the visitor presses one.',
-    needs: 'login',
-    async run(checkup) {
-      const person = usualPerson(checkup)
-      const visitor = checkup.visitor('ru')
-      const { begun, returned } = await loginUntilReturn(checkup, person, visitor, 'error-500')
-      const visit = await comeBack(visitor, returned)
-      const fell = crash(visit, [502, 503, 504])
-      if (fell !== undefined) return failed(told(fell))
-      checkup.errorPages.push({ after: 'a provider that failed', answer: visit.last })
-      if (await isLoggedIn(checkup, visitor, person)) return failed('the visitor is logged in all the same')
-      const { text } = readPage(visit.last.body, visit.last.url)
-      if (text === checkup.wordsBefore)
-        return failed('the visitor sees the page with the buttons, and not a word of what happened')
-      const second = await loginUntilReturn(checkup, person, visitor)
-      await comeBack(visitor, second.returned)
-      if (!(await isLoggedIn(checkup, visitor, person))) return failed('after it a new login does not work')
-      // At the standard door the service has no words for visitors.
-      return begun.door === 'openid' || /\p{Script=Cyrillic}/u.test(text)
-        ? passed
-        : advice(
-            'the words for a visitor whose browser asks for Russian are not Russian: pass Accept-Language on with the finish',
-          )
-    },
-  },
-  {
-    id: 'logs-out',
-    group: 'login',
-    title: 'Who logs out is logged out, here and at the service',
-    why: 'A session that goes on after the logout is open to whoever has the computer, or the cookie, next.',
-    change:
-      'Delete the session on your server, send refresh_token to revoke/, and give the browser a new session id.',
-    needs: 'login',
-    async run(checkup) {
-      const person = usualPerson(checkup)
-      const { visitor, begun, returned } = await loginUntilReturn(checkup, person)
-      await comeBack(visitor, returned)
-      const { last } = await visitor.open(checkup.memberUrl)
-      const button = readPage(last.body, last.url).controls.find(({ label, action }) =>
-        logoutWords.test(`${label} ${action.pathname}`),
-      )
-      if (button === undefined) return skipped('there is no button on the page that says "log out"')
-      if (button.method === 'GET') return advice('the logout is a link: any page can log visitors out')
-      const old = visitor.copy()
-      const fell = crash(await visitor.open(button.action, { form: button.fields }))
-      if (fell !== undefined) return failed(told(fell))
-      if (await isLoggedIn(checkup, visitor, person)) return failed('the visitor is still logged in')
-      if (await isLoggedIn(checkup, old, person))
-        return failed('the cookies from before the logout are still good')
-      const session = await checkup.facts.session(begun.serviceState)
-      return session?.living === true
-        ? failed('the session at the service goes on: nobody sent its refresh_token to revoke/')
-        : passed
     },
   },
 ]

@@ -4,9 +4,11 @@ import { failed, skipped } from './checkup.ts'
 import { errorCases, traceCases } from './error-cases.ts'
 import { loginCases } from './login-cases.ts'
 import { NotBegun } from './login-page.ts'
-import { endCases, peopleCases } from './person-cases.ts'
+import { peopleCases } from './person-cases.ts'
+import { providerCases } from './provider-cases.ts'
 import type { CaseResult } from './report.ts'
 import { returnCases } from './return-cases.ts'
+import { sessionCases } from './session-cases.ts'
 import { proofCases, startCases } from './start-cases.ts'
 import { NoAnswer } from './visitor.ts'
 
@@ -15,8 +17,9 @@ export const cases: readonly Case[] = [
   ...startCases,
   ...returnCases,
   ...loginCases,
+  ...providerCases,
+  ...sessionCases,
   ...peopleCases,
-  ...endCases,
   ...proofCases,
   ...errorCases,
   ...traceCases,

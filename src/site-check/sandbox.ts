@@ -16,6 +16,9 @@ export interface Person {
 /** What a person decides at the provider. */
 export type Decision = Person | 'refuses'
 
+/** What goes wrong with one login, by the names of the sandbox's catalogue. */
+export type Fault = 'error-500' | 'long-code' | 'busy'
+
 /** The sandbox of a service in development: doubles of its providers. */
 export class Sandbox {
   readonly url: URL
@@ -41,7 +44,7 @@ export class Sandbox {
    * Does what the person does at the provider, and follows the browser over the service's callback.
    * @param visitor the person's browser
    * @param returnUrl the site's registered return address
-   * @param fault what goes wrong with this login, by a name of the sandbox's catalogue
+   * @param fault what the provider does wrong, in this login alone
    * @returns the return address with its parameters, which nobody has opened yet
    * @throws {CannotCheck} where the login does not come back there
    */
@@ -50,19 +53,17 @@ export class Sandbox {
     begun: BegunLogin,
     decision: Decision,
     returnUrl: string,
-    fault?: string,
+    fault?: Fault,
   ): Promise<URL> {
     const authorizeUrl = new URL(begun.authorizeUrl)
-    if (fault !== undefined) authorizeUrl.searchParams.set('sandbox_fault', fault)
+    if (fault !== undefined) authorizeUrl.searchParams.append('sandbox_fault', fault)
     if (!isSameHost(authorizeUrl, this.url))
       throw new CannotCheck(
         `The login leads to ${authorizeUrl.origin}, not to the sandbox at ${this.url.origin}: does the site use the service at PUBLIC_URL, and does that use the sandbox?`,
       )
-    const person =
-      decision === 'refuses' ? { decision: 'deny' } : { decision: 'allow', person: 'own', ...decision }
-    const decided = await visitor.request(authorizeUrl, {
-      form: [...Object.entries(person), ['emailVerified', 'yes']],
-    })
+    // A busy provider asks nobody.
+    const form = fault === 'busy' ? undefined : formOf(decision)
+    const decided = await visitor.request(authorizeUrl, form && { form })
     const called = await this.#toCallback(visitor, decided)
     const { location } = called
     if (location === undefined || !location.raw.startsWith(returnUrl))
@@ -80,6 +81,12 @@ export class Sandbox {
       throw new CannotCheck(`The sandbox answered ${status} to a login, and did not lead back.`)
     return visitor.request(form.action, { form: form.fields, crossSite: true, origin: url.origin })
   }
+}
+
+/** What the page of the double posts. */
+function formOf(decision: Decision): [string, string][] {
+  if (decision === 'refuses') return [['decision', 'deny']]
+  return [['decision', 'allow'], ['person', 'own'], ...Object.entries(decision), ['emailVerified', 'yes']]
 }
 
 /** Whether two addresses are one server: names of this computer are equal. */

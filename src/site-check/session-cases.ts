@@ -1,13 +1,15 @@
 import type { Case } from './checkup.ts'
-import { advice, failed, passed } from './checkup.ts'
-import { isLoggedIn, look, told } from './look.ts'
+import { advice, failed, passed, skipped } from './checkup.ts'
+import { crash, isLoggedIn, look, told } from './look.ts'
 import { readPage } from './page.ts'
-import { doneLogin } from './try-login.ts'
+import { comeBack, doneLogin, loginUntilReturn, usualPerson } from './try-login.ts'
 
 /** A signed token (RFC 7519). */
 const token = /eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}/
 
-/** What the first login has left in the browser. */
+const logoutWords = /log.?out|log.?off|sign.?out|выйти|выход/i
+
+/** What a login has left in the browser, and how it ends. */
 export const sessionCases: readonly Case[] = [
   {
     id: 'session-renewed',
@@ -91,6 +93,36 @@ export const sessionCases: readonly Case[] = [
       if (shown !== undefined) return failed(`the page at ${shown.url.pathname} holds a token`)
       const cookie = visitor.jar.all().find(({ value, httpOnly }) => !httpOnly && token.test(value))
       return cookie === undefined ? passed : failed(`the cookie ${cookie.name} holds a token`)
+    },
+  },
+  {
+    id: 'logs-out',
+    group: 'login',
+    title: 'Who logs out is logged out, here and at the service',
+    why: 'A session that goes on after the logout is open to whoever has the computer, or the cookie, next.',
+    change:
+      'Delete the session on your server, send refresh_token to revoke/, and give the browser a new session id.',
+    needs: 'login',
+    async run(checkup) {
+      const person = usualPerson(checkup)
+      const { visitor, begun, returned } = await loginUntilReturn(checkup, person)
+      await comeBack(visitor, returned)
+      const { last } = await visitor.open(checkup.memberUrl)
+      const button = readPage(last.body, last.url).controls.find(({ label, action }) =>
+        logoutWords.test(`${label} ${action.pathname}`),
+      )
+      if (button === undefined) return skipped('there is no button on the page that says "log out"')
+      if (button.method === 'GET') return advice('the logout is a link: any page can log visitors out')
+      const old = visitor.copy()
+      const fell = crash(await visitor.open(button.action, { form: button.fields }))
+      if (fell !== undefined) return failed(told(fell))
+      if (await isLoggedIn(checkup, visitor, person)) return failed('the visitor is still logged in')
+      if (await isLoggedIn(checkup, old, person))
+        return failed('the cookies from before the logout are still good')
+      const session = await checkup.facts.session(begun.serviceState)
+      return session?.living === true
+        ? failed('the session at the service goes on: nobody sent its refresh_token to revoke/')
+        : passed
     },
   },
 ]

@@ -1,7 +1,7 @@
 import type { Checkup, DoneLogin } from './checkup.ts'
 import type { BegunLogin } from './login-page.ts'
 import { begin } from './login-page.ts'
-import type { Person } from './sandbox.ts'
+import type { Decision, Fault, Person } from './sandbox.ts'
 import type { Visit, Visitor } from './visitor.ts'
 
 /** A login up to the return, which nobody has opened yet. */
@@ -11,15 +11,17 @@ export interface PendingLogin {
   readonly returned: URL
 }
 
-/**
- * Begins a login as a new visitor (or this one), and decides at the sandbox.
- * @param fault what goes wrong with this login, by a name of the sandbox's catalogue
- */
+/** What is odd about a login: the browser is another than a new one, or the provider does something wrong. */
+export interface LoginOptions {
+  readonly visitor?: Visitor
+  readonly fault?: Fault
+}
+
+/** Begins a login and decides at the sandbox. */
 export async function loginUntilReturn(
   checkup: Checkup,
-  decision: Person | 'refuses',
-  visitor = checkup.visitor(),
-  fault?: string,
+  decision: Decision,
+  { visitor = checkup.visitor(), fault }: LoginOptions = {},
 ): Promise<PendingLogin> {
   const { sandbox } = checkup
   if (sandbox === undefined) throw new Error('This case needs the sandbox.')

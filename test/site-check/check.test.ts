@@ -127,7 +127,7 @@ t.test('what is wrong is told for people: what was seen, why it matters, what to
     /✗ A login begins by POST alone \(begins-by-post\)\n +Seen: the link at \/login begins a login by GET\n +Why: /,
   )
   t.match(ran.stdout, /\n +Change: Begin the login in the handler of a POST/)
-  t.match(ran.stdout, /– A person logs in \(login-works\)\n +– The session gets a new id/)
+  t.match(ran.stdout, /– A person logs in \(login-works\)\n +– A repeated return/)
   t.match(ran.stdout, /\d+ right, 7 to mend, 1 could be better, \d+ not checked\n$/)
   const report = reportOf(await runHere([...words, '--json'], env))
   t.strictSame(idsOf(report, 'failed'), [

@@ -54,17 +54,7 @@ allRight('a site that tells who is logged in on another page', [], async (t) =>
 
 allRight('the site in Python', ['python'], () => pythonSite)
 
-allRight('the site in PHP', ['php'], async (t) => ({
-  command: 'php',
-  args: [
-    '-d',
-    `session.save_path=${await workFolder(t, 'php')}`,
-    '-S',
-    'HOST',
-    resolve('examples/php/site.php'),
-  ],
-  env: { PHP_CLI_SERVER_WORKERS: '8' },
-}))
+allRight('the site in PHP', ['php'], (t) => php(t, 'site.php'))
 
 allRight('the site in Go', ['go'], (t) => built(t, 'examples/go', 'main.go'))
 
@@ -88,6 +78,8 @@ allRight('the site in Python by the standard door', ['python'], async () => ({
   args: ['-B', resolve('examples/python/standard_door.py')],
 }))
 
+allRight('the site in PHP by the standard door', ['php'], (t) => php(t, 'standard_door.php'), standard)
+
 allRight(
   'the site in Go by the standard door',
   ['go'],
@@ -106,6 +98,15 @@ allRight(
   },
   standard,
 )
+
+async function php(t: Test, file: string): Promise<Program> {
+  const sessions = `session.save_path=${await workFolder(t, 'php')}`
+  return {
+    command: 'php',
+    args: ['-d', sessions, '-S', 'HOST', resolve('examples/php', file)],
+    env: { PHP_CLI_SERVER_WORKERS: '8' },
+  }
+}
 
 async function built(t: Test, folder: string, target: string): Promise<Program> {
   const command = join(await workFolder(t, 'go-site'), 'site')

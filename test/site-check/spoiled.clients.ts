@@ -104,10 +104,27 @@ const inNode: readonly Spoiled[] = [
     changes: [
       [
         'if (ours && error) throw failure(',
-        "if (ours && error) return response.writeHead(500).end('Internal Server Error')\n    if (false) throw failure(",
+        "if (ours && error === 'access_denied') return response.writeHead(500).end('no')\n    if (ours && error) throw failure(",
       ],
     ],
     seen: /\/return answered 500/,
+  },
+  {
+    name: 'only a refusal is expected in place of a code',
+    fault: 'provider-busy',
+    changes: [
+      [
+        'if (ours && error) throw failure(',
+        "if (ours && error && error !== 'access_denied') return response.writeHead(500).end('no')\n    if (ours && error) throw failure(",
+      ],
+    ],
+    seen: /answered 500/,
+  },
+  {
+    name: 'long codes are cut off',
+    fault: 'long-code',
+    changes: [['{ provider, state, code })', '{ provider, state, code: code.slice(0, 1_000) })']],
+    seen: /not logged in/,
   },
   {
     name: 'the name is not escaped',
