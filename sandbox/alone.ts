@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { providers } from '../plugins/index.ts'
@@ -73,9 +74,12 @@ interface Call {
   readonly folder: string | undefined
 }
 
+/** Milliseconds that a stop may take: machines of a CI are slow at times, and nobody waits before them. */
+const stopWithin = 10_000
+
 const args = process.argv.slice(2)
 if (args.includes('--help')) process.stdout.write(help)
-else await runUntilStopped(() => start(args, process.env), 1_500)
+else await runUntilStopped(() => start(args, process.env), stopWithin)
 
 async function start(words: readonly string[], env: Environment): Promise<Service> {
   const call = readCall(words, env)
@@ -88,39 +92,32 @@ async function start(words: readonly string[], env: Environment): Promise<Servic
       `The sandbox logs anybody in as anybody, so it runs on this computer alone: leave out ${blocking.join(', ')}.`,
     )
   checkRegistration(call)
-  const folder = call.folder ?? (await mkdtemp(join(tmpdir(), 'auth-movies-sandbox-')))
-  const remove = async () => {
-    if (call.folder === undefined) await rm(folder, { recursive: true, force: true })
-  }
-  try {
-    const together = await startTogether({
-      env: serviceEnv,
-      config,
-      directory: folder,
-      nextPort: false,
-      register: (database, { demoRedirectUrl }) =>
-        demoCredentials(database, folder, {
-          redirectUrls: [...new Set([demoRedirectUrl, ...call.redirectUrls])],
-          id: call.id,
-          secret: call.secret,
-        }),
-    })
-    await announce(config, together, call)
-    const { service } = together
-    return {
-      ...service,
-      async close() {
-        try {
-          await service.close()
-        } finally {
-          await remove()
-        }
-      },
-    }
-  } catch (error) {
-    await remove()
+  const folder = call.folder ?? (await newFolder())
+  const together = await startTogether({
+    env: serviceEnv,
+    config,
+    directory: folder,
+    nextPort: false,
+    register: (database, { demoRedirectUrl }) =>
+      demoCredentials(database, folder, {
+        redirectUrls: [...new Set([demoRedirectUrl, ...call.redirectUrls])],
+        id: call.id,
+        secret: call.secret,
+      }),
+  })
+  const { service } = together
+  await announce(config, together, call).catch(async (error: unknown) => {
+    await service.close()
     throw error
-  }
+  })
+  return service
+}
+
+/** A folder that goes with the process, however it ends (a SIGKILL apart). */
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'auth-movies-sandbox-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
 }
 
 function readCall(words: readonly string[], env: Environment): Call {

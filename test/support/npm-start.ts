@@ -110,13 +110,18 @@ export interface SandboxLine {
   readonly people: readonly string[]
 }
 
-/** Runs `npm run sandbox` and waits for its line. */
+/** Runs `npm run sandbox` and waits for its line. Its data is in `folder`, as it is killed at the end and removes nothing. */
 export async function startSandboxAlone(
   test: Pick<Test, 'teardown'>,
   folder: string,
   { env = {}, args = [] }: { readonly env?: Environment; readonly args?: readonly string[] } = {},
 ): Promise<Started & { readonly line: SandboxLine }> {
-  const started = run(test, 'sandbox/alone.ts', { folder, ports: await freePorts(), env, args })
+  const started = run(test, 'sandbox/alone.ts', {
+    folder,
+    ports: await freePorts(),
+    env: { TMPDIR: folder, ...env },
+    args,
+  })
   const line = await eventually(() => {
     if (started.child.exitCode !== null) return undefined
     const [first] = started.output().split('\n', 1)
