@@ -257,6 +257,8 @@ public class Site {
                 send(200, session.message, result);
                 session.message = null;
             }
+        } catch (IllegalArgumentException error) { // no form, or a header that cannot be passed on
+            send(400, OTHER, goOn);
         } catch (Failure failure) {
             if (path.equals("/")) send(503, failure.getMessage(), goOn);
             else {

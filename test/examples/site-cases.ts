@@ -126,6 +126,11 @@ async function testSite(t: Test, running: Running): Promise<void> {
   await t.test('odd requests leave it running', async (t) => {
     for (const path of ['/\\[', '//', '//x:y', '/return?%', '/return?state=%FF&state[]='])
       t.ok((await statusOf(origin, path)) < 500, path)
+    for (const body of ['provider=%zz&%', '', 'x'.repeat(5_000)]) {
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+      const posted = await fetch(`${origin}/login`, { method: 'POST', body, headers, redirect: 'manual' })
+      t.ok(posted.status < 500, `a form: ${body.slice(0, 20)}`)
+    }
     t.equal(await statusOf(origin, '/'), 200)
   })
 
