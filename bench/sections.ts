@@ -33,7 +33,7 @@ export const sections: { readonly [Name in keyof Parts]: (measured: Measured<Par
       table(['CPU per request, µs (times the floor)', ...steps], cpu),
       table(['Requests a second', ...steps], perSecond),
       table(['p50 / p99, ms', ...steps], times),
-      ...(goals.length > 0 ? [table(['Goal', 'is', 'the floor itself', 'wanted', ''], goals)] : []),
+      ...(goals.length > 0 ? [table(['Goal', 'is', 'the floor itself', 'wanted', 'result'], goals)] : []),
     ].join('\n\n')
   },
 

@@ -1,5 +1,5 @@
 // `npm run docs` builds the site of the documentation into docs/.vitepress/dist; `npm run docs -- dev` and
-// `npm run docs -- preview` serve it; `npm run docs -- generate` writes the pages and drawings that are made by scripts,
+// `npm run docs -- preview` serve it, at another port with `--port N`; `npm run docs -- generate` writes the pages and drawings that are made by scripts,
 // which are committed, as the repository shows them too. VitePress has a package.json of its own in docs/, whose packages are installed
 // here when its lockfile has changed, so that nobody else waits for them.
 
@@ -20,7 +20,10 @@ if (task === 'generate') await generate()
 else {
   await installOwnPackages(docs, 'VitePress')
   await fillPublicFolder()
-  process.exitCode = runIn(docs, join(docs, 'node_modules/.bin/vitepress'), [task, '.', ...options])
+  const code = runIn(docs, join(docs, 'node_modules/.bin/vitepress'), [task, '.', ...options])
+  if (task === 'build' && code === 0)
+    process.stdout.write('The site is in docs/.vitepress/dist. To look at it: npm run docs -- preview\n')
+  process.exitCode = code
 }
 
 async function generate(): Promise<void> {

@@ -3,9 +3,9 @@ import { relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { DefaultTheme, MarkdownRenderer } from 'vitepress'
 import { defineConfig } from 'vitepress'
-import type { Target } from './links.ts'
+import { descriptionOf } from './description.ts'
 import { isRelative, resolveLink, rewrites, slug } from './links.ts'
-import type { Kind, Language } from './navigation.ts'
+import type { Group, Kind, Language } from './navigation.ts'
 import { kinds } from './navigation.ts'
 import { russianSearch, words } from './words.ts'
 
@@ -21,14 +21,20 @@ function titleOf(language: Language, page: string): string {
 const routeTo = (language: Language, page: string) =>
   page.startsWith('/') ? `/en${page}` : `/${language}/${page.replace(/(^|\/)index$/, '$1')}`
 
+/** What the sidebar calls a page: a page that is titled as its group is the overview of the group. */
+function nameOf(language: Language, group: Group, page: string): string {
+  const title = titleOf(language, page)
+  return title === group.title[language] ? words[language].overview : title
+}
+
 /** The groups of one kind of pages, as a sidebar shows them: open, as a title that folds cannot be operated by everybody. */
 const groupsOf = (kind: Kind, language: Language): DefaultTheme.SidebarItem[] =>
-  kind.groups.map(({ title, pages }) => ({
-    text: title[language],
-    items: pages.map((page) =>
+  kind.groups.map((group) => ({
+    text: group.title[language],
+    items: group.pages.map((page) =>
       page.endsWith('.json')
         ? { text: page.slice(1), link: page, target: '_blank' }
-        : { text: titleOf(language, page), link: routeTo(language, page) },
+        : { text: nameOf(language, group, page), link: routeTo(language, page) },
     ),
   }))
 
@@ -47,32 +53,25 @@ const locale = (language: Language) => {
   return { label, lang, description, link: `/${language}/`, themeConfig: navigation(language) }
 }
 
-/** The language of the page to which a link leads, else that of the page where it is. */
-const languageOf = (target: Target, page: string): Language =>
-  (target.kind === 'page' ? target.route : `/${page}`).startsWith('/ru/') ? 'ru' : 'en'
-
-/** Leads every relative link to where the page or file is on the site; a link to a folder becomes plain text. */
+/** Leads every relative link to where the page or file is on the site. */
 function repositoryLinks(markdown: MarkdownRenderer): void {
   markdown.core.ruler.push('repository-links', ({ tokens, env }) => {
     const page = relative(docs, String(env.realPath ?? env.path))
       .split(sep)
       .join('/')
     for (const { children } of tokens)
-      for (const [at, token] of (children ?? []).entries()) {
+      for (const token of children ?? []) {
         const href = token.type === 'link_open' ? token.attrGet('href') : null
         if (href === null || !isRelative(href)) continue
         const [path = '', anchor] = href.split('#', 2)
         const target = resolveLink(page, path)
-        const text = children?.[at + 1]
-        // The twin in the other language is called by its path, which tells readers of the site nothing.
-        if (text?.content === href) text.content = words[languageOf(target, page)].label
         if (target.kind === 'page')
           token.attrSet('href', anchor === undefined ? target.route : `${target.route}#${anchor}`)
-        else if (target.kind === 'file') {
+        else {
           token.attrSet('href', target.address)
           // VitePress's router must not look for a page there.
           token.attrSet('target', '_blank')
-        } else token.attrs = []
+        }
       }
   })
 }
@@ -93,6 +92,7 @@ const languageAlias = { conf: 'ini', haproxy: 'nginx' }
 
 export default defineConfig({
   title: 'Auth-movies',
+  description: words.en.description,
   cacheDir: './node_modules/.cache/vitepress',
   rewrites: { ...rewrites },
   locales: { en: locale('en'), ru: locale('ru') },
@@ -109,6 +109,7 @@ export default defineConfig({
     search: { provider: 'local', options: { locales: { ru: { translations: russianSearch } } } },
   },
   transformPageData(page) {
+    page.description ||= descriptionOf(readFileSync(`${docs}${page.filePath}`, 'utf8'))
     const [, language = '', rest = ''] = /^(en|ru)\/(.*)$/.exec(page.relativePath) ?? []
     const other = language === 'en' ? 'ru' : 'en'
     // The language switch leads to the same page in the other language, and from what has none to its start.

@@ -6,8 +6,6 @@ export type Target =
   | { readonly kind: 'page'; readonly route: string }
   /** A file of the repository that is no page: it is copied to this address. */
   | { readonly kind: 'file'; readonly path: string; readonly address: string }
-  /** A folder, which only the repository's page can show. */
-  | { readonly kind: 'folder' }
 
 /**
  * The pages whose place on the site is not that of their file: what exists in English only lies in the English tree.
@@ -31,10 +29,14 @@ export function routeOf(page: string): string {
  * Resolves a relative link.
  * @param page path of the page below `docs/`, such as `en/index.md`
  * @param link without its anchor
+ * @throws {Error} where it leads to a folder, which a site of files cannot show
  */
 export function resolveLink(page: string, link: string): Target {
   const path = posix.normalize(posix.join('docs', posix.dirname(page), decodeURI(link)))
-  if (path.endsWith('/')) return { kind: 'folder' }
+  if (path.endsWith('/'))
+    throw new Error(
+      `${page}: the link ${link} leads to a folder. Link to a file of it, or write its path as code.`,
+    )
   if (path.startsWith('docs/') && path.endsWith('.md'))
     return { kind: 'page', route: `/${routeOf(path.slice('docs/'.length))}` }
   return { kind: 'file', path, address: `/repository/${publicName(path)}` }

@@ -6,6 +6,7 @@ export const words = {
     label: 'English',
     lang: 'en',
     description: 'Log people in to many sites through many providers',
+    overview: 'Overview',
     theme: {
       outline: { label: 'On this page', level: [2, 3] as [number, number] },
       skipToContentLabel: 'Skip to content',
@@ -15,6 +16,7 @@ export const words = {
     label: 'Русский',
     lang: 'ru',
     description: 'Вход на многие сайты через многих провайдеров',
+    overview: 'Обзор',
     theme: {
       outline: { label: 'На этой странице', level: [2, 3] as [number, number] },
       docFooter: { prev: 'Предыдущая страница', next: 'Следующая страница' },

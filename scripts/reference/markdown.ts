@@ -19,8 +19,8 @@ export function cell(text: string): string {
 export function head(language: Language, name: string, title: string, text: string): string {
   const twin =
     language === 'en'
-      ? `The same page in Russian: [../../ru/reference/${name}.md](../../ru/reference/${name}.md).`
-      : `Эта же страница по-английски: [../../en/reference/${name}.md](../../en/reference/${name}.md).`
+      ? `[The same page in Russian](../../ru/reference/${name}.md).`
+      : `[Эта же страница по-английски](../../en/reference/${name}.md).`
   const made =
     language === 'en'
       ? 'This page is made out of the code by `npm run docs -- generate`; do not edit it.'

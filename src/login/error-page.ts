@@ -15,6 +15,8 @@ const words = {
       late: 'The login took too long',
       unavailable: 'Login is not available for the moment',
       nowhere: 'There is nothing at this address',
+      loggedOut: 'You are logged out',
+      stays: 'The logout did not succeed',
       cookies: 'Too many cookies',
     },
     back: 'Back to',
@@ -29,6 +31,8 @@ const words = {
       late: 'Вход занял слишком много времени',
       unavailable: 'Вход временно недоступен',
       nowhere: 'По этому адресу ничего нет',
+      loggedOut: 'Вы вышли',
+      stays: 'Выйти не получилось',
       cookies: 'Слишком много файлов cookie',
     },
     back: 'Вернуться на',
@@ -48,10 +52,12 @@ const headings: Partial<Record<ProblemName, keyof (typeof words)['en']['headings
   'not-found': 'nowhere',
   'method-not-allowed': 'nowhere',
   'headers-too-large': 'cookies',
+  'logout-url-unknown': 'loggedOut',
+  'logout-hint-invalid': 'stays',
 }
 
 /**
- * Sends the page that a person sees at the callback instead of a redirect: what happened and what to do in plain words,
+ * Sends the page that a person sees at the callback or a logout instead of a redirect: what happened and what to do in plain words,
  * a link to the site where the login is known, and in small print the request id and the details for developers.
  * @param siteOrigin the origin of a registered URL; the page does not link to its path, which may need parameters
  */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import t from 'tap'
+import { isRelative, resolveLink } from '../../docs/.vitepress/links.ts'
 import { anchors, filesUnder, links, readText, root } from './markdown.ts'
 
 const files = await filesUnder('.')
@@ -20,6 +21,26 @@ await t.test('every relative link leads to an existing file and heading', async 
       )
     }
   }
+})
+
+await t.test('a link of a page has words: its path tells readers of the site nothing', async (t) => {
+  let count = 0
+  for (const page of files.filter((path) => /^docs\/.*\.md$/.test(path)))
+    for (const [, text = '', target = ''] of (await readText(page)).matchAll(/\[([^\]]+)\]\(([^()\s]+)\)/g)) {
+      count += 1
+      t.not(text, target, page)
+    }
+  t.ok(count > 500, `${count} links`)
+})
+
+await t.test('no page links to a folder, which the site cannot show', async (t) => {
+  for (const page of files.filter((path) => /^docs\/.*\.md$/.test(path)))
+    for (const link of links(await readText(page)))
+      if (isRelative(link))
+        t.doesNotThrow(() => resolveLink(page.slice('docs/'.length), link.split('#', 1)[0] ?? ''))
+  t.throws(() => resolveLink('en/why.md', '../../src/'), {
+    message: /en\/why\.md: the link .* leads to a folder/,
+  })
 })
 
 await t.test('every source file that a document names exists', async (t) => {

@@ -15,7 +15,7 @@ import { filesUnder, root } from './markdown.ts'
 // The site of the documentation: built as `npm run docs` builds it, which fails at a dead link, and then looked at in a
 // browser that reaches nothing but the built files.
 
-await runTool('npm', ['run', '--silent', 'docs'], { cwd: root })
+const built = await runTool('npm', ['run', '--silent', 'docs'], { cwd: root })
 // Through npm's shell: tap would load its hooks into a child that is a Node program.
 await runTool('bash', ['-c', 'NODE_OPTIONS= node_modules/.bin/tsc --project docs'], { cwd: root })
 const dist = join(root, 'docs/.vitepress/dist')
@@ -106,6 +106,30 @@ t.test('every page is there, and every link of every page leads to a heading tha
   t.ok(count > 1_500, `${count} links`)
   const { openapi }: { openapi?: string } = JSON.parse(await read('/openapi.json'))
   t.equal(openapi, '3.1.0')
+})
+
+t.test('the build says where the site is and how it is looked at', (t) => {
+  t.match(built, /The site is in docs\/\.vitepress\/dist\. To look at it: npm run docs -- preview\n$/)
+  t.end()
+})
+
+t.test('every page has a description of its own, which search engines show', async (t) => {
+  const pages = new Map<string, string>()
+  for (const page of everyPage) {
+    const html = await readFile(join(dist, page), 'utf8')
+    const described = Array.from(
+      html.matchAll(/<meta name="description" content="([^"]+)">/g),
+      ([, text]) => text,
+    )
+    const [description = ''] = described
+    t.match(
+      [described.length, description.length >= 20 && description.length < 260],
+      [1, true],
+      `${page}: ${description}`,
+    )
+    t.equal(pages.get(description), undefined, `${page} has the description of another page: ${description}`)
+    pages.set(description, page)
+  }
 })
 
 t.test('the build is small and has no address of another origin to load from', async (t) => {
@@ -205,6 +229,10 @@ t.test(
           ),
           one,
         )
+    for (const group of await page.$$('.VPSidebarItem.level-1')) {
+      const [title, ...names] = (await group.innerText()).split('\n')
+      t.notOk(names.includes(title ?? ''), `${title} is the name of a group alone`)
+    }
     await page.context().close()
   },
 )

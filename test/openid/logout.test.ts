@@ -66,10 +66,20 @@ t.test('never to a URL that is not on the list', async (t) => {
     const tokens = await logInByOpenid(service, site)
     const answer = await logOut({ id_token_hint: text(tokens, 'id_token'), post_logout_redirect_uri: url })
     t.match([answer.status, answer.headers.get('location')], [400, null], url)
-    t.match(answer.text, /You are logged out/)
+    t.match(answer.text, /<h1>You are logged out<\/h1>.*the way back to the site could not be found/s)
     t.notMatch(answer.text, /evil\.test/)
     t.notOk(await lives(tokens), 'the person wanted to log out')
   }
+})
+
+t.test('the pages of a failed logout speak the language of the browser', async (t) => {
+  const russian = { accept: 'text/html', 'accept-language': 'ru' }
+  const tokens = await logInByOpenid(service, site)
+  const hint = { id_token_hint: text(tokens, 'id_token') }
+  const unknown = await logOut({ ...hint, post_logout_redirect_uri: 'https://evil.test/' }, russian)
+  t.match(unknown.text, /<title>Вы вышли[^]*<h1>Вы вышли<\/h1>/)
+  const forged = await logOut({ id_token_hint: 'junk' }, russian)
+  t.match(forged.text, /<title>Выйти не получилось[^]*<h1>Выйти не получилось<\/h1>/)
 })
 
 t.test('a forged hint, another token and none redirect nowhere and end nothing', async (t) => {
@@ -92,6 +102,7 @@ t.test('a forged hint, another token and none redirect nowhere and end nothing',
   })) {
     const answer = await logOut({ id_token_hint: token, post_logout_redirect_uri: bye })
     t.match([answer.status, answer.headers.get('location')], [400, null], name)
+    t.match(answer.text, /<h1>The logout did not succeed<\/h1>/, name)
     t.ok(await lives(tokens), name)
   }
   const wrongClient = await logOut({ id_token_hint: hint, client_id: 'other', post_logout_redirect_uri: bye })
