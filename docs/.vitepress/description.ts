@@ -20,7 +20,9 @@ export function descriptionOf(markdown: string): string {
   return finished(description)
 }
 
-function finished(text: string): string {
+/** Within the length, and without what ends an attribute, as VitePress writes it unescaped. */
+function finished(sentences: string): string {
+  const text = sentences.replaceAll(/"([^"]*)"/g, '“$1”').replaceAll(/["<>&]/g, '')
   if (text.length > longest) return `${text.slice(0, longest - 1).replace(/\s+\S*$/, '')}…`
   return text.replace(/:$/, '.')
 }

@@ -22,8 +22,7 @@ export const inACopy: RunBlocks = {
     'docs/en/examples.md': ['npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return'],
     'docs/en/first-login.md': [
       'npm start',
-      `SITE=$(npm run --silent site -- add --name 'My first site' --redirect-url http://127.0.0.1:8010/return)`,
-      'export AUTH=http://127.0.0.1:3000 REDIRECT_URL=http://127.0.0.1:8010/return',
+      `npm run site -- add --name 'My first site' --redirect-url http://127.0.0.1:8010/return`,
       'START=$(curl -sS "$AUTH/api/v1/oauth/authorize-url/" \\',
       `AUTHORIZE_URL=$(node -p 'JSON.parse(process.argv[1]).authorize_url' "$START")`,
       `STATE=$(node -p 'new URL(process.argv[1]).searchParams.get("state")' "$RETURN")`,

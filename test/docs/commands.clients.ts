@@ -86,6 +86,14 @@ async function startService(): Promise<void> {
 }
 await startService()
 
+/** What the tutorial has its reader do about a block, beside running it. */
+const byHand: Readonly<Record<string, (command: string) => string>> = {
+  register: (command) =>
+    `{ ${command} } 2> notes.log\ngrep -c '^export AUTH=' notes.log\neval "$(grep '^export AUTH=' notes.log)"`,
+  site: (command) =>
+    `env -u PORT ${command.trim()} & SITE_PROCESS=$!\ntrap 'kill $SITE_PROCESS' EXIT\ncurl -sS --retry 20 --retry-delay 1 --retry-connrefused $SITE_URL`,
+}
+
 t.test('the tutorial, in one shell from the site to the logout', async (t) => {
   const page = 'docs/en/first-login.md'
   const names = codeBlocks(await readText(page)).flatMap(({ info, text }) => {
@@ -95,11 +103,7 @@ t.test('the tutorial, in one shell from the site to the logout', async (t) => {
   const commands = await Promise.all(
     names.map(async ({ name, begin }) => {
       const command = await block(page, begin)
-      const run =
-        name === 'site'
-          ? `env -u PORT ${command.trim()} & SITE_PROCESS=$!\ntrap 'kill $SITE_PROCESS' EXIT\ncurl -sS --retry 20 --retry-delay 1 --retry-connrefused $SITE_URL`
-          : command
-      return `printf '\\n=== %s\\n' ${name}\n${run}`
+      return `printf '\\n=== %s\\n' ${name}\n${(byHand[name] ?? String)(command)}`
     }),
   )
   const output = await shell(commands.join('\n'), { SITE_URL: `http://127.0.0.1:${ports.SITE_PORT}/` })
@@ -110,7 +114,7 @@ t.test('the tutorial, in one shell from the site to the logout', async (t) => {
       .map((part) => /^(\w+)\n(.*)$/s.exec(part.trim())?.slice(1) ?? [part.trim(), '']),
   )
   const answer = (name: string): unknown => JSON.parse(said[name] ?? '')
-  t.match(answer('register'), { id: /^site_/, secret: String, name: 'My first site' })
+  t.match(said.register, /\{[^]*"id": "site_[^]*"name": "My first site"[^]*\}\s+1$/, 'and one line to paste')
   t.match(answer('start'), { state: String, authorize_url: /^http/ })
   t.match(said.browser, /^http:\/\/127\.0\.0\.1:\d+\/return\?provider=yandex&state=[\w-]{43}&code=/)
   t.match(said.compare, /^[\w-]{43}$/)
@@ -122,6 +126,21 @@ t.test('the tutorial, in one shell from the site to the logout', async (t) => {
   t.equal(said.logout, '')
   t.match(said.site, /<button[^>]*value="?yandex/, 'the site shows its buttons')
 })
+
+t.test(
+  'the tutorial a second time: the site is there, and may be removed or get a further secret',
+  async (t) => {
+    const register = await block('docs/en/first-login.md', 'npm run site -- add')
+    const { code, stderr }: { code?: unknown; stderr?: string } = await shell(register).catch(
+      (error) => error,
+    )
+    t.equal(code, 1)
+    const [, id = ''] = /The name "My first site" is taken by site (\S+)\.\n/.exec(stderr ?? '') ?? []
+    t.match(JSON.parse(await shell(`npm run --silent site -- rotate-secret ${id}`)), { id, secret: String })
+    t.match(JSON.parse(await shell(`npm run --silent site -- remove ${id}`)), { id, removed: true })
+    t.match(await shell(register), /"name": "My first site"/)
+  },
+)
 
 t.test('README: a site beside the running service, and the two requests', async (t) => {
   const output = await shell(await block('README.md', 'npm run site'))
