@@ -78,7 +78,7 @@ export const proofCases: readonly Case[] = [
     title: 'The site proves itself: by its secret, or by a code_challenge',
     why: 'State and code pass through the browser. Without a proof whoever reads them there can finish the login.',
     change:
-      'Send SITE_ID and SITE_SECRET by HTTP Basic with the start and the finish; then let the operator make it obligatory: site update ID --require-secret.',
+      'Send SITE_ID and SITE_SECRET by HTTP Basic with the start and the finish; then make it obligatory: npm run site -- update ID --require-secret, or ask the operator of the service.',
     needs: 'begin',
     async run(checkup) {
       const { facts, site, login } = checkup
@@ -101,7 +101,8 @@ export const proofCases: readonly Case[] = [
     group: 'start',
     title: 'The service takes no login of this site without its secret',
     why: 'What the site sends protects it only where a stranger who leaves it out is refused.',
-    change: 'Once all servers of the site send the secret: site update ID --require-secret.',
+    change:
+      'Once all servers of the site send the secret: npm run site -- update ID --require-secret, or ask the operator of the service.',
     async run({ site }) {
       if (site.native) return skipped('an application on people’s own devices has no secret')
       return site.requireSecret ? passed : advice('the secret is not obligatory for this site')

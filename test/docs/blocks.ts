@@ -41,7 +41,10 @@ export const inACopy: RunBlocks = {
       'node --env-file=.env src/cli.ts keys rotate',
     ],
     'docs/en/runbooks.md': ['curl -sS http://127.0.0.1:9464/health/ready'],
-    'docs/en/site-check.md': ['SITE_SECRET=SECRET-FROM-THE-ANSWER npm run site'],
+    'docs/en/site-check.md': [
+      'node examples/node/site.mjs',
+      'SITE_SECRET=SECRET-FROM-THE-ANSWER npm run site',
+    ],
     'docs/en/secrets.md': [
       'node --env-file=.env src/cli.ts site rotate-secret ID',
       'node --env-file=.env src/cli.ts admin-token NAME',

@@ -191,7 +191,8 @@ t.test('site check: the site of the examples is all right', async (t) => {
     .replace('SECRET-FROM-THE-ANSWER', secret)
     .replace('ID-FROM-THE-ANSWER', id)
     .replace('http://127.0.0.1:8000', origin)
-  const site = `env -u PORT node examples/node/site.mjs > site.log 2>&1 & SITE_PROCESS=$!
+  const run = await block('docs/en/site-check.md', 'node examples/node/site.mjs')
+  const site = `env -u PORT ${run.trim()} & SITE_PROCESS=$!
 trap 'kill $SITE_PROCESS' EXIT
 curl -sS -o /dev/null --retry 20 --retry-delay 1 --retry-connrefused ${origin}/`
   const output = await shell(`${site}\n${check}`, {

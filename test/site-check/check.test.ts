@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import t from 'tap'
+import type { Report } from '../../src/site-check/report.ts'
 import { cases } from '../../src/site-check/run.ts'
 import { runHere } from '../cli/run-cli.ts'
 import { codeBlocks, readText, tableRows } from '../docs/markdown.ts'
@@ -247,17 +248,22 @@ t.test('its help names every option', async (t) => {
 t.test('the guide shows a real report, and lists every point', async (t) => {
   const ran = await checkProgram(t, checking, await spoil(t, nodeSite, withoutComparison), {
     words: [],
-    log: false,
+    requireSecret: false,
   })
   t.equal(ran.code, 1)
   const shown = ran.stdout
     .replace(/site [0-9a-f]{12} \(site_.{12}\)/, 'Example (site_b3X9c1QdRk0Z)')
-    .replaceAll(/\bsitecheck[0-9a-f]{8}\b/g, 'sitecheck1a2b3c4d')
     .replaceAll(checking.sandbox.url, 'http://127.0.0.1:3001')
     .replaceAll(/127\.0\.0\.1:(?!3001)\d+/g, '127.0.0.1:8000')
   for (const language of ['en', 'ru']) {
     const guide = await readText(`docs/${language}/site-check.md`)
     t.equal(codeBlocks(guide).find(({ info }) => info === 'text')?.text, shown, language)
+    const json = codeBlocks(guide).find(({ info }) => info === 'json')?.text ?? ''
+    const { counts }: Pick<Report, 'counts'> = JSON.parse(json)
+    t.match(
+      shown,
+      `${counts.passed} right, ${counts.failed} to mend, ${counts.advice} could be better, ${counts.skipped} not checked`,
+    )
     const points = tableRows(guide).filter(({ length }) => length === 3)
     const listed = points.flatMap(([cell = '']) => /^`([a-z-]+)`$/.exec(cell)?.[1] ?? [])
     t.strictSame(listed.toSorted(), cases.map(({ id }) => id).toSorted())
