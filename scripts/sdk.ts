@@ -35,7 +35,7 @@ for (const args of [
   const code = runIn(tools, process.execPath, args)
   if (code !== 0) process.exit(code)
 }
-process.stdout.write(`The client is in sdk/: npm install ${sdk}\n`)
+process.stdout.write('The client is in sdk/. To install it elsewhere, make one file of it: npm pack ./sdk\n')
 
 /** The document in which each response of a problem names the types that it may have: the client's errors are typed by them. */
 function narrowed(document: OpenapiDocument): OpenapiDocument {

@@ -57,7 +57,7 @@ export const run: readonly RunBlocks[] = [
   inACopy,
   {
     test: 'test/clients/sdk.clients.ts',
-    pages: { 'docs/en/generated-clients.md': ['npm run sdk', 'import { finishLogin'] },
+    pages: { 'docs/en/generated-clients.md': ['npm run sdk', 'import { createInterface'] },
   },
   { test: 'test/docs/admin-api.test.ts', pages: { 'docs/en/admin-api.md': 'every block' } },
   {
