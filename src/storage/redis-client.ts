@@ -1,8 +1,25 @@
 import type { RedisOptions } from 'ioredis'
-import { Cluster, Redis } from 'ioredis'
+import { Cluster, Command, Redis } from 'ioredis'
 import type { Deadlines } from '../deadlines.ts'
 import type { RedisAddress } from './redis-address.ts'
 import { messageOf } from './redis-errors.ts'
+
+/**
+ * ioredis ends a command by a timer. In a process that goes on after it stood still (a halted machine, a pod that got no
+ * processor time) timers fire before answers are read that came long since, and all commands under way would fail. So the end of
+ * a command waits until the sockets were read once more. The client of a Cluster makes its connections by itself, so that no
+ * subclass would do.
+ */
+// oxlint-disable-next-line typescript/unbound-method -- it is called with its command below
+const startTimer = Command.prototype.setTimeout
+Command.prototype.setTimeout = function setPatientTimeout(milliseconds) {
+  startTimer.call(this, milliseconds)
+  const { reject } = this
+  this.reject = (error) => {
+    if (error.message === 'Command timed out') setImmediate(reject, error)
+    else reject(error)
+  }
+}
 
 /** A client that reconnects by itself, and the latest error of its connection. */
 export interface RedisConnection {

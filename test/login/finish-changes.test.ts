@@ -88,7 +88,7 @@ t.test(
     await eventually(async () => {
       const { rowCount } = await database.pool.query(
         `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-         AND query LIKE '%INSERT INTO sessions%'`,
+         AND query LIKE '%INSERT INTO identities%'`,
       )
       if (rowCount === 0) throw new Error('not waiting yet')
     })

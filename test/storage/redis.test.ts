@@ -30,6 +30,17 @@ async function failsFast(test: Test, command: () => Promise<unknown>) {
 }
 
 t.test('with Redis', { skip: withoutRedis }, async (t) => {
+  t.test('answers that came while this process stood still are taken', async (t) => {
+    const { url, prefix } = await testRedis(t)
+    const { client } = await connect(t, url, prefix)
+    const answers = Promise.all([client.ping(), client.eval('return 1', 1, `${prefix}a`)])
+    // The commands are sent in the next turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve))
+    const until = performance.now() + 700
+    while (performance.now() < until) Math.sqrt(until)
+    t.same(await answers, ['PONG', 1])
+  })
+
   t.test('serves commands and scripts, without a warning', async (t) => {
     const { url, prefix } = await testRedis(t)
     const { client, warnings } = await connect(t, url, prefix)
