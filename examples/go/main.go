@@ -2,8 +2,8 @@
 // To try it, run `npm start` in a copy of the service, and in a second terminal
 //   npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return
 // Paste the line `export AUTH=…` of its answer, run `go run examples/go/main.go`, and open http://127.0.0.1:8000/
-// For production: https in REDIRECT_URL (behind a proxy, PORT says where to listen); sessions in Redis or a database,
-// with a lock for each and the tokens encrypted; a limit for the login button; your own words and pages.
+// For production: https in REDIRECT_URL by a proxy on this machine (it listens on 127.0.0.1:SITE_PORT); sessions in
+// Redis or a database, each with a lock, the tokens encrypted; a limit for the login button; your own words and pages.
 
 package main
 
@@ -24,6 +24,7 @@ import (
 
 const (
 	refused = "You did not allow the login. You may try again."
+	expired = "This login took too long. Please log in again."
 	other   = "The login did not succeed. Please try again, or choose another way."
 	foreign = "This login did not begin in this browser, or it is over. Please log in here."
 	later   = "Logging in does not work at the moment. Please try again a little later."
@@ -208,10 +209,9 @@ func loginReturn(v *visit) (string, *failure) {
 	at := slices.Index(v.states, query.Get("state"))
 	if at < 0 && v.tokens == nil {
 		return "", &failure{Message: foreign}
-	} else if at >= 0 && query.Get("error") == "access_denied" {
-		return "", &failure{Message: refused} // the state stays: the person may go back and agree
-	} else if at >= 0 && query.Has("error") {
-		return "", &failure{Message: other}
+	} else if at >= 0 && query.Has("error") { // the state stays: the person may go back and agree
+		message := map[string]string{"access_denied": refused, "login_expired": expired}[query.Get("error")]
+		return "", &failure{Message: cmp.Or(message, other)}
 	} else if at >= 0 {
 		v.states = slices.Delete(v.states, at, at+1)
 		form := url.Values{"provider": query["provider"], "state": query["state"], "code": query["code"]} // as they came
@@ -265,6 +265,9 @@ func handle(route func(*visit) (string, *failure)) http.HandlerFunc {
 }
 
 func main() {
+	if slices.Contains([]string{auth, os.Getenv("SITE_ID"), os.Getenv("SITE_SECRET"), redirectURL}, "") {
+		log.Fatal("Please set AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL, as `npm run site -- add` prints them.")
+	}
 	http.HandleFunc("GET /{$}", handle(home))
 	http.HandleFunc("POST /login", handle(login))
 	http.HandleFunc("GET "+site.Path, handle(loginReturn))
@@ -272,6 +275,7 @@ func main() {
 	// A form of another site must not log anybody in or out.
 	protection := http.NewCrossOriginProtection()
 	_ = protection.AddTrustedOrigin(site.Scheme + "://" + site.Host)
-	port := cmp.Or(os.Getenv("PORT"), site.Port())
-	log.Fatal(http.ListenAndServe(":"+port, protection.Handler(http.DefaultServeMux)))
+	address := "127.0.0.1:" + cmp.Or(os.Getenv("SITE_PORT"), site.Port())
+	log.Printf("My site: %s://%s/", site.Scheme, site.Host)
+	log.Fatal(http.ListenAndServe(address, protection.Handler(http.DefaultServeMux)))
 }

@@ -2,8 +2,8 @@
 // To try it, run `npm start` in a copy of the service, and in a second terminal
 //   npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return
 // Paste the line `export AUTH=…` of its answer, run `java examples/java/Site.java`, and open http://127.0.0.1:8000/
-// For production: https in REDIRECT_URL (behind a proxy, PORT says where to listen); sessions in Redis or a database,
-// with a lock for each and the tokens encrypted; a limit for the login button; your own words and pages.
+// For production: https in REDIRECT_URL by a proxy on this machine (it listens on 127.0.0.1:SITE_PORT); sessions in
+// Redis or a database, each with a lock, the tokens encrypted; a limit for the login button; your own words and pages.
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.sun.net.httpserver.*;
@@ -14,16 +14,16 @@ import java.time.*;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.regex.*;
-import java.util.stream.Collectors;
 
 /** One request of a visitor. */
 public class Site {
     static final String AUTH = System.getenv("AUTH"), REDIRECT_URL = System.getenv("REDIRECT_URL");
-    static final URI SITE = URI.create(REDIRECT_URL);
+    static final URI SITE = URI.create(Objects.requireNonNullElse(REDIRECT_URL, ""));
     static final String ORIGIN = SITE.getScheme() + "://" + SITE.getAuthority();
     static final String CREDENTIALS = System.getenv("SITE_ID") + ":" + System.getenv("SITE_SECRET");
     static final String BASIC = "Basic " + Base64.getEncoder().encodeToString(CREDENTIALS.getBytes(UTF_8));
-    static final String REFUSED = "You did not allow the login. You may try again.";
+    static final Map<String, String> ERRORS = Map.of("access_denied", "You did not allow the login. You may try again.",
+        "login_expired", "This login took too long. Please log in again.");
     static final String OTHER = "The login did not succeed. Please try again, or choose another way.";
     static final String FOREIGN = "This login did not begin in this browser, or it is over. Please log in here.";
     static final String LATER = "Logging in does not work at the moment. Please try again a little later.";
@@ -52,17 +52,14 @@ public class Site {
     /** JSON, which the JDK cannot read: members by name or number, or the text of a value. Its syntax is not checked. */
     record Json(Map<String, Json> members, String text) {
         static final Pattern TOKEN = Pattern.compile(
-            "\\G\\s*+([{}\\[\\]:,]|\"(?:[^\"\\\\]++|\\\\.)*+\"|-?\\d[\\d.eE+-]*|true|false|null)");
+            "\\G[\\s:,]*+([{}\\[\\]]|\"(?:[^\"\\\\]++|\\\\.)*+\"|-?\\d[\\d.eE+-]*|true|false|null)");
 
         static Json read(Matcher tokens, String token) {
             Json json = new Json(new LinkedHashMap<>(), token.equals("null") ? null : unescape(token));
             if (token.equals("{") || token.equals("["))
-                for (String next = next(tokens); !next.equals("}") && !next.equals("]"); next = next(tokens)) {
-                    if (next.equals(",")) continue;
-                    boolean named = token.equals("{") && next(tokens).equals(":");
-                    String name = named ? unescape(next) : String.valueOf(json.members.size());
-                    json.members.put(name, read(tokens, named ? next(tokens) : next));
-                }
+                for (String next = next(tokens); !next.equals("}") && !next.equals("]"); next = next(tokens))
+                    if (token.equals("{")) json.members.put(unescape(next), read(tokens, next(tokens)));
+                    else json.members.put(String.valueOf(json.members.size()), read(tokens, next));
             return json;
         }
 
@@ -73,11 +70,9 @@ public class Site {
 
         static String unescape(String token) {
             String text = token.startsWith("\"") ? token.substring(1, token.length() - 1) : token;
-            return Pattern.compile("\\\\(?:u(.{4})|(.))").matcher(text).replaceAll(one -> {
-                int at = one.group(2) == null ? -1 : "bfnrt".indexOf(one.group(2));
-                int code = one.group(2) == null ? Integer.parseInt(one.group(1), 16) : one.group(2).charAt(0);
-                return Matcher.quoteReplacement(Character.toString(at < 0 ? code : "\b\f\n\r\t".charAt(at)));
-            });
+            return Pattern.compile("\\\\(?:u(.{4})|.)").matcher(text).replaceAll(one -> Matcher.quoteReplacement(
+                one.group(1) != null ? Character.toString(Integer.parseInt(one.group(1), 16))
+                    : one.group().replace("\\/", "/").translateEscapes())); // Java knows all of JSON's but this one
         }
 
         /** The text of a member; null where there is none. */
@@ -121,9 +116,8 @@ public class Site {
             .header("Authorization", authorization).header("Accept-Language", header("Accept-Language", "en"));
         if (form != null)
             request.header("Content-Type", "application/x-www-form-urlencoded")
-                .POST(HttpRequest.BodyPublishers.ofString(form.entrySet().stream()
-                    .map(one -> one.getKey() + "=" + URLEncoder.encode(one.getValue(), UTF_8))
-                    .collect(Collectors.joining("&"))));
+                .POST(HttpRequest.BodyPublishers.ofString(String.join("&", form.entrySet().stream()
+                    .map(one -> one.getKey() + "=" + URLEncoder.encode(one.getValue(), UTF_8)).toList())));
         int status = 0;
         Json body = new Json(Map.of(), null);
         try {
@@ -196,7 +190,7 @@ public class Site {
         boolean ours = session.states.contains(state);
         if (!ours && session.access == null) throw new Failure(FOREIGN, 400, null);
         // The state stays: the person may go back and agree.
-        if (ours && error != null) throw new Failure(error.equals("access_denied") ? REFUSED : OTHER, 400, null);
+        if (ours && error != null) throw new Failure(ERRORS.getOrDefault(error, OTHER), 400, null);
         if (ours) {
             session.states.remove(state);
             query.keySet().retainAll(Set.of("provider", "state", "code")); // as they came
@@ -275,8 +269,13 @@ public class Site {
     }
 
     public static void main(String[] arguments) throws IOException {
-        String port = Objects.requireNonNullElse(System.getenv("PORT"), String.valueOf(SITE.getPort()));
-        var server = HttpServer.create(new InetSocketAddress(Integer.parseInt(port)), 0);
+        if (!System.getenv().keySet().containsAll(Set.of("AUTH", "SITE_ID", "SITE_SECRET", "REDIRECT_URL"))) {
+            System.err.println(
+                "Please set AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL, as `npm run site -- add` prints them.");
+            System.exit(1);
+        }
+        String port = Objects.requireNonNullElse(System.getenv("SITE_PORT"), String.valueOf(SITE.getPort()));
+        var server = HttpServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(port)), 0);
         server.setExecutor(Executors.newCachedThreadPool());
         server.createContext("/", http -> {
             Site site = new Site(http);
@@ -287,5 +286,6 @@ public class Site {
             }
         });
         server.start();
+        System.out.println("My site: " + ORIGIN + "/");
     }
 }

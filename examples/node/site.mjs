@@ -2,16 +2,23 @@
 // To try it, run `npm start` in a copy of the service, and in a second terminal
 //   npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return
 // Paste the line `export AUTH=…` of its answer, run `node examples/node/site.mjs`, and open http://127.0.0.1:8000/
-// For production: https in REDIRECT_URL (behind a proxy, PORT says where to listen); sessions in Redis or a database,
-// with a lock for each and the tokens encrypted; a limit for the login button; your own words and pages.
+// For production: https in REDIRECT_URL by a proxy on this machine (it listens on 127.0.0.1:SITE_PORT); sessions in
+// Redis or a database, each with a lock, the tokens encrypted; a limit for the login button; your own words and pages.
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
-const { AUTH, SITE_ID, SITE_SECRET, REDIRECT_URL, PORT } = process.env
+const { AUTH, SITE_ID, SITE_SECRET, REDIRECT_URL, SITE_PORT } = process.env
+if (!(AUTH && SITE_ID && SITE_SECRET && REDIRECT_URL)) {
+  console.error('Please set AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL, as `npm run site -- add` prints them.')
+  process.exit(1)
+}
 const site = new URL(REDIRECT_URL)
 const cookie = `Path=/; HttpOnly; SameSite=Lax${site.protocol === 'https:' ? '; Secure' : ''}`
 const basic = `Basic ${btoa(`${SITE_ID}:${SITE_SECRET}`)}`
+const errors = new Map([
+  ['access_denied', 'You did not allow the login. You may try again.'],
+  ['login_expired', 'This login took too long. Please log in again.'],
+])
 const words = {
-  refused: 'You did not allow the login. You may try again.',
   other: 'The login did not succeed. Please try again, or choose another way.',
   foreign: 'This login did not begin in this browser, or it is over. Please log in here.',
   later: 'Logging in does not work at the moment. Please try again a little later.',
@@ -116,7 +123,7 @@ const routes = {
     const ours = session?.states.includes(state)
     if (!ours && !session?.access_token) throw failure(words.foreign, { status: 400 })
     // The state stays: the person may go back and agree.
-    if (ours && error) throw failure(error === 'access_denied' ? words.refused : words.other, { status: 400 })
+    if (ours && error) throw failure(errors.get(error) ?? words.other, { status: 400 })
     if (ours) {
       session.states = session.states.filter((one) => one !== state)
       const tokens = await call(request, '/api/v1/oauth/authorize/', { provider, state, code })
@@ -152,4 +159,5 @@ async function answer(request, response) {
   }
 }
 
-createServer((request, response) => void answer(request, response)).listen(PORT ?? site.port)
+const server = createServer((request, response) => void answer(request, response))
+server.listen(SITE_PORT ?? site.port, '127.0.0.1', () => console.log(`My site: ${site.origin}/`))

@@ -2,12 +2,16 @@
 // To try it, run `npm start` in a copy of the service, and in a second terminal
 //   npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return
 // Paste the line `export AUTH=…` it prints, `npm install --no-save --prefix examples/node openid-client@6`, run
-// `node examples/node/standard-door.mjs`, and open http://127.0.0.1:8000/. For production: https in REDIRECT_URL (behind
-// a proxy, PORT says where to listen); sessions in Redis or a database, the tokens encrypted; your own words and pages.
+// `node examples/node/standard-door.mjs`, and open http://127.0.0.1:8000/. For production: https in REDIRECT_URL by
+// a proxy on this machine (it listens on 127.0.0.1:SITE_PORT); sessions in Redis, encrypted; your own words and pages.
 import { createServer } from 'node:http'
 import * as oidc from 'openid-client'
 
-const { AUTH, SITE_ID, SITE_SECRET, REDIRECT_URL, PORT } = process.env
+const { AUTH, SITE_ID, SITE_SECRET, REDIRECT_URL, SITE_PORT } = process.env
+if (!(AUTH && SITE_ID && SITE_SECRET && REDIRECT_URL)) {
+  console.error('Please set AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL, as `npm run site -- add` prints them.')
+  process.exit(1)
+}
 const site = new URL(REDIRECT_URL)
 const attributes = `Path=/; HttpOnly; SameSite=Lax${site.protocol === 'https:' ? '; Secure' : ''}`
 // Plain http is for a service on this computer alone.
@@ -87,9 +91,10 @@ async function answer(request, response) {
   else if (!route || alien) response.writeHead(404).end(`Please open ${site.origin}/`)
 }
 
-createServer((request, response) => {
+const server = createServer((request, response) => {
   answer(request, response).catch((error) => {
     console.error(error)
     response.writeHead(503).end('Logging in does not work at the moment. Please try again a little later.')
   })
-}).listen(PORT ?? site.port)
+})
+server.listen(SITE_PORT ?? site.port, '127.0.0.1', () => console.log(`My site: ${site.origin}/`))

@@ -13,6 +13,12 @@ use GuzzleHttp\Exception\GuzzleException;
 use League\OAuth2\Client\Provider\Exception\IdentityProviderException;
 use League\OAuth2\Client\Provider\GenericProvider;
 
+foreach (['AUTH', 'SITE_ID', 'SITE_SECRET', 'REDIRECT_URL'] as $name) {
+    if (!getenv($name)) {
+        http_response_code(500);
+        exit('Please set AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL, as `npm run site -- add` prints them.');
+    }
+}
 define('ORIGIN', preg_replace('~^(\w+://[^/]+).*$~', '$1', (string) getenv('REDIRECT_URL')));
 
 // This library knows no discovery and no ID tokens: it asks UserInfo who it is.

@@ -7,12 +7,14 @@
 // For production: https in REDIRECT_URL, every request sent to this file, sessions shared by all servers and encrypted.
 declare(strict_types=1);
 
+http_response_code(500); // until there is an answer
 foreach (['AUTH', 'SITE_ID', 'SITE_SECRET', 'REDIRECT_URL'] as $name) {
-    define($name, (string) getenv($name));
+    define($name, getenv($name) ?: exit("$name is not set: paste the line that `npm run site -- add` prints."));
 }
 define('ORIGIN', preg_replace('~^(\w+://[^/]+).*$~', '$1', REDIRECT_URL));
 const FORM = 'Content-Type: application/x-www-form-urlencoded';
 const REFUSED = 'You did not allow the login. You may try again.';
+const EXPIRED = 'This login took too long. Please log in again.';
 const OTHER = 'The login did not succeed. Please try again, or choose another way.';
 const FOREIGN = 'This login did not begin in this browser, or it is over. Please log in here.';
 const LATER = 'Logging in does not work at the moment. Please try again a little later.';
@@ -118,7 +120,7 @@ function loginReturn(): string
         return isset($_SESSION['access_token']) ? '/' : throw new Failure(FOREIGN);
     }
     if ($answer['error'] !== null) { // the state stays: the person may go back and agree
-        throw new Failure($answer['error'] === 'access_denied' ? REFUSED : OTHER);
+        throw new Failure(['access_denied' => REFUSED, 'login_expired' => EXPIRED][$answer['error']] ?? OTHER);
     }
     $_SESSION['states'] = array_values(array_diff($states, [$answer['state']]));
     $tokens = call('/api/v1/oauth/authorize/', $answer);
@@ -148,12 +150,11 @@ function page(int $status, ?string $message, string $body = '<p><a href="/">Go o
     return null;
 }
 
-ini_set('session.use_strict_mode', true);
-ini_set('session.gc_maxlifetime', 30 * 24 * 3600);
 session_name('session');
 // With SameSite=Strict the cookie would not come back from the provider.
 session_set_cookie_params(['httponly' => true, 'samesite' => 'Lax', 'secure' => str_starts_with(ORIGIN, 'https:')]);
-session_start(); // locks the session until this request ends, so that all its requests wait for one refresh
+// Locks the session until this request ends, so that all its requests wait for one refresh.
+session_start(['use_strict_mode' => true, 'gc_maxlifetime' => 30 * 24 * 3600]);
 header('Referrer-Policy: same-origin');
 ['REQUEST_METHOD' => $method, 'REQUEST_URI' => $uri] = $_SERVER;
 $path = parse_url($uri, PHP_URL_PATH);

@@ -7,8 +7,9 @@
 // For production: https in AUTH and REDIRECT_URL, every request sent to this file, sessions shared by all servers.
 declare(strict_types=1);
 
+http_response_code(500); // until there is an answer
 foreach (['AUTH', 'SITE_ID', 'SITE_SECRET', 'REDIRECT_URL'] as $name) {
-    define($name, (string) getenv($name));
+    define($name, getenv($name) ?: exit("$name is not set: paste the line that `npm run site -- add` prints."));
 }
 define('ORIGIN', preg_replace('~^(\w+://[^/]+).*$~', '$1', REDIRECT_URL));
 

@@ -2,8 +2,8 @@
 # To try it, run `npm start` in a copy of the service, and in a second terminal
 #   npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return
 # Paste the line `export AUTH=…` it prints, run `python3 examples/python/example_site.py`, open http://127.0.0.1:8000/
-# For production: https in REDIRECT_URL (behind a proxy, PORT says where to listen); sessions in Redis or a database,
-# with a lock for each and the tokens encrypted; a limit for the login button; your own words and pages.
+# For production: https in REDIRECT_URL by a proxy on this machine (it listens on 127.0.0.1:SITE_PORT); sessions in
+# Redis or a database, each with a lock, the tokens encrypted; a limit for the login button; your own words and pages.
 import json
 import os
 import secrets
@@ -17,12 +17,15 @@ from threading import Lock
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from urllib.request import HTTPErrorProcessor, Request, build_opener
 
-AUTH, REDIRECT_URL = os.environ["AUTH"], os.environ["REDIRECT_URL"]
+AUTH, SITE_ID, SITE_SECRET, REDIRECT_URL = map(os.getenv, ("AUTH", "SITE_ID", "SITE_SECRET", "REDIRECT_URL"))
+if not (AUTH and SITE_ID and SITE_SECRET and REDIRECT_URL):
+    raise SystemExit("Please set AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL, as `npm run site -- add` prints them.")
 SITE = urlsplit(REDIRECT_URL)
 ORIGIN = f"{SITE.scheme}://{SITE.netloc}"
 COOKIE = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if SITE.scheme == "https" else "")
-BASIC = "Basic " + b64encode(f"{os.environ['SITE_ID']}:{os.environ['SITE_SECRET']}".encode()).decode()
+BASIC = "Basic " + b64encode(f"{SITE_ID}:{SITE_SECRET}".encode()).decode()
 REFUSED = "You did not allow the login. You may try again."
+EXPIRED = "This login took too long. Please log in again."
 OTHER = "The login did not succeed. Please try again, or choose another way."
 FOREIGN = "This login did not begin in this browser, or it is over. Please log in here."
 LATER = "Logging in does not work at the moment. Please try again a little later."
@@ -37,9 +40,8 @@ class Session:
         self.lock = Lock()  # held by each request, so that all of a session wait for one refresh
 
     def open(self):
-        if not self.id:
-            self.id = secrets.token_urlsafe(32)
-            sessions[self.id] = self
+        self.id = self.id or secrets.token_urlsafe(32)
+        sessions[self.id] = self
 
     def keep(self, tokens):
         self.tokens, self.ends = tokens, time.time() + tokens["expires_in"]
@@ -68,13 +70,12 @@ class Site(BaseHTTPRequestHandler):
         """Asks the service, by POST where there is a form."""
         headers = {"Authorization": authorization, "Accept-Language": self.headers.get("Accept-Language", "en")}
         request = Request(AUTH + path, form and urlencode(form).encode(), headers)
-        status, body = 0, {}
         # A finish may take 10 seconds; a refresh whose answer is lost must be repeated within 10.
         try:
             with build_opener(EveryAnswer).open(request, timeout=12 if "/authorize/" in path else 4) as answer:
                 body, status = json.loads(answer.read() or "{}"), answer.status  # revoke answers with nothing
         except (OSError, HTTPException, ValueError) as error:
-            self.log_error("%s %r", path, error)
+            body, status = {"detail": repr(error)}, 0
         if status == 200:
             return body
         self.log_error("%s %s %s %s %s", path, status, body.get("type"), body.get("request_id"), body.get("detail"))
@@ -82,8 +83,7 @@ class Site(BaseHTTPRequestHandler):
 
     def refresh(self, again=True):
         try:
-            token = self.session.tokens["refresh_token"]
-            self.session.keep(self.call("/api/v1/oauth/refresh/", {"refresh_token": token}))
+            self.session.keep(self.call("/api/v1/oauth/refresh/", {"refresh_token": self.session.tokens["refresh_token"]}))
         except Failure as failure:
             if failure.error == "invalid_grant":
                 self.session.close()  # ended; any other failure keeps the pair
@@ -127,7 +127,7 @@ class Site(BaseHTTPRequestHandler):
         answer = {name: query.get(name, "") for name in ("provider", "state", "code")}  # as they came
         if answer["state"] in self.session.states:
             if "error" in query:  # the state stays: the person may go back and agree
-                raise Failure(REFUSED if query["error"] == "access_denied" else OTHER)
+                raise Failure({"access_denied": REFUSED, "login_expired": EXPIRED}.get(query["error"], OTHER))
             self.session.states.remove(answer["state"])
             tokens = self.call("/api/v1/oauth/authorize/", answer)
             self.session.close()  # a new id for whoever is logged in
@@ -158,16 +158,15 @@ class Site(BaseHTTPRequestHandler):
         with self.session.lock:
             try:
                 result = route(self)
-                if path != "/":
-                    return self.page(303, location=result)
-                self.page(200, self.session.message, result)
-                self.session.message = None
             except Failure as failure:
                 if path == "/":
                     return self.page(503, str(failure))
                 self.session.open()
-                self.session.message = str(failure)
-                self.page(303, location="/")
+                self.session.message, result = str(failure), "/"
+            if path != "/":
+                return self.page(303, location=result)
+            self.page(200, self.session.message, result)
+            self.session.message = None
 
     do_GET = do_POST = answer
 
@@ -189,4 +188,5 @@ class Site(BaseHTTPRequestHandler):
         """Nothing: the address of a return has state and code."""
 
 
-ThreadingHTTPServer(("", int(os.environ.get("PORT") or SITE.port)), Site).serve_forever()
+print(f"My site: {ORIGIN}/", flush=True)
+ThreadingHTTPServer(("127.0.0.1", int(os.getenv("SITE_PORT") or SITE.port)), Site).serve_forever()

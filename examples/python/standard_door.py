@@ -15,9 +15,10 @@ from flask import Flask, abort, redirect, render_template_string, request, sessi
 from flask_session import Session
 from joserfc.errors import JoseError
 
-AUTH, REDIRECT_URL = os.environ["AUTH"], os.environ["REDIRECT_URL"]
+AUTH, SITE_ID, SITE_SECRET, REDIRECT_URL = map(os.getenv, ("AUTH", "SITE_ID", "SITE_SECRET", "REDIRECT_URL"))
+if not (AUTH and SITE_ID and SITE_SECRET and REDIRECT_URL):
+    raise SystemExit("Please set AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL, as `npm run site -- add` prints them.")
 SITE = urlsplit(REDIRECT_URL)
-CREDENTIALS = os.environ["SITE_ID"], os.environ["SITE_SECRET"]
 PAGE = """<!doctype html><title>My site</title><h1>My site</h1>
 {% if message %}<p role="alert">{{ message }}</p>{% endif %}
 {% if session.person %}<b>{{ session.person.name or session.person.sub }}</b>
@@ -31,8 +32,8 @@ app.config.update(SESSION_COOKIE_SECURE=SITE.scheme == "https")
 Session(app)
 auth = OAuth(app).register(
     "auth",
-    client_id=CREDENTIALS[0],
-    client_secret=CREDENTIALS[1],
+    client_id=SITE_ID,
+    client_secret=SITE_SECRET,
     server_metadata_url=f"{AUTH}/.well-known/openid-configuration",
     client_kwargs={"scope": "openid profile email", "code_challenge_method": "S256", "default_timeout": 12},
 )
@@ -66,7 +67,7 @@ def login():
 def login_return():
     try:
         # Compares state, and checks signature, iss, exp and nonce of the ID token. It would take one of another site.
-        ours = {"iss": {"essential": True, "value": AUTH}, "aud": {"essential": True, "value": CREDENTIALS[0]}}
+        ours = {"iss": {"essential": True, "value": AUTH}, "aud": {"essential": True, "value": SITE_ID}}
         token = auth.authorize_access_token(claims_options=ours)
     except OAuthError as error:
         app.logger.warning("%s: %s", error.error, error.description)
@@ -89,7 +90,7 @@ def logout():
     if token:
         try:
             address = auth.load_server_metadata()["revocation_endpoint"]
-            requests.post(address, {"token": token}, auth=CREDENTIALS, timeout=4).raise_for_status()
+            requests.post(address, {"token": token}, auth=(SITE_ID, SITE_SECRET), timeout=4).raise_for_status()
         except requests.RequestException as error:
             app.logger.warning("%r", error)
     return redirect("/", 303)
@@ -103,4 +104,5 @@ def later(error):
 
 if __name__ == "__main__":
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # the address of a return has state and code
-    app.run(host=SITE.hostname, port=int(os.environ.get("PORT") or SITE.port))
+    print(f"My site: {SITE.scheme}://{SITE.netloc}/", flush=True)
+    app.run(host="127.0.0.1", port=int(os.getenv("SITE_PORT") or SITE.port))

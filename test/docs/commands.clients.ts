@@ -91,7 +91,7 @@ const byHand: Readonly<Record<string, (command: string) => string>> = {
   register: (command) =>
     `{ ${command} } 2> notes.log\ngrep -c '^export AUTH=' notes.log\neval "$(grep '^export AUTH=' notes.log)"`,
   site: (command) =>
-    `env -u PORT ${command.trim()} & SITE_PROCESS=$!\ntrap 'kill $SITE_PROCESS' EXIT\ncurl -sS --retry 20 --retry-delay 1 --retry-connrefused $SITE_URL`,
+    `${command.trim()} & SITE_PROCESS=$!\ntrap 'kill $SITE_PROCESS' EXIT\ncurl -sS --retry 20 --retry-delay 1 --retry-connrefused $SITE_URL`,
 }
 
 t.test('the tutorial, in one shell from the site to the logout', async (t) => {
@@ -192,7 +192,7 @@ t.test('site check: the site of the examples is all right', async (t) => {
     .replace('ID-FROM-THE-ANSWER', id)
     .replace('http://127.0.0.1:8000', origin)
   const run = await block('docs/en/site-check.md', 'node examples/node/site.mjs')
-  const site = `env -u PORT ${run.trim()} & SITE_PROCESS=$!
+  const site = `${run.trim()} & SITE_PROCESS=$!
 trap 'kill $SITE_PROCESS' EXIT
 curl -sS -o /dev/null --retry 20 --retry-delay 1 --retry-connrefused ${origin}/`
   const output = await shell(`${site}\n${check}`, {

@@ -19,6 +19,8 @@ export interface Program {
   readonly args: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** It does not say itself where it is: a framework starts it, or, where its arguments name a HOST, PHP's own server. */
+  readonly silent?: true
 }
 
 /** A running example, the service behind it, and the browser in front of it. */
@@ -62,6 +64,7 @@ export function testExample(
   // Maven and pip download at their first run.
   t.test(name, { skip, timeout: needed.includes('maven') ? 900_000 : 180_000 }, async (t) => {
     const program = await prepare(t)
+    if (program.silent === undefined) await endsWithoutVariables(t, program)
     const origin = `http://127.0.0.1:${await freePort()}`
     const env = { ACCESS_TOKEN_TTL: String((60_000 + fresh) / 1_000) }
     const service = await startTestService(t, { reachable: true, env })
@@ -73,8 +76,37 @@ export function testExample(
       SITE_SECRET: site.secret,
       REDIRECT_URL: origin + returnPath,
     })
+    if (program.silent === undefined) t.match(said(), `My site: ${origin}/\n`)
+    if (process.platform === 'linux')
+      await t.rejects(fetch(origin.replace('127.0.0.1', '127.0.0.2')), 'it listens on one address alone')
     await cases.run(t, { service, site, origin, network, said, browser: await startBrowser(t) })
   })
+}
+
+/** Somebody who forgot to paste the line of variables reads one sentence. */
+async function endsWithoutVariables(t: Test, { command, args, env, cwd }: Program): Promise<void> {
+  const all = {
+    AUTH: 'http://127.0.0.1:1',
+    SITE_ID: 'id',
+    SITE_SECRET: 'secret',
+    REDIRECT_URL: 'http://127.0.0.1:1/',
+  }
+  for (const name of Object.keys(all)) {
+    const child = spawn(command, args, {
+      env: { PATH: process.env.PATH, ...env, ...all, [name]: undefined },
+      stdio: ['ignore', 'inherit', 'pipe'],
+      timeout: 20_000,
+      ...(cwd !== undefined && { cwd }),
+    })
+    let said = ''
+    child.stderr.on('data', (text) => (said += String(text)))
+    const [code]: unknown[] = await once(child, 'close')
+    t.equal(code, 1, `without ${name}`)
+    t.match(
+      said,
+      /^.*set AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL, as `npm run site -- add` prints them\.\n$/,
+    )
+  }
 }
 
 /** Starts the program of an example. @returns what it has printed by now */
@@ -86,7 +118,8 @@ export async function startProgram(
 ): Promise<() => string> {
   const fill = (text: string) => text.replace('HOST', new URL(origin).host)
   const child = spawn(command, args.map(fill), {
-    env: { PATH: process.env.PATH, ...env, ...variables },
+    // PORT is the service's: the sites take no notice of it.
+    env: { PATH: process.env.PATH, PORT: '1', ...env, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own, which is ended as a whole: PHP's server has workers that outlive it.
     detached: true,

@@ -65,6 +65,20 @@ async function testSite(t: Test, running: Running): Promise<void> {
     await page.context().close()
   })
 
+  await t.test('an error of the return: words for what is known, and a general sentence', async (t) => {
+    const page = await visit()
+    const address = await answerOf(page, running)
+    for (const [error, words] of [
+      ['login_expired', /took too long/],
+      ['server_error', /did not succeed/],
+      ['constructor', /did not succeed/],
+    ] as const) {
+      await page.goto(address.replace(/code=[^&]*/, `error=${error}`))
+      t.match(await alert(page), words, error)
+    }
+    await page.context().close()
+  })
+
   await t.test('an answer to the login of another browser is not used', async (t) => {
     const [attacker, victim, member] = [await visit(), await visit(), await visit()]
     const address = await answerOf(attacker, running)

@@ -10,7 +10,7 @@ testExample(
     const cwd = await workFolder(t, 'spring-site')
     await cp('examples/java/standard-door', cwd, { recursive: true })
     await maven(['compile', ...copyLibraries, '-DincludeScope=runtime'], { cwd, minutes: 15 })
-    return { command: 'java', args: ['-cp', 'target/classes:libraries/*', 'site.Site'], cwd }
+    return { command: 'java', args: ['-cp', 'target/classes:libraries/*', 'site.Site'], cwd, silent: true }
   },
   standardCases,
 )

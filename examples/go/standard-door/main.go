@@ -2,8 +2,8 @@
 // To try it, run `npm start` in a copy of the service, and in a second terminal
 //   npm run site -- add --name Example --redirect-url http://127.0.0.1:8000/return
 // Paste the line `export AUTH=…` of its answer, then `cd examples/go/standard-door && go run .`, and open
-// http://127.0.0.1:8000/. For production: https in REDIRECT_URL (behind a proxy, PORT says where to listen); sessions in
-// Redis or a database, the tokens encrypted; your own words and pages.
+// http://127.0.0.1:8000/. For production: https in REDIRECT_URL by a proxy on this machine (it listens on
+// 127.0.0.1:SITE_PORT); sessions in Redis or a database, the tokens encrypted; your own words and pages.
 
 package main
 
@@ -14,6 +14,7 @@ import (
 	"errors"
 	"html/template"
 	"log"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -138,6 +139,11 @@ func handle(route func(http.ResponseWriter, *http.Request, session)) http.Handle
 }
 
 func main() {
+	for _, name := range []string{"AUTH", "SITE_ID", "SITE_SECRET", "REDIRECT_URL"} {
+		if os.Getenv(name) == "" {
+			log.Fatal("Please set AUTH, SITE_ID, SITE_SECRET and REDIRECT_URL, as `npm run site -- add` prints them.")
+		}
+	}
 	var err error
 	if provider, err = oidc.NewProvider(ctx, strings.TrimSuffix(os.Getenv("AUTH"), "/")); err != nil {
 		log.Fatal(err)
@@ -151,5 +157,10 @@ func main() {
 	// A form of another site must not log anybody in or out.
 	protection := http.NewCrossOriginProtection()
 	_ = protection.AddTrustedOrigin(site.Scheme + "://" + site.Host)
-	log.Fatal(http.ListenAndServe(":"+cmp.Or(os.Getenv("PORT"), site.Port()), protection.Handler(http.DefaultServeMux)))
+	listener, err := net.Listen("tcp", "127.0.0.1:"+cmp.Or(os.Getenv("SITE_PORT"), site.Port()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Printf("My site: %s://%s/", site.Scheme, site.Host)
+	log.Fatal(http.Serve(listener, protection.Handler(http.DefaultServeMux)))
 }

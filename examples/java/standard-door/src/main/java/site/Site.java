@@ -41,7 +41,8 @@ public class Site {
 
     public static void main(String[] arguments) {
         new SpringApplicationBuilder(Site.class).properties(
-            "server.port=" + Objects.requireNonNullElse(System.getenv("PORT"), RETURN.getPort()),
+            "server.address=127.0.0.1", // for a proxy on this machine
+            "server.port=" + Objects.requireNonNullElse(System.getenv("SITE_PORT"), RETURN.getPort()),
             "server.servlet.session.cookie.same-site=lax",
             "server.servlet.session.cookie.secure=" + RETURN.getScheme().equals("https")).run(arguments);
     }
