@@ -5,14 +5,18 @@ import type { Step } from './flow.ts'
 import { steps } from './flow.ts'
 import { runStep } from './measure.ts'
 import { startServers } from './servers.ts'
-import type { StartedSubject } from './subjects.ts'
-import { floors, ours, startSubject } from './subjects.ts'
+import type { StartedSubject, SubjectPlan } from './subjects.ts'
+import { floorOnOwnConnections, ours, startSubject } from './subjects.ts'
 
-/** What the time of a process is spent on: the first that fits a function's file, or its name where V8 gives it no file. */
-const kinds = [
-  ['writing to sockets, connecting, closing', /^(write|connect|close$|shutdown$|internalConnect|destroy$)/],
+/** What functions of V8 and of Node's C++ do, which have no file, as far as their names say it. */
+const kindsByName = [
+  ['writing to sockets, connecting, closing', /^(write|connect|close$|shutdown$)/],
   ['collecting garbage', /^\(garbage collector\)/],
   ['the rest of V8 and libuv', /^\((program|root)\)|^runMicrotasks/],
+] as const
+
+/** What every other function is for: the first that fits its file. */
+const kindsByFile = [
   ['cryptography', /node:internal\/crypto|node:crypto/],
   ['JWTs and checks of their claims', /\/(fast-jwt|@fastify\/jwt|typebox)\//],
   ["Redis' client", /\/(ioredis|@ioredis|redis-parser|standard-as-callback|cluster-key-slot)\//],
@@ -28,10 +32,10 @@ const kinds = [
   ['other packages', /./],
 ] as const
 
-export type Kind = (typeof kinds)[number][0]
+export type Kind = (typeof kindsByName | typeof kindsByFile)[number][0]
 
 /** The kinds in the order in which they are told. */
-export const kindNames: readonly Kind[] = kinds.map(([name]) => name)
+export const kindNames: readonly Kind[] = [...kindsByName, ...kindsByFile].map(([name]) => name)
 
 /** Microseconds per request by kind, of the floor and of the service. Those of a subject add up to its CPU time. */
 export type ProfileResults = Readonly<
@@ -49,11 +53,12 @@ export async function measureProfile({ folder }: { readonly folder?: string } = 
   const servers = await startServers()
   const subjects: StartedSubject[] = []
   try {
-    const [, , floor] = floors
-    if (floor === undefined) throw new Error('The floor has gone.')
-    for (const plan of [floor, ours]) subjects.push(await startSubject(plan, servers))
-    const [least, own] = subjects
-    if (least === undefined || own === undefined) throw new Error('Nothing was started.')
+    const start = async (plan: SubjectPlan) => {
+      const subject = await startSubject(plan, servers)
+      subjects.push(subject)
+      return subject
+    }
+    const [least, own] = [await start(floorOnOwnConnections), await start(ours)]
     return { floor: await profileOf(least, folder), ours: await profileOf(own, folder) }
   } finally {
     for (const { program } of subjects) await program.end()
@@ -93,12 +98,12 @@ export function byKind(profile: Profiler.Profile, cpu: number): Readonly<Partial
     const node = nodes.get(id)
     if (node === undefined) return
     const { functionName, url } = node.callFrame
-    // Functions of V8 and of Node's C++ have no file: they belong to who called them, unless their name says what they do.
-    const known = url === '' && /^(\(|write|connect|close$|shutdown$|runMicrotasks)/.test(functionName)
-    const name = known ? functionName : url || file
+    // A function without a file belongs to who called it, unless its name says what it does.
+    const owner = url || file
     const counted = functionName !== '(idle)' && url !== 'node:inspector'
-    kindOfNode.set(id, counted ? kindOf(name || functionName) : undefined)
-    for (const child of node.children ?? []) visit(child, url || file)
+    const byName = url === '' ? kindsByName.find(([, pattern]) => pattern.test(functionName)) : undefined
+    kindOfNode.set(id, counted ? (byName?.[0] ?? kindOfFile(owner)) : undefined)
+    for (const child of node.children ?? []) visit(child, owner)
   }
   const [root] = profile.nodes
   if (root !== undefined) visit(root.id, '')
@@ -114,6 +119,6 @@ export function byKind(profile: Profiler.Profile, cpu: number): Readonly<Partial
   return Object.fromEntries([...times].map(([kind, time]) => [kind, (time / busy) * cpu]))
 }
 
-function kindOf(name: string): Kind {
-  return kinds.find(([, pattern]) => pattern.test(name))?.[0] ?? 'other packages'
+function kindOfFile(file: string): Kind {
+  return kindsByFile.find(([, pattern]) => pattern.test(file))?.[0] ?? 'other packages'
 }

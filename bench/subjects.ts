@@ -18,16 +18,19 @@ export interface SubjectPlan {
 
 const flow = serviceFlow()
 
+/** The floor that trades each code on a connection of its own, as the service does. */
+export const floorOnOwnConnections: SubjectPlan = {
+  name: 'floor, each code on a connection of its own',
+  script: 'floor.ts',
+  flow,
+  env: { BENCH_OWN_CONNECTION: 'yes' },
+}
+
 /** What the service is measured against on the way to it. */
 export const floors: readonly SubjectPlan[] = [
   { name: 'empty Fastify', script: 'empty.ts', flow },
   { name: 'floor', script: 'floor.ts', flow },
-  {
-    name: 'floor, each code on a connection of its own',
-    script: 'floor.ts',
-    flow,
-    env: { BENCH_OWN_CONNECTION: 'yes' },
-  },
+  floorOnOwnConnections,
 ]
 
 /** One process of the service with everything on. */

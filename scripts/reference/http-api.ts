@@ -20,7 +20,6 @@ const words = {
     required: 'required',
     schemas: 'Bodies',
     body: 'Body',
-    seconds: 'integer',
     list: 'list of',
     or: ' or ',
     upTo: (least: number | undefined, most: number | undefined, unit: string) =>
@@ -47,7 +46,6 @@ const words = {
     required: 'обязателен',
     schemas: 'Тела',
     body: 'Тело',
-    seconds: 'integer',
     list: 'список из',
     or: ' или ',
     upTo: (least: number | undefined, most: number | undefined, unit: string) =>

@@ -134,9 +134,8 @@ export function createLimitBucket(
     // A factor that was raised in the meantime holds at once.
     if (known !== undefined && known.limit >= limit * (await valueOf(factor)))
       throw rateLimited(known.limit, known.until - performance.now())
-    const now = count(key)
-    const judged = now instanceof Promise ? await now : now
-    if (judged.requests > limit) await refuseAbove(key, factor, judged)
+    const total = await count(key)
+    if (total.requests > limit) await refuseAbove(key, factor, total)
   }
 
   return {

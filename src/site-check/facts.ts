@@ -4,7 +4,7 @@ import { loginHash, loginId } from '../login/login.ts'
 import { SiteLogins } from '../login-history/routes.ts'
 import { findSessionOfLogin } from '../sessions/open-session.ts'
 import type { Database } from '../storage/postgres.ts'
-import { CannotCheck } from './cannot-check.ts'
+import { CannotCheck } from './report.ts'
 
 /** A login as the service's history tells it. */
 export type LoginFact = Static<typeof SiteLogins>['logins'][number]

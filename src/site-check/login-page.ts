@@ -1,6 +1,6 @@
-import { CannotCheck } from './cannot-check.ts'
 import type { Control, Page } from './page.ts'
 import { readPage } from './page.ts'
+import { CannotCheck } from './report.ts'
 import type { Answer, RequestOptions, Visit, Visitor } from './visitor.ts'
 
 /** What begins a login. */

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
+import { OperatorError } from '../operator-error.ts'
 
 /** The parts of a report, in their order. */
 export const groups = {
@@ -116,4 +117,9 @@ function wrapped(text: string): string[] {
     else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`
   }
   return lines.map((line, index) => `      ${index === 0 ? '' : '  '}${line}`)
+}
+
+/** The site cannot be checked at all, so that there is no report. The message says why and what to do. */
+export class CannotCheck extends OperatorError {
+  override readonly name = 'CannotCheck'
 }

@@ -1,6 +1,7 @@
-import { CannotCheck } from './cannot-check.ts'
+import { isLoopback } from '../providers/settings.ts'
 import type { BegunLogin } from './login-page.ts'
 import { readPage } from './page.ts'
+import { CannotCheck } from './report.ts'
 import type { Answer, Visitor } from './visitor.ts'
 import { NoAnswer } from './visitor.ts'
 
@@ -91,7 +92,6 @@ function formOf(decision: Decision): [string, string][] {
 
 /** Whether two addresses are one server: names of this computer are equal. */
 function isSameHost(one: URL, other: URL): boolean {
-  const name = ({ hostname }: URL) =>
-    /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname) ? 'loopback' : hostname
+  const name = ({ hostname }: URL) => (isLoopback(hostname) ? 'loopback' : hostname)
   return one.protocol === other.protocol && one.port === other.port && name(one) === name(other)
 }
